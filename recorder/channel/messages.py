@@ -1,0 +1,214 @@
+"""The messages between unit process and capture worker: one Unix stream socket per camera, one JSON object a line.
+
+The worker connects to ``<run_dir>/capture-<camera_id>.sock`` and says ``hello``; a version it does not know ends the
+connection. Every message carries ``v`` (protocol version), ``camera_id`` and ``at_us`` (CLOCK_BOOTTIME when it was
+made). Reports that the journal must not miss (``opened entry closed speech fault``) carry a growing ``n``; the worker
+keeps each until an ``ack`` with that ``n`` or a higher one says it is signed and durable. The muxing thread only
+enqueues: it never waits for the socket. When the socket closes the worker closes its file and exits.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+PROTOCOL_VERSION = 1
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    v: Literal[1] = 1
+    camera_id: str
+    at_us: int
+
+
+class Position(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    received_us: int
+    latitude: float
+    longitude: float
+    altitude_m: float | None
+    speed_mps: float | None
+    course_deg: float | None
+    quality: int
+    satellites: int | None
+    hdop: float | None
+
+
+# --- unit -> worker --------------------------------------------------------------------------------------------------
+
+
+class Start(Message):
+    """Record. The live segment starts at the newest keyframe not after now; the ring before it becomes the pre-roll
+    segment when ``preroll``. ``next_index`` numbers the session's segments of this camera."""
+
+    kind: Literal["start"] = "start"
+    session_id: str
+    next_index: int
+    preroll: bool
+
+
+class Stop(Message):
+    """End the session after the post-event time; ``reason`` goes into the last ``closed``."""
+
+    kind: Literal["stop"] = "stop"
+    session_id: str
+    reason: Literal["stop", "shutdown"]
+
+
+class Telemetry(Message):
+    """State of the world as the unit process knows it; older than 2 s when a fragment is written counts as stale."""
+
+    kind: Literal["telemetry"] = "telemetry"
+    position: Position | None
+    lux: float | None
+    night: bool
+    lamp: bool
+    battery_percent: float | None
+    temperature_c: float | None
+
+
+class Overlay(Message):
+    """Text of the watermark besides the time. Taken over at the next segment-open and drawn from then on."""
+
+    kind: Literal["overlay"] = "overlay"
+    device_id: str
+    officers: tuple[str, ...]
+
+
+class Recipients(Message):
+    """age recipients for the segments opened from now on; empty means sealing is off."""
+
+    kind: Literal["recipients"] = "recipients"
+    recipients: tuple[str, ...]
+
+
+class Ack(Message):
+    """Reports up to ``n`` are signed and durable in the journal."""
+
+    kind: Literal["ack"] = "ack"
+    n: int
+
+
+# --- worker -> unit --------------------------------------------------------------------------------------------------
+
+
+class Hello(Message):
+    kind: Literal["hello"] = "hello"
+    pid: int
+
+
+class Opened(Message):
+    """A segment file exists (created and its directory synced); its first entry follows."""
+
+    kind: Literal["opened"] = "opened"
+    n: int
+    session_id: str
+    segment_id: str
+    segment_index: int
+    role: Literal["live", "preroll", "postroll"]
+    media_start_us: int
+    codecs: str
+    width: int
+    height: int
+    frame_rate: float
+    audio_rate: int | None
+    recipients: tuple[str, ...]
+    officers: tuple[str, ...]
+
+
+class EntryWritten(Message):
+    """One entry of a segment is durable: ``[offset, length)`` of the stored file, digests, end of its media."""
+
+    kind: Literal["fragment"] = "fragment"
+    n: int
+    segment_id: str
+    entry: int
+    offset: int
+    length: int
+    sha256_stored: str
+    sha256_plain: str
+    media_end_us: int
+
+
+class Closed(Message):
+    kind: Literal["closed"] = "closed"
+    n: int
+    session_id: str
+    segment_id: str
+    reason: Literal["split", "stop", "preroll-complete", "camera-fault", "shutdown", "overflow"]
+    last_of_session: bool
+    entries: int
+    size: int
+    sha256: str
+    plaintext_size: int
+    plaintext_sha256: str
+    media_start_us: int
+    media_end_us: int
+    frames: int
+    dropped_frames: int
+    audio_gaps_us: int
+    fix_seconds: int
+
+
+class Speech(Message):
+    """A span in which somebody spoke, by the voice-activity detector, in boot-time."""
+
+    kind: Literal["speech"] = "speech"
+    n: int
+    start_us: int
+    end_us: int
+
+
+class FaultReport(Message):
+    """Onset or end of something wrong in the worker (``camera-fault``, ``microphone-fault``, ``storage-fault``,
+    ``buffer-overflow``, …)."""
+
+    kind: Literal["fault"] = "fault"
+    n: int
+    code: str
+    phase: Literal["onset", "end"]
+    component: str
+    evidence: dict[str, Any]
+
+
+class Progress(Message):
+    """Sent at least each 0.5 s. Counts since the worker started; the unit process kills a worker whose frames, or
+    whose entries while recording, stop growing."""
+
+    kind: Literal["progress"] = "progress"
+    frames: int
+    entries: int
+    recording: bool
+    last_frame_us: int
+    dropped_frames: int
+    buffer_bytes: int
+    lux: float | None
+
+
+ToWorker = Annotated[Start | Stop | Telemetry | Overlay | Recipients | Ack, Field(discriminator="kind")]
+FromWorker = Annotated[
+    Hello | Opened | EntryWritten | Closed | Speech | FaultReport | Progress, Field(discriminator="kind")
+]
+
+_TO_WORKER: TypeAdapter[ToWorker] = TypeAdapter(ToWorker)
+_FROM_WORKER: TypeAdapter[FromWorker] = TypeAdapter(FromWorker)
+
+
+def encode(message: Message) -> bytes:
+    """One line, newline included."""
+    return json.dumps(message.model_dump(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def decode_to_worker(line: bytes) -> ToWorker:
+    """Raises pydantic.ValidationError, naming the field, for anything this version does not speak."""
+    return _TO_WORKER.validate_json(line)
+
+
+def decode_from_worker(line: bytes) -> FromWorker:
+    """Raises pydantic.ValidationError, naming the field, for anything this version does not speak."""
+    return _FROM_WORKER.validate_json(line)

@@ -1,0 +1,174 @@
+"""The configuration as frozen pydantic models: types, bounds, nothing else.
+
+No model has a default: every default lives in ``config/defaults.toml`` with its comment, so there is one place to read
+and one place to change. Layers are merged first (``layers``) and validated whole.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+"""A unit or camera id: it becomes an MQTT topic level, a certificate name and a file name, hence the small alphabet."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Device(Section):
+    id: Identifier
+    model: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    vehicle: bool
+    language: Literal["zh", "en"]
+
+
+class Board(Section):
+    module: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][\w.]*$")]
+    options: dict[str, str]
+
+
+class Storage(Section):
+    data_dir: str
+    run_dir: str
+    keep_window_h: Annotated[float, Field(ge=0, le=24 * 90)]
+    release_below_free_mb: Annotated[int, Field(ge=0)]
+    reserve_mb: Annotated[int, Field(ge=16)]
+
+
+class Camera(Section):
+    width: Annotated[int, Field(ge=160, le=3840, multiple_of=2)]
+    height: Annotated[int, Field(ge=120, le=2160, multiple_of=2)]
+    frame_rate: Annotated[int, Field(ge=5, le=60)]
+    bitrate_kbps: Annotated[int, Field(ge=500, le=50_000)]
+
+
+class Capture(Section):
+    segment_s: Annotated[float, Field(ge=2, le=3600)]
+    gop_s: Annotated[float, Field(ge=0.2, le=4)]
+    pre_event_s: Annotated[float, Field(ge=0, le=120)]
+    pre_event_audio: bool
+    post_event_s: Annotated[float, Field(ge=0, le=60)]
+    buffer_mb: Annotated[int, Field(ge=4, le=512)]
+
+
+class Audio(Section):
+    enabled: bool
+    rate: Literal[16000, 24000, 48000]
+    bitrate_kbps: Annotated[int, Field(ge=16, le=256)]
+
+
+class Watermark(Section):
+    enabled: bool
+    margin_px: Annotated[int, Field(ge=0, le=200)]
+    height_px: Annotated[int, Field(ge=8, le=96)]
+
+
+class Sealing(Section):
+    enabled: bool
+    recipients: tuple[Annotated[str, StringConstraints(pattern=r"^age1[02-9ac-hj-np-z]{58}$")], ...]
+
+
+class Signing(Section):
+    backend: Literal["file"]
+    head_interval_s: Annotated[float, Field(ge=0.05, le=1.0)]
+    checkpoint_records: Annotated[int, Field(ge=16, le=100_000)]
+
+
+class Trust(Section):
+    dir: str
+
+
+class Session(Section):
+    auto_shift: bool
+    standby_interval_s: Annotated[float, Field(ge=1, le=600)]
+    resume_open_recording: bool
+
+
+class Gesture(Section):
+    """``press`` acts on release before ``hold_s``; ``hold`` after ``hold_s`` down; ``double`` on the second press."""
+
+    button: Literal["record", "mark"]
+    kind: Literal["press", "double", "hold"]
+    hold_s: Annotated[float, Field(ge=0.2, le=10)]
+
+
+class Controls(Section):
+    start: Gesture
+    stop: Gesture
+    mark: Gesture
+    double_window_s: Annotated[float, Field(ge=0.15, le=2)]
+    debounce_ms: Annotated[int, Field(ge=0, le=500)]
+
+
+class Indication(Section):
+    """What the officer sees, hears and feels. ``light`` colours per GA/T 947; patterns are on/off milliseconds."""
+
+    light: dict[Literal["red", "green", "yellow"], tuple[int, ...]]
+    tone_hz: tuple[int, ...]
+    vibrate_ms: tuple[int, ...]
+
+
+class Night(Section):
+    enabled: bool
+    on_below_lux: Annotated[float, Field(ge=0, le=1000)]
+    off_above_lux: Annotated[float, Field(ge=0, le=10_000)]
+    dwell_s: Annotated[float, Field(ge=0, le=120)]
+    lamp: bool
+
+
+class Gnss(Section):
+    enabled: bool
+    stale_s: Annotated[float, Field(ge=0.5, le=60)]
+    max_speed_mps: Annotated[float, Field(ge=10, le=1000)]
+
+
+class Supervision(Section):
+    progress_timeout_s: Annotated[float, Field(ge=0.5, le=30)]
+    start_timeout_s: Annotated[float, Field(ge=1, le=60)]
+    restart_backoff_s: Annotated[float, Field(ge=0, le=60)]
+    restart_backoff_max_s: Annotated[float, Field(ge=0, le=600)]
+
+
+class Uplink(Section):
+    enabled: bool
+    store_url: str
+    tls_dir: str
+    journal_interval_s: Annotated[float, Field(ge=0.2, le=3600)]
+    connect_timeout_s: Annotated[float, Field(ge=0.5, le=120)]
+    io_timeout_s: Annotated[float, Field(ge=0.5, le=300)]
+    backoff_base_s: Annotated[float, Field(ge=0.05, le=60)]
+    backoff_max_s: Annotated[float, Field(ge=1, le=3600)]
+
+
+class Mqtt(Section):
+    enabled: bool
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+    keepalive_s: Annotated[int, Field(ge=5, le=3600)]
+    status_interval_s: Annotated[float, Field(ge=0.5, le=3600)]
+
+
+class RecorderConfig(Section):
+    """The whole effective configuration of one unit."""
+
+    device: Device
+    board: Board
+    storage: Storage
+    cameras: dict[Identifier, Camera]
+    capture: Capture
+    audio: Audio
+    watermark: Watermark
+    sealing: Sealing
+    signing: Signing
+    trust: Trust
+    session: Session
+    controls: Controls
+    indicators: dict[str, Indication]
+    night: Night
+    gnss: Gnss
+    supervision: Supervision
+    uplink: Uplink
+    mqtt: Mqtt

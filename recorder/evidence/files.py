@@ -1,0 +1,147 @@
+"""Durable files: the one place where evidence meets the disk, and the seam a simulated disk replaces.
+
+What is *not* promised: a disk that lies about flushing loses data whatever is called here; a failed ``fdatasync`` leaves
+the file's contents unknown (the kernel may drop the dirty pages), so after one the file is never written again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+
+class AppendFile(Protocol):
+    """A file that only grows. ``write`` writes all or raises OSError; nothing is durable before ``sync`` returns."""
+
+    def write(self, data: bytes | memoryview) -> None: ...
+
+    def sync(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Files(Protocol):
+    """The file operations evidence needs. Paths are absolute. Errors are OSError with errno and path."""
+
+    def create(self, path: Path) -> AppendFile:
+        """Create exclusively (O_EXCL), mode 0640, and sync the directory: the name survives a power cut."""
+
+    def append(self, path: Path) -> AppendFile: ...
+
+    def read(self, path: Path) -> bytes: ...
+
+    def read_chunks(self, path: Path, chunk: int = 1 << 20) -> Iterator[bytes]: ...
+
+    def size(self, path: Path) -> int | None:
+        """Size in bytes, None when there is no such file."""
+
+    def names(self, directory: Path) -> list[str]:
+        """Sorted names in ``directory``; empty when it does not exist."""
+
+    def make_dir(self, path: Path) -> None:
+        """With parents; each new name synced."""
+
+    def replace(self, path: Path, data: bytes, mode: int = 0o640) -> None:
+        """Atomic: temporary file, sync, rename, directory sync."""
+
+    def truncate(self, path: Path, size: int) -> None:
+        """Cut to ``size`` and sync."""
+
+    def remove(self, path: Path) -> None:
+        """Remove and sync the directory."""
+
+    def free_bytes(self, path: Path) -> int: ...
+
+
+def sync_dir(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+class OsAppendFile:
+    def __init__(self, path: Path, flags: int) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | flags, 0o640)
+
+    def write(self, data: bytes | memoryview) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    def sync(self) -> None:
+        os.fdatasync(self._fd)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class OsFiles:
+    """:class:`Files` on the real disk."""
+
+    def create(self, path: Path) -> AppendFile:
+        file = OsAppendFile(path, os.O_CREAT | os.O_EXCL)
+        sync_dir(path.parent)
+        return file
+
+    def append(self, path: Path) -> AppendFile:
+        return OsAppendFile(path, 0)
+
+    def read(self, path: Path) -> bytes:
+        return path.read_bytes()
+
+    def read_chunks(self, path: Path, chunk: int = 1 << 20) -> Iterator[bytes]:
+        with path.open("rb", buffering=0) as file:
+            while data := file.read(chunk):
+                yield data
+
+    def size(self, path: Path) -> int | None:
+        try:
+            return path.stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def names(self, directory: Path) -> list[str]:
+        try:
+            return sorted(entry.name for entry in directory.iterdir())
+        except FileNotFoundError:
+            return []
+
+    def make_dir(self, path: Path) -> None:
+        if path.is_dir():
+            return
+        self.make_dir(path.parent)
+        path.mkdir(mode=0o750, exist_ok=True)
+        sync_dir(path.parent)
+
+    def replace(self, path: Path, data: bytes, mode: int = 0o640) -> None:
+        temporary = path.with_name(f".{path.name}.new")
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        temporary.rename(path)
+        sync_dir(path.parent)
+
+    def truncate(self, path: Path, size: int) -> None:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.ftruncate(fd, size)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def remove(self, path: Path) -> None:
+        path.unlink()
+        sync_dir(path.parent)
+
+    def free_bytes(self, path: Path) -> int:
+        return shutil.disk_usage(path).free

@@ -1,0 +1,124 @@
+"""JWS compact (RFC 7515) with ES256 and nothing else: signing through a ``Signer``, strict verification with joserfc.
+
+The signing side builds the two base64url parts itself, because the key may live in a chip that only signs a digest.
+The verifying side takes the algorithm from this file, never from the data.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+
+from recorder.evidence.encoding import b64u, compact_json, sha256_b64u, unb64u
+
+MAX_LINE = 1 << 20
+"""No line is longer than 1 MiB: a bound for the verifier, which may be handed hostile input."""
+
+
+class JwsError(ValueError):
+    """The text is not a JWS of ours or its signature does not verify."""
+
+
+class Signer(Protocol):
+    """A P-256 key that signs. Back ends: file (development), later PKCS#11, TPM, SM2 beside it."""
+
+    @property
+    def kid(self) -> str:
+        """RFC 7638 SHA-256 thumbprint of the public key, base64url."""
+
+    @property
+    def x5c(self) -> tuple[str, ...]:
+        """Certificate chain, leaf first, standard base64 DER (RFC 7515 §4.1.6); empty before enrolment."""
+
+    def sign(self, message: bytes) -> bytes:
+        """ES256 over ``message``: r‖s, 64 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A split, not yet verified JWS."""
+
+    header: dict[str, Any]
+    payload: dict[str, Any]
+
+    @property
+    def typ(self) -> str:
+        return str(self.header["typ"])
+
+    @property
+    def kid(self) -> str:
+        return str(self.header["kid"])
+
+
+def thumbprint(key: ec.EllipticCurvePublicKey) -> str:
+    """RFC 7638 thumbprint of a P-256 key: SHA-256 over the required members in lexicographic order."""
+    numbers = key.public_numbers()
+    jwk = {
+        "crv": "P-256",
+        "kty": "EC",
+        "x": b64u(numbers.x.to_bytes(32, "big")),
+        "y": b64u(numbers.y.to_bytes(32, "big")),
+    }
+    return sha256_b64u(compact_json(jwk))
+
+
+def sign(typ: str, payload: dict[str, Any], signer: Signer) -> str:
+    """One compact JWS without line end. Header members: alg, kid, typ."""
+    header = {"alg": "ES256", "kid": signer.kid, "typ": typ}
+    message = f"{b64u(compact_json(header))}.{b64u(compact_json(payload))}"
+    return f"{message}.{b64u(signer.sign(message.encode('ascii')))}"
+
+
+def split(text: str) -> Parts:
+    """Parse without verifying. Raises JwsError naming what is wrong."""
+    if len(text) > MAX_LINE:
+        raise JwsError(f"longer than {MAX_LINE} bytes")
+    pieces = text.split(".")
+    if len(pieces) != 3:
+        raise JwsError("not three parts")
+    try:
+        header = json.loads(unb64u(pieces[0]))
+        payload = json.loads(unb64u(pieces[1]))
+        signature = unb64u(pieces[2])
+    except (ValueError, RecursionError) as error:
+        raise JwsError(f"not base64url JSON: {error}") from error
+    if not isinstance(header, dict) or set(header) != {"alg", "kid", "typ"} or header["alg"] != "ES256":
+        raise JwsError("header is not exactly alg=ES256, kid, typ")
+    if not isinstance(header["kid"], str) or not isinstance(header["typ"], str):
+        raise JwsError("kid and typ must be text")
+    if not isinstance(payload, dict):
+        raise JwsError("payload is not an object")
+    if len(signature) != 64:
+        raise JwsError("signature is not 64 bytes")
+    return Parts(header, payload)
+
+
+def verify(text: str, key: ec.EllipticCurvePublicKey) -> Parts:
+    """Split and verify with ES256 and ``key``. Raises JwsError."""
+    parts = split(text)
+    return check(text, parts, ECKey.import_key(_spki(key)))
+
+
+def check(text: str, parts: Parts, key: ECKey) -> Parts:
+    """Verify an already split line with a joserfc key (made once for many lines). Raises JwsError."""
+    try:
+        jws.deserialize_compact(text, key, algorithms=["ES256"])
+    except (JoseError, ValueError) as error:
+        raise JwsError(f"signature does not verify: {error}") from error
+    return parts
+
+
+def verification_key(key: ec.EllipticCurvePublicKey) -> ECKey:
+    return ECKey.import_key(_spki(key))
+
+
+def _spki(key: ec.EllipticCurvePublicKey) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -1,0 +1,94 @@
+"""The file back end of ``Signer``: a P-256 key in a PEM file only the unit process may read.
+
+For development and for units without a secure element: whoever gets root gets the key (docs/threat-model).
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import stat
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from recorder.evidence.jws import thumbprint
+
+
+class KeyFileError(Exception):
+    """The key file cannot be used; the message names the file and what to do."""
+
+
+class FileSigner:
+    """ES256 with a key from a PEM file; ``x5c`` from the chain file beside it when there is one."""
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey, chain: tuple[x509.Certificate, ...] = ()) -> None:
+        self._key = key
+        self._kid = thumbprint(key.public_key())
+        self._x5c = tuple(
+            base64.b64encode(certificate.public_bytes(Encoding.DER)).decode("ascii") for certificate in chain
+        )
+
+    @property
+    def kid(self) -> str:
+        return self._kid
+
+    @property
+    def x5c(self) -> tuple[str, ...]:
+        return self._x5c
+
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        return self._key.public_key()
+
+    def sign(self, message: bytes) -> bytes:
+        r, s = decode_dss_signature(self._key.sign(message, ec.ECDSA(hashes.SHA256())))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def load_or_create(key_file: Path, chain_file: Path) -> FileSigner:
+    """Load the device key, or make one (mode 0600, synced) at the very first start.
+
+    A chain whose leaf does not hold this key is refused: signing with it would look enrolled and verify nowhere.
+    """
+    if not key_file.exists():
+        _create_key(key_file)
+    mode = stat.S_IMODE(key_file.stat().st_mode)
+    if mode & 0o077:
+        raise KeyFileError(
+            f"{key_file}: mode {mode:04o}; 私钥文件权限过宽 key is readable by others: chmod 600"
+        )
+    key = load_pem_private_key(key_file.read_bytes(), password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise KeyFileError(f"{key_file}: 不是 P-256 私钥 not a P-256 private key")
+    chain: tuple[x509.Certificate, ...] = ()
+    if chain_file.exists():
+        chain = tuple(x509.load_pem_x509_certificates(chain_file.read_bytes()))
+        if chain[0].public_key() != key.public_key():
+            raise KeyFileError(f"{chain_file}: 证书与设备密钥不符 certificate does not belong to {key_file}")
+    return FileSigner(key, chain)
+
+
+def _create_key(key_file: Path) -> None:
+    key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    # O_EXCL and 0600 from the first moment: chmod afterwards would leave a window in which anybody may read it.
+    temporary = key_file.with_name(f".{key_file.name}.new")
+    temporary.unlink(missing_ok=True)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, pem)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    temporary.rename(key_file)
