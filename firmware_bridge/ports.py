@@ -104,9 +104,7 @@ kills its event loop silently: trap T1)."""
 class Camera(Protocol):
     """A camera with its encoder. Delivery happens on the driver's own thread; the callback must only enqueue."""
 
-    def start(
-        self, mode: VideoMode, paint: FramePainter | None, deliver: Callable[[EncodedFrame], None]
-    ) -> None:
+    def start(self, mode: VideoMode, paint: FramePainter | None, deliver: Callable[[EncodedFrame], None]) -> None:
         """Begin delivering. Raises DeviceError when the camera cannot be opened."""
 
     def stop(self) -> None:

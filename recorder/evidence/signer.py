@@ -63,9 +63,7 @@ def load_or_create(key_file: Path, chain_file: Path) -> FileSigner:
         _create_key(key_file)
     mode = stat.S_IMODE(key_file.stat().st_mode)
     if mode & 0o077:
-        raise KeyFileError(
-            f"{key_file}: mode {mode:04o}; 私钥文件权限过宽 key is readable by others: chmod 600"
-        )
+        raise KeyFileError(f"{key_file}: mode {mode:04o}; 私钥文件权限过宽 key is readable by others: chmod 600")
     key = load_pem_private_key(key_file.read_bytes(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise KeyFileError(f"{key_file}: 不是 P-256 私钥 not a P-256 private key")
@@ -79,9 +77,7 @@ def load_or_create(key_file: Path, chain_file: Path) -> FileSigner:
 
 def _create_key(key_file: Path) -> None:
     key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    )
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     # O_EXCL and 0600 from the first moment: chmod afterwards would leave a window in which anybody may read it.
     temporary = key_file.with_name(f".{key_file.name}.new")
     temporary.unlink(missing_ok=True)
