@@ -1,0 +1,150 @@
+"""Scenario files: a shift as TOML, with timed actions on buttons, world and faults, and expectations checked at the end.
+
+Times are seconds after the unit reported ready. Faults follow one verb, ``fault COMPONENT MODE``, as PX4 does it, so that
+scenario files, the panel and tests say the same words.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+SCENARIOS = Path(__file__).with_name("scenarios")
+
+Process = Literal["unit", "worker", "uplink", "store", "broker"]
+
+
+class ScenarioError(Exception):
+    """The scenario cannot be used; the message names file and key."""
+
+
+class Step(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at_s: Annotated[float, Field(ge=0)]
+    say_zh: str = ""
+    say_en: str = ""
+
+
+class Press(Step):
+    """Hold a button down for ``hold_s``."""
+
+    do: Literal["press"]
+    button: Literal["record", "mark"]
+    hold_s: Annotated[float, Field(gt=0, le=10)] = 0.15
+
+
+class SetWorld(Step):
+    """Set one key of the world (docs/simulator-protocol.md)."""
+
+    do: Literal["set"]
+    key: str
+    value: str | float | int | bool
+
+
+class Ramp(Step):
+    """Move a number of the world from what it is to ``to`` over ``over_s``, in steps of 0.2 s."""
+
+    do: Literal["ramp"]
+    key: str
+    to: float
+    over_s: Annotated[float, Field(gt=0)]
+
+
+class Fault(Step):
+    """``component``: camera, microphone, worker, network, store; ``mode``: ok, off, stuck, silent, slow."""
+
+    do: Literal["fault"]
+    component: Literal["camera", "microphone", "worker", "network", "store"]
+    mode: Literal["ok", "off", "stuck", "silent"]
+
+
+class Kill(Step):
+    """SIGKILL. ``restart``: start it again at once (the worker is restarted by the unit itself)."""
+
+    do: Literal["kill"]
+    process: Process
+    restart: bool = True
+
+
+class PowerCut(Step):
+    """Every process of the unit dies at the same moment; a new boot begins after ``off_s``."""
+
+    do: Literal["power-cut"]
+    off_s: Annotated[float, Field(ge=0.1, le=60)]
+
+
+Action = Annotated[Press | SetWorld | Ramp | Fault | Kill | PowerCut, Field(discriminator="do")]
+
+
+class Expectation(BaseModel):
+    """A comparison on a field of ``result.json`` (dotted path; ``len:`` before it takes the length of a list)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    field: str
+    op: Literal["==", "!=", ">=", "<=", ">", "<"]
+    value: Any
+    why: str = ""
+
+
+class Scenario(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title_zh: str
+    title_en: str
+    duration_s: Annotated[float, Field(gt=0, le=24 * 3600)]
+    drain_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    media: dict[Literal["camera", "microphone", "gnss"], str] = {}
+    world: dict[str, str | float | int | bool] = {}
+    unit: dict[str, Any] = {}
+    action: tuple[Action, ...]
+    expect: tuple[Expectation, ...]
+
+
+def load_scenario(name_or_path: str) -> Scenario:
+    """A shipped scenario by name, or any file by path. Raises ScenarioError."""
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = SCENARIOS / f"{name_or_path}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in SCENARIOS.glob("*.toml")))
+        raise ScenarioError(f"{path}: 没有这个场景 no such scenario. 可用 available: {known}")
+    try:
+        return Scenario.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{path}: TOML 语法错误 TOML syntax error: {error}") from error
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
+        raise ScenarioError(f"{path}: 场景无效 invalid scenario:\n  " + "\n  ".join(lines)) from error
+
+
+_COMPARE = {
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    ">=": lambda a, b: a >= b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    "<": lambda a, b: a < b,
+}
+
+
+def evaluate(expectation: Expectation, result: dict[str, Any]) -> tuple[bool, Any]:
+    """(met, actual value). A field that is not there is an unmet expectation, never an error that hides the others."""
+    path = expectation.field
+    count = path.startswith("len:")
+    value: Any = result
+    for part in path.removeprefix("len:").split("."):
+        if not isinstance(value, dict) or part not in value:
+            return False, None
+        value = value[part]
+    if count:
+        value = len(value)
+    try:
+        return bool(_COMPARE[expectation.op](value, expectation.value)), value
+    except TypeError:
+        return False, value

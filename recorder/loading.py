@@ -1,0 +1,30 @@
+"""Parts loaded by name, so that nothing here imports a driver or the simulator (kept by import-linter)."""
+
+from __future__ import annotations
+
+import importlib
+from typing import cast
+
+from firmware_bridge.ports import BoardModule, Clock
+
+
+class BoardLoadError(Exception):
+    """The module named in ``[board] module`` cannot be used."""
+
+
+def load_board_module(name: str) -> BoardModule:
+    """Import ``name`` and check that it provides ``unit_board`` and ``capture_board``."""
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        raise BoardLoadError(f"board.module = {name!r}: 无法加载 cannot be imported: {error}") from error
+    missing = [function for function in ("unit_board", "capture_board") if not hasattr(module, function)]
+    if missing:
+        raise BoardLoadError(f"board.module = {name!r}: 缺少 lacks {', '.join(missing)}")
+    return cast(BoardModule, module)
+
+
+def system_clock() -> Clock:
+    """The real clock, for the processes that have no board (uplink, verifier)."""
+    module = importlib.import_module("firmware_bridge.clock")
+    return cast(Clock, module.SystemClock())
