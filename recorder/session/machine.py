@@ -227,7 +227,8 @@ class SessionMachine:
             )
         )
         for camera_id, camera in self.cameras.items():
-            self.cameras[camera_id] = fresh = Camera(ready=camera.ready)
+            # Evidence is owed from the press on: media that begins later than that leaves a gap, not a silence.
+            self.cameras[camera_id] = fresh = Camera(ready=camera.ready, last_end_us=now.boot_us)
             if fresh.ready:
                 effects.append(self._start_camera(camera_id, self._settings.preroll))
             else:
