@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from recorder.config.models import Controls
+from recorder.config.models import Controls, Gesture
 from recorder.session.machine import State
 
 GestureKind: TypeAlias = Literal["press", "double", "hold"]
@@ -94,7 +94,7 @@ class GestureRecogniser:
 
     def _hold_us(self, button: str, state: State) -> int:
         for name in ("start", "stop", "mark"):
-            gesture = getattr(self._controls, name)
+            gesture: Gesture = getattr(self._controls, name)
             if gesture.kind == "hold" and gesture.button == button and self._wants(button, "hold", state):
                 return round(gesture.hold_s * 1e6)
         return 1 << 62

@@ -1,0 +1,48 @@
+"""sd_notify(3) in a few lines of the standard library: READY, WATCHDOG, STATUS, STOPPING over a datagram socket.
+
+No systemd-python: it has no aarch64 wheel, and the protocol is one ``sendto``.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+
+
+class Notifier:
+    """Silent when ``NOTIFY_SOCKET`` is not set (not started by systemd)."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        address = environment.get("NOTIFY_SOCKET", "")
+        # A leading @ is systemd's way to write an abstract socket.
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) if address else None
+        watchdog = environment.get("WATCHDOG_USEC", "")
+        self.watchdog_us = int(watchdog) if watchdog.isdigit() and int(watchdog) > 0 else None
+
+    def ready(self, status: str) -> None:
+        self._send(f"READY=1\nSTATUS={status}")
+
+    def status(self, status: str) -> None:
+        self._send(f"STATUS={status}")
+
+    def watchdog(self) -> None:
+        """Only when frames, encoder and disk made progress: a bare timer would feed a unit that records nothing."""
+        self._send("WATCHDOG=1")
+
+    def stopping(self) -> None:
+        self._send("STOPPING=1")
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+
+    def _send(self, text: str) -> None:
+        if self._socket is None:
+            return
+        try:
+            self._socket.sendto(text.encode("utf-8"), self._address)
+        except OSError:
+            # Whoever listened is gone. That must not stop a recording; systemd's own watchdog tells.
+            self._socket.close()
+            self._socket = None
