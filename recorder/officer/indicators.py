@@ -77,8 +77,10 @@ class IndicatorState:
         indication = self._table.get(name or "")
         if indication is None:
             return Look({}, False)
-        lights = {colour: light_on(pattern, since, now_us) for colour, pattern in indication.light.items()}
-        return Look(dict(lights), once_on(indication.vibrate_ms, since, now_us))
+        lights: dict[str, bool] = {
+            colour: light_on(pattern, since, now_us) for colour, pattern in indication.light.items()
+        }
+        return Look(lights, once_on(indication.vibrate_ms, since, now_us))
 
 
 def tones(frequencies: tuple[int, ...]) -> Samples:

@@ -22,8 +22,8 @@ class Index:
         self._create()
 
     def _create(self) -> None:
-        self._db["progress"].create({"id": int, "last_seq": int, "journal_id": str}, pk="id", if_not_exists=True)
-        self._db["segments"].create(
+        self._db.table("progress").create({"id": int, "last_seq": int, "journal_id": str}, pk="id", if_not_exists=True)
+        self._db.table("segments").create(
             {
                 "segment_id": str,
                 "session_id": str,
@@ -41,8 +41,8 @@ class Index:
             pk="segment_id",
             if_not_exists=True,
         )
-        self._db["segments"].create_index(["state"], if_not_exists=True)
-        self._db["gaps"].create(
+        self._db.table("segments").create_index(["state"], if_not_exists=True)
+        self._db.table("gaps").create(
             {"gap_id": str, "session_id": str, "cause": str, "duration_us": int, "explained": int},
             pk="gap_id",
             if_not_exists=True,
@@ -50,14 +50,14 @@ class Index:
 
     def last_seq(self, journal_id: str) -> int:
         """The last applied ``seq`` of this journal, -1 when the index is new or belongs to another one."""
-        rows = list(self._db["progress"].rows)
+        rows = list(self._db.table("progress").rows)
         if rows and rows[0]["journal_id"] == journal_id:
             return int(rows[0]["last_seq"])
         return -1
 
     def clear(self) -> None:
         for table in ("segments", "gaps", "progress"):
-            self._db[table].delete_where()
+            self._db.table(table).delete_where()
 
     def apply(self, records: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Apply ``(typ, payload)`` in order, in one transaction; records already applied are skipped."""
@@ -67,10 +67,10 @@ class Index:
                 self._one(typ, payload)
                 last = payload["seq"], payload["journal_id"]
             if last is not None:
-                self._db["progress"].upsert({"id": 1, "last_seq": last[0], "journal_id": last[1]}, pk="id")
+                self._db.table("progress").upsert({"id": 1, "last_seq": last[0], "journal_id": last[1]}, pk="id")
 
     def _one(self, typ: str, p: dict[str, Any]) -> None:
-        segments = self._db["segments"]
+        segments = self._db.table("segments")
         if typ == "segment-open":
             segments.upsert(
                 {
@@ -119,13 +119,13 @@ class Index:
         elif typ == "release":
             segments.upsert({"segment_id": p["segment_id"], "state": "released"}, pk="segment_id")
         elif typ == "interruption":
-            self._db["gaps"].upsert(
+            self._db.table("gaps").upsert(
                 {"gap_id": p["gap_id"], "session_id": p["session_id"], "cause": p["cause"], "explained": 0}, pk="gap_id"
             )
         elif typ == "resumption":
-            self._db["gaps"].upsert({"gap_id": p["gap_id"], "duration_us": p["duration_us"]}, pk="gap_id")
+            self._db.table("gaps").upsert({"gap_id": p["gap_id"], "duration_us": p["duration_us"]}, pk="gap_id")
         elif typ in ("explanation", "statement"):
-            self._db["gaps"].upsert({"gap_id": p["gap_id"], "explained": 1}, pk="gap_id")
+            self._db.table("gaps").upsert({"gap_id": p["gap_id"], "explained": 1}, pk="gap_id")
 
     def held(self) -> list[Held]:
         """Closed segments that are still on the unit."""
@@ -138,11 +138,11 @@ class Index:
                 closed_wall_us=row["closed_wall_us"],
                 receipt_digest=row["receipt_digest"],
             )
-            for row in self._db["segments"].rows_where("state = 'closed'")
+            for row in self._db.table("segments").rows_where("state = 'closed'")
         ]
 
     def segment(self, segment_id: str) -> dict[str, Any] | None:
-        rows = list(self._db["segments"].rows_where("segment_id = ?", [segment_id]))
+        rows = list(self._db.table("segments").rows_where("segment_id = ?", [segment_id]))
         return dict(rows[0]) if rows else None
 
     def pending(self) -> tuple[int, int]:

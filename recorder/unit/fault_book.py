@@ -1,0 +1,50 @@
+"""Faults as objects from onset to end: the same condition reported again is the same fault, not another line. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from recorder.evidence.records import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    fault_id: str
+    onset_us: int
+
+
+class FaultBook:
+    def __init__(self, new_id: Callable[[], str]) -> None:
+        self._new_id = new_id
+        self._open: dict[tuple[str, str], _Open] = {}
+
+    def report(
+        self, code: str, component: str, present: bool, now_us: int, evidence: dict[str, Any] | None = None
+    ) -> Fault | None:
+        """State whether a fault is present; returns the record to write when that is news."""
+        key = code, component
+        known = self._open.get(key)
+        if present == (known is not None):
+            return None
+        if known is None:
+            known = self._open[key] = _Open(self._new_id(), now_us)
+        else:
+            del self._open[key]
+        return Fault(
+            fault_id=known.fault_id,
+            code=code,
+            phase="onset" if present else "end",
+            component=component,
+            onset_us=known.onset_us,
+            evidence=evidence or {},
+        )
+
+    def end_all(self, component: str, now_us: int) -> list[Fault]:
+        """Every open fault of a component ends, e.g. because its worker was replaced."""
+        ended = [self.report(code, part, False, now_us) for code, part in list(self._open) if part == component]
+        return [fault for fault in ended if fault is not None]
+
+    def present(self) -> tuple[str, ...]:
+        return tuple(sorted({code for code, _ in self._open}))
