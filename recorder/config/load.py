@@ -1,0 +1,171 @@
+"""Loading at run time: bad configuration never stops recording (promise 1).
+
+What is wrong is set aside as narrowly as can be (``fallback``) and reported; the rest is used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from recorder.config import last_good
+from recorder.config.fallback import choose
+from recorder.config.keys import is_text
+from recorder.config.layers import Layer, environment_layer, merge, parse_layer, read_layer
+from recorder.config.models import RecorderConfig
+from recorder.config.paths import ShippedFilesMissing, defaults_file
+from recorder.config.problems import KeyPath, Place, Problem
+from recorder.config.validate import validate
+from recorder.evidence.encoding import sha256_b64u
+from recorder.evidence.files import Files
+
+LOCAL_ONLY: tuple[KeyPath, ...] = (
+    ("device", "id"),
+    ("storage", "data_dir"),
+    ("storage", "run_dir"),
+    ("board",),
+    ("trust",),
+)
+"""What a pushed configuration may not change: who the unit is, where its evidence lies, whom it trusts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The configuration in force and how it came about.
+
+    ``status`` is ``applied`` when everything asked for is in force, ``fallback`` when something was set aside.
+    ``layers`` are the ones in force, lowest first; ``provenance`` maps every key to where its value stands.
+    ``sha256`` (base64url) is of :func:`canonical`.
+    """
+
+    config: RecorderConfig
+    provenance: Mapping[KeyPath, Place]
+    problems: tuple[Problem, ...]
+    status: Literal["applied", "fallback"]
+    sha256: str
+    layers: tuple[Layer, ...]
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """For the ``config`` record."""
+        return tuple(layer.name for layer in self.layers)
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """For the ``config`` record: the errors (not the warnings) in both languages."""
+        return tuple(str(problem) for problem in self.problems if problem.severity == "error")
+
+
+def canonical(config: RecorderConfig) -> bytes:
+    """The bytes the digest is of: JSON, keys sorted, no white space, UTF-8."""
+    values = config.model_dump(mode="json")
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8")
+
+
+def load_config(
+    files: Sequence[Path], env: Mapping[str, str], data_dir: Path | None = None, defaults: Path | None = None
+) -> Loaded:
+    """Load ``files`` (lowest first) over the defaults, then the accepted push, then ``env``.
+
+    ``data_dir``: where pushed and last good configuration are looked for when no layer but the defaults names a usable
+    ``storage.data_dir``. Raises :class:`ShippedFilesMissing` only when the program's own defaults are absent or damaged.
+    """
+    base = read_layer(defaults or defaults_file(), "defaults")
+    if isinstance(base, Problem):
+        raise ShippedFilesMissing(str(base))
+    layers, problems, unreadable = [base], list[Problem](), dict[str, int]()
+
+    def add(name: Path, layer: Layer | Problem) -> None:
+        if isinstance(layer, Problem):
+            problems.append(layer)
+            unreadable[str(name)] = len(layers)
+        else:
+            layers.append(layer)
+
+    for file in files:
+        add(file, read_layer(file))
+    directory = _data_dir(layers, env, data_dir)
+    pushed = _pushed(directory / last_good.PUSHED)
+    if isinstance(pushed, Layer):
+        pushed, refused = _without_local_only(pushed)
+        problems += refused
+    if pushed is not None:
+        add(directory / last_good.PUSHED, pushed)
+    environment, misnamed = environment_layer(env, merge(layers).data, is_text)
+    problems += misnamed
+    if environment.data:
+        layers.append(environment)
+
+    first = validate(layers)
+    stored: Mapping[str, Layer] = {}
+    if unreadable or first.errors:
+        kept = last_good.read(directory)
+        if isinstance(kept, Problem):
+            problems.append(kept)
+        else:
+            stored = kept
+    chosen, outcome = choose(layers, first, unreadable, stored)
+    if outcome.config is None:
+        raise ShippedFilesMissing("; ".join(map(str, outcome.errors)))
+    # Rules complain of what an unreadable file would have said; only what is still so is worth telling.
+    told = [each for each in first.problems if not (unreadable and each.tolerable)]
+    return Loaded(
+        config=outcome.config,
+        provenance={path: layer.place(path) for path, layer in outcome.merged.origins.items()},
+        problems=tuple(dict.fromkeys((*problems, *told, *outcome.problems))),
+        status="fallback" if problems or chosen != tuple(layers) else "applied",
+        sha256=sha256_b64u(canonical(outcome.config)),
+        layers=chosen,
+    )
+
+
+def save_last_good(files: Files, loaded: Loaded) -> bool:
+    """Keep this configuration as the one to fall back to; False when it has errors and is not worth keeping.
+
+    For the unit process only. Raises OSError, which the caller records as a fault.
+    """
+    if loaded.status != "applied" or loaded.errors:
+        return False
+    last_good.write(files, Path(loaded.config.storage.data_dir), loaded.layers, loaded.sha256)
+    return True
+
+
+def _data_dir(layers: Sequence[Layer], env: Mapping[str, str], fallback: Path | None) -> Path:
+    """``storage.data_dir`` before anything is validated: the stored configurations lie in it."""
+    environment, _ = environment_layer(env, merge(layers).data, is_text)
+    for layer in (environment, *reversed(layers)):
+        if layer.kind == "defaults" and fallback is not None:
+            return fallback
+        storage = layer.data.get("storage")
+        value = storage.get("data_dir") if isinstance(storage, dict) else None
+        if isinstance(value, str) and value:
+            return Path(value)
+    return fallback or Path("/var/lib/recorder")
+
+
+def _pushed(path: Path) -> Layer | Problem | None:
+    try:
+        raw = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        return Problem(Place(str(path)), (), f"无法读取：{error}", f"cannot be read: {error}")
+    return parse_layer(str(path), raw, "pushed")
+
+
+def _without_local_only(pushed: Layer) -> tuple[Layer, list[Problem]]:
+    problems = []
+    for path in LOCAL_ONLY:
+        stripped = pushed.without(path)
+        if stripped is not pushed:
+            problems.append(
+                Problem(
+                    pushed.place(path), path, "远程下发的配置不得修改此项", "a pushed configuration may not set this"
+                )
+            )
+            pushed = stripped
+    return pushed, problems

@@ -1,0 +1,169 @@
+"""Rules between settings, which no single type can say. Pure functions of the validated configuration."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from recorder.config.models import RecorderConfig
+from recorder.config.problems import KeyPath, Severity
+from recorder.evidence import bech32
+
+MIN_RECIPIENTS = 2
+"""Two keys in two hands: with one, a lost key is lost evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``paths``: the settings that contradict each other, the one to name first in front."""
+
+    paths: tuple[KeyPath, ...]
+    zh: str
+    en: str
+    severity: Severity = "error"
+    tolerable: bool = False
+
+
+Rule = Callable[[RecorderConfig], Iterator[Finding]]
+
+
+def night_hysteresis(config: RecorderConfig) -> Iterator[Finding]:
+    """Equal thresholds would switch filter and lamp at every flicker of the light."""
+    on, off = config.night.on_below_lux, config.night.off_above_lux
+    if off <= on:
+        yield Finding(
+            (("night", "off_above_lux"), ("night", "on_below_lux")),
+            f"off_above_lux（{off:g}）必须大于 on_below_lux（{on:g}）",
+            f"off_above_lux ({off:g}) must be greater than on_below_lux ({on:g})",
+        )
+
+
+def sealing_recipients(config: RecorderConfig) -> Iterator[Finding]:
+    """Tolerable at run time: one key seals better than none, and a unit without keys records all the same."""
+    distinct = len(set(config.sealing.recipients))
+    if config.sealing.enabled and distinct < MIN_RECIPIENTS:
+        yield Finding(
+            (("sealing", "recipients"), ("sealing", "enabled")),
+            f"启用加密封装至少需要 {MIN_RECIPIENTS} 个不同的公钥（现有 {distinct} 个）",
+            f"sealing needs at least {MIN_RECIPIENTS} different public keys (there are {distinct})",
+            tolerable=True,
+        )
+
+
+def recipient_checksums(config: RecorderConfig) -> Iterator[Finding]:
+    """A mistyped key looks like a key; sealing to it would fail when the first recording starts."""
+    for index, recipient in enumerate(config.sealing.recipients):
+        try:
+            bech32.decode(recipient)
+        except ValueError as error:
+            yield Finding(
+                (("sealing", "recipients", index),),
+                f"age 公钥校验不符，可能抄写有误（{recipient}）",
+                f"not a valid age public key, probably mistyped: {error} ({recipient})",
+            )
+
+
+def gestures_differ(config: RecorderConfig) -> Iterator[Finding]:
+    """Start, stop and mark on the same button and kind of press could not be told apart."""
+    gestures = {"start": config.controls.start, "stop": config.controls.stop, "mark": config.controls.mark}
+    for (first, one), (second, other) in itertools.combinations(gestures.items(), 2):
+        if (one.button, one.kind) == (other.button, other.kind):
+            yield Finding(
+                tuple(("controls", name, key) for name in (second, first) for key in ("kind", "button")),
+                f"{second} 与 {first} 的按键动作相同（{one.button} {one.kind}），无法区分",
+                f"{second} and {first} are the same gesture ({one.button} {one.kind})",
+            )
+
+
+def cameras_present(config: RecorderConfig) -> Iterator[Finding]:
+    if not config.cameras:
+        yield Finding((("cameras",),), "至少需要一个摄像头", "at least one camera is needed")
+
+
+def backoff_order(config: RecorderConfig) -> Iterator[Finding]:
+    uplink, supervision = config.uplink, config.supervision
+    for low, high, section, low_key, high_key in (
+        (uplink.backoff_base_s, uplink.backoff_max_s, "uplink", "backoff_base_s", "backoff_max_s"),
+        (
+            supervision.restart_backoff_s,
+            supervision.restart_backoff_max_s,
+            "supervision",
+            "restart_backoff_s",
+            "restart_backoff_max_s",
+        ),
+    ):
+        if low > high:
+            yield Finding(
+                ((section, low_key), (section, high_key)),
+                f"{low_key}（{low:g}）不得大于 {high_key}（{high:g}）",
+                f"{low_key} ({low:g}) must not exceed {high_key} ({high:g})",
+            )
+
+
+def store_url_is_https(config: RecorderConfig) -> Iterator[Finding]:
+    """Client certificates are the only identity: plain HTTP would have none. No password belongs into a file."""
+    url = config.uplink.store_url
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme == "https" and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        secret = parts.username is not None or parts.password is not None
+    except ValueError:
+        usable = secret = False
+    if not usable or secret:
+        yield Finding(
+            (("uplink", "store_url"),),
+            "应为 https://主机[:端口]，不含用户名和密码",
+            "should be https://host[:port] without user name or password",
+        )
+
+
+def pre_event_fits(config: RecorderConfig) -> Iterator[Finding]:
+    """Beyond the buffer whole GOPs are dropped: the pre-roll would silently be shorter than promised."""
+    capture, limit = config.capture, config.capture.buffer_mb * 1_000_000
+    audio = config.audio.bitrate_kbps if config.audio.enabled and capture.pre_event_audio else 0
+    for name, camera in config.cameras.items():
+        need = (capture.pre_event_s + 2 * capture.gop_s) * (camera.bitrate_kbps + audio) * 125
+        if need > limit:
+            yield Finding(
+                (("capture", "buffer_mb"), ("capture", "pre_event_s"), ("cameras", name, "bitrate_kbps")),
+                f"{name} 预录 {capture.pre_event_s:g} s 约需 {need / 1e6:.0f} MB，buffer_mb 为 {capture.buffer_mb}，"
+                "预录会变短",
+                f"{name}: {capture.pre_event_s:g} s of pre-roll need about {need / 1e6:.0f} MB but buffer_mb is "
+                f"{capture.buffer_mb}; the pre-roll will be shorter",
+                severity="warning",
+            )
+
+
+def release_above_reserve(config: RecorderConfig) -> Iterator[Finding]:
+    storage = config.storage
+    if storage.release_below_free_mb <= storage.reserve_mb:
+        yield Finding(
+            (("storage", "release_below_free_mb"), ("storage", "reserve_mb")),
+            f"release_below_free_mb 不大于 reserve_mb（{storage.reserve_mb}），要到介质写满才会释放空间",
+            f"release_below_free_mb is not above reserve_mb ({storage.reserve_mb}): nothing is released before the medium "
+            "is full",
+            severity="warning",
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    cameras_present,
+    gestures_differ,
+    recipient_checksums,
+    night_hysteresis,
+    sealing_recipients,
+    backoff_order,
+    store_url_is_https,
+    pre_event_fits,
+    release_above_reserve,
+)
+
+
+def findings(config: RecorderConfig) -> Iterator[Finding]:
+    """Everything the rules have to say."""
+    for rule in RULES:
+        yield from rule(config)

@@ -1,0 +1,117 @@
+"""The checks of ``./dev check`` find what they are there to find."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tools import check_licences, check_requirements, check_schema
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PYPROJECT = """
+[project]
+dependencies = ["Some_Thing>=2,<3"]
+[project.optional-dependencies]
+pi = ["never-pinned"]
+dev = ["other"]
+"""
+
+
+def pin(name: str, version: str, hashes: int = 1) -> str:
+    return f"{name}=={version}" + " \\\n    --hash=sha256:00" * hashes + "\n    # via x\n"
+
+
+@pytest.mark.parametrize(
+    ("requirements", "words"),
+    [
+        (pin("some-thing", "2.5") + pin("other", "1"), []),
+        (pin("some-thing", "3.0") + pin("other", "1"), ["does not satisfy"]),
+        (pin("some-thing", "2.5"), ["other: "]),
+        (pin("some-thing", "2.5", 0) + pin("other", "1", 2), ["some-thing: 没有哈希"]),
+        ("", ["Some_Thing>=2,<3", "other: "]),
+        ("# some-thing==2.5\nother>=1\n", ["Some_Thing>=2,<3", "other: "]),
+    ],
+)
+def test_requirements(requirements: str, words: list[str]) -> None:
+    found = check_requirements.findings(PYPROJECT, requirements)
+    assert len(found) == len(words)
+    for line, word in zip(sorted(found, key=lambda line: "Some" not in line), words, strict=True):
+        assert word in line
+
+
+def test_the_committed_requirements_are_complete() -> None:
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("pyproject.toml", "requirements.txt")]
+    assert check_requirements.findings(*texts) == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "fine"),
+    [
+        ("MIT", True),
+        ("MIT License", True),
+        ("Apache-2.0 OR BSD-3-Clause", True),
+        ("EPL-2.0 OR BSD-3-Clause", True),
+        ("EPL-2.0", False),
+        ("MIT AND EPL-2.0", False),
+        ("BSD-3-Clause AND (MIT AND Zlib)", True),
+        ("GPL-2.0-only", False),
+        ("UNKNOWN", False),
+        ("DFSG approved; MIT License", False),
+        ("", False),
+    ],
+)
+def test_licence_expressions(expression: str, fine: bool) -> None:
+    assert check_licences.allowed(expression) is fine
+
+
+def test_licence_findings() -> None:
+    licences = {"good": "MIT", "bad": "Proprietary", "av": "BSD-3-Clause"}
+    assert check_licences.findings(["good", "av"], licences) == []
+    assert len(check_licences.findings(["good", "bad", "absent"], licences)) == 2
+    assert "look again" in check_licences.findings(["av"], {"av": "MIT"})[0]
+
+
+def test_the_closure_leaves_out_extras_and_foreign_markers() -> None:
+    requires = {
+        "us": ["A>=1", "pi-only; extra == 'pi'", "winonly; sys_platform == 'win32'"],
+        "a": ["b_c[x]", "us"],
+        "b-c": ["d; python_version >= '3'", "tests; extra == 'x'"],
+    }
+    assert check_licences.closure(requires, "us") == {"a", "b-c", "d"}
+
+
+def test_every_runtime_dependency_is_looked_at() -> None:
+    requires, _ = check_licences.installed()
+    runtime = check_licences.closure(requires, check_licences.PROJECT)
+    assert {"av", "cryptography", "paho-mqtt", "pydantic-core", "sqlite-utils"} <= runtime
+    assert not runtime & {"pytest", "mypy", "ruff", "hypothesis"}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ROOT / "config", tmp_path / "config"))
+
+
+def test_the_shipped_configuration_is_clean(config: Path) -> None:
+    assert check_schema.findings(config) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "found"),
+    [
+        ("schema.json", "3600", "3601", "schema.json"),
+        ("defaults.toml", "gop_s = 1", "gop_s = 9", "capture.gop_s"),
+        ("defaults.toml", "[capture]", "[capture", "defaults.toml"),
+        ("vehicle.toml", "frame_rate = 25", "frame_rate = 0", "cameras.cam0.frame_rate"),
+        ("body-worn.toml", "model =", "modell =", "device.modell"),
+    ],
+)
+def test_spoilt_configuration_is_found(config: Path, name: str, old: str, new: str, found: str) -> None:
+    path = config / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    assert any(found in line for line in check_schema.findings(config))

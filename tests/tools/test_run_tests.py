@@ -1,0 +1,148 @@
+"""The test runner: suites, sums, exit codes. pytest itself is a stand-in that writes JUnit XML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.ports import ClockQuality
+from tools.run_tests import Counts, Suite, counts, run, suites, tier
+
+
+class StepClock:
+    """One minute passes each time somebody looks."""
+
+    def __init__(self) -> None:
+        self.now_us = 0
+
+    def boottime_us(self) -> int:
+        self.now_us += 60_000_000
+        return self.now_us
+
+    def wall_us(self) -> int:
+        return 0
+
+    def boot_id(self) -> str:
+        return "00000000-0000-0000-0000-000000000000"
+
+    def quality(self) -> ClockQuality:
+        return ClockQuality("none", False, None)
+
+
+class Pytest:
+    """Answers with (exit code, tests, failures, errors, skipped) for each suite; None writes no report."""
+
+    def __init__(self, answers: Mapping[str, tuple[int, tuple[int, int, int, int] | None]]) -> None:
+        self.answers = answers
+        self.calls: list[Sequence[str]] = []
+        self.tiers: list[str] = []
+
+    def __call__(self, command: Sequence[str], env: Mapping[str, str]) -> int:
+        self.calls.append(command)
+        self.tiers.append(env["RECORDER_TESTS"])
+        report = Path(next(word for word in command if word.startswith("--junitxml=")).split("=", 1)[1])
+        code, numbers = self.answers[report.stem]
+        if numbers is not None:
+            tests, failures, errors, skipped = numbers
+            report.write_text(
+                f'<testsuites><testsuite tests="{tests}" failures="{failures}" errors="{errors}" skipped="{skipped}"/>'
+                "</testsuites>"
+            )
+        return code
+
+
+@pytest.fixture
+def tests(tmp_path: Path) -> Path:
+    base = tmp_path / "tests"
+    for name in ("config", "simulation", "evidence/deep", "empty", "integration"):
+        (base / name).mkdir(parents=True)
+    for name in ("config/test_a.py", "simulation/test_b.py", "evidence/deep/test_c.py", "integration/test_d.py"):
+        (base / name).touch()
+    (base / "empty" / "support.py").touch()
+    (base / "test_top.py").touch()
+    return base
+
+
+def outcome(
+    stand_in: Pytest, tests: Path, tmp_path: Path, *arguments: str, env: Mapping[str, str] | None = None
+) -> int:
+    return run(arguments, env or {}, StepClock(), stand_in, tests, tmp_path / "results")
+
+
+def test_suites_are_the_folders_slow_ones_last(tests: Path) -> None:
+    assert suites(tests) == [
+        Suite("unit", ("tests/config", "tests/evidence", "tests/test_top.py")),
+        Suite("integration", ("tests/integration",)),
+        Suite("simulation", ("tests/simulation",)),
+    ]
+
+
+def test_all_suites_run_and_are_summed(tests: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stand_in = Pytest({"unit": (0, (10, 0, 0, 1)), "integration": (1, (5, 1, 1, 0)), "simulation": (0, (3, 0, 0, 0))})
+    assert outcome(stand_in, tests, tmp_path, "-x") == 1
+    assert len(stand_in.calls) == 3
+    assert all("-x" in call for call in stand_in.calls)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "15 passed, 2 failed, 1 skipped"
+    assert "unit: 1.0 min, 9 passed, 0 failed, 1 skipped" in lines
+    assert "integration: 1.0 min, 3 passed, 2 failed, 0 skipped" in lines
+
+
+def test_success_is_zero(tests: Path, tmp_path: Path) -> None:
+    stand_in = Pytest(dict.fromkeys(("unit", "integration", "simulation"), (0, (1, 0, 0, 0))))
+    assert outcome(stand_in, tests, tmp_path) == 0
+
+
+def test_a_pytest_that_dies_is_a_failure(tests: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stand_in = Pytest({"unit": (-9, None), "integration": (0, (1, 0, 0, 0)), "simulation": (0, (1, 0, 0, 0))})
+    assert outcome(stand_in, tests, tmp_path) == 1
+    assert "unit: 1.0 min, no result, pytest ended with -9" in capsys.readouterr().out
+
+
+def test_an_old_report_does_not_speak_for_a_new_run(tests: Path, tmp_path: Path) -> None:
+    good = Pytest(dict.fromkeys(("unit", "integration", "simulation"), (0, (1, 0, 0, 0))))
+    assert outcome(good, tests, tmp_path) == 0
+    silent = Pytest(dict.fromkeys(("unit", "integration", "simulation"), (0, None)))
+    assert outcome(silent, tests, tmp_path) == 1
+
+
+def test_a_usage_error_is_a_failure_though_nothing_failed(tests: Path, tmp_path: Path) -> None:
+    stand_in = Pytest(dict.fromkeys(("unit", "integration", "simulation"), (4, (0, 0, 0, 0))))
+    assert outcome(stand_in, tests, tmp_path, "--nonsense") == 1
+
+
+def test_a_selection_may_leave_suites_empty_but_not_all(tests: Path, tmp_path: Path) -> None:
+    some = Pytest({"unit": (0, (1, 0, 0, 0)), "integration": (5, (0, 0, 0, 0)), "simulation": (5, (0, 0, 0, 0))})
+    assert outcome(some, tests, tmp_path, "-k", "x") == 0
+    none = Pytest(dict.fromkeys(("unit", "integration", "simulation"), (5, (0, 0, 0, 0))))
+    assert outcome(none, tests, tmp_path, "-k", "x") == 1
+
+
+def test_a_named_path_runs_alone(tests: Path, tmp_path: Path) -> None:
+    stand_in = Pytest({"selected": (0, (1, 0, 0, 0))})
+    assert outcome(stand_in, tests, tmp_path, f"{tests}/config/test_a.py::test_x", "-q") == 0
+    assert list(stand_in.calls[0][-2:]) == [f"{tests}/config/test_a.py::test_x", "-q"]
+
+
+def test_the_set_of_tests_is_handed_on(tests: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answers: dict[str, tuple[int, tuple[int, int, int, int] | None]] = dict.fromkeys(
+        ("unit", "integration", "simulation"), (0, (1, 0, 0, 0))
+    )
+    for arguments, env, expected in (((), {}, "quick"), ((), {"CI": "true"}, "ci"), (("--nightly",), {}, "nightly")):
+        stand_in = Pytest(answers)
+        assert outcome(stand_in, tests, tmp_path, *arguments, env=env) == 0
+        assert set(stand_in.tiers) == {expected}
+        assert "--nightly" not in stand_in.calls[0]
+    assert tier({"CI": "1"}, False) == "quick"
+    assert "over the" not in capsys.readouterr().out
+
+
+def test_counts_of_real_and_torn_reports(tmp_path: Path) -> None:
+    report = tmp_path / "r.xml"
+    assert counts(report) is None
+    report.write_text("<testsuites><testsuite tests='3' fail")
+    assert counts(report) is None
+    report.write_text("<testsuites><testsuite tests='7' failures='1' errors='1' skipped='2'/></testsuites>")
+    assert counts(report) == Counts(3, 2, 2)

@@ -1,0 +1,134 @@
+"""``./dev test``: the suites one after another, each with its minutes, then one plain line.
+
+Suites are folders under ``tests/``: the named ones below are slow and run last; ``unit`` is all the rest. With a path among
+the arguments only that is run. Results are left as JUnit XML in ``out/test-results/``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from firmware_bridge.clock import SystemClock
+from firmware_bridge.ports import Clock
+
+ROOT = Path(__file__).resolve().parents[1]
+SLOW_SUITES = ("integration", "simulation", "kill", "bench")
+NO_TESTS = 5
+"""pytest's exit code when nothing was collected: fine for one suite under ``-k``, not for all of them."""
+
+BOUND_MIN = {"quick": 15, "ci": 60, "nightly": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    name: str
+    paths: tuple[str, ...]
+
+
+def suites(tests: Path) -> list[Suite]:
+    """The suites of the folder ``tests``; empty ones are left out."""
+    entries = sorted(tests.iterdir())
+    folders = [entry for entry in entries if entry.is_dir() and any(entry.rglob("test_*.py"))]
+    unit = [entry for entry in folders if entry.name not in SLOW_SUITES]
+    unit += [entry for entry in entries if entry.is_file() and entry.match("test_*.py")]
+    found = [Suite("unit", tuple(f"{tests.name}/{entry.name}" for entry in unit))]
+    names = {entry.name for entry in folders}
+    found += [Suite(name, (f"{tests.name}/{name}",)) for name in SLOW_SUITES if name in names]
+    return [suite for suite in found if suite.paths]
+
+
+def counts(report: Path) -> Counts | None:
+    """What a JUnit XML file says; None when there is none or it is torn (pytest itself was killed)."""
+    try:
+        root = ElementTree.parse(report).getroot()
+    except (OSError, ElementTree.ParseError):
+        return None
+    total = Counts()
+    for suite in root.iter("testsuite"):
+        tests, skipped = int(suite.get("tests", "0")), int(suite.get("skipped", "0"))
+        failed = int(suite.get("failures", "0")) + int(suite.get("errors", "0"))
+        total += Counts(max(0, tests - failed - skipped), failed, skipped)
+    return total
+
+
+def tier(env: Mapping[str, str], nightly: bool) -> str:
+    if nightly:
+        return "nightly"
+    return "ci" if env.get("CI") == "true" else "quick"
+
+
+def run(
+    arguments: Sequence[str],
+    env: Mapping[str, str],
+    clock: Clock,
+    call: Callable[[Sequence[str], Mapping[str, str]], int],
+    tests: Path,
+    results: Path,
+) -> int:
+    """Run the suites and return the exit code. ``call`` runs a command with an environment and returns its exit code."""
+    chosen = tier(env, "--nightly" in arguments)
+    rest = [argument for argument in arguments if argument != "--nightly"]
+    env = {**env, "RECORDER_TESTS": chosen}
+    named = [argument for argument in rest if not argument.startswith("-") and Path(argument.split("::")[0]).exists()]
+    todo = [Suite("selected", ())] if named else suites(tests)
+    results.mkdir(parents=True, exist_ok=True)
+    total, broken, lines, empty = Counts(), False, [], 0
+    began = clock.boottime_us()
+    for suite in todo:
+        report = results / f"{suite.name}.xml"
+        report.unlink(missing_ok=True)
+        click.echo(f"== {suite.name} ({chosen}) ==")
+        start = clock.boottime_us()
+        code = call([sys.executable, "-m", "pytest", f"--junitxml={report}", *rest, *suite.paths], env)
+        minutes = (clock.boottime_us() - start) / 60e6
+        result = counts(report)
+        if code == NO_TESTS:
+            empty += 1
+        elif code != 0 or result is None:
+            broken = True
+        lines.append(f"{suite.name}: {minutes:.1f} min, {result or f'no result, pytest ended with {code}'}")
+        total += result or Counts()
+    minutes = (clock.boottime_us() - began) / 60e6
+    bound = BOUND_MIN[chosen]
+    over = f" (超过 over the {bound} min of this set)" if bound is not None and minutes > bound else ""
+    click.echo("== suites ==")
+    for line in lines:
+        click.echo(line)
+    click.echo(f"total: {minutes:.1f} min{over}")
+    if not todo or empty == len(todo):
+        click.echo("没有选中任何测试 no test was selected")
+        broken = True
+    click.echo(str(total))
+    return 1 if broken or total.failed else 0
+
+
+def main() -> None:
+    def call(command: Sequence[str], env: Mapping[str, str]) -> int:
+        return subprocess.run(command, env=dict(env), cwd=ROOT, check=False).returncode
+
+    sys.exit(run(sys.argv[1:], os.environ, SystemClock(), call, ROOT / "tests", ROOT / "out" / "test-results"))
+
+
+if __name__ == "__main__":
+    main()
