@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-Plane: TypeAlias = npt.NDArray[np.uint8]
-Samples: TypeAlias = npt.NDArray[np.int16]
+# As text: numpy is 13 MB, and the processes without picture or sound (uplink, command line) need only the clock from here.
+Plane: TypeAlias = "npt.NDArray[np.uint8]"
+Samples: TypeAlias = "npt.NDArray[np.int16]"
 
 ClockSource = Literal["gnss", "nts", "ntp", "rtc", "none"]
 
@@ -176,6 +178,7 @@ class GnssCounters:
     unparsable: int = 0
     no_fix: int = 0
     implausible: int = 0
+    repeated: int = 0
 
 
 class GnssReceiver(Protocol):

@@ -35,6 +35,9 @@ class Files(Protocol):
 
     def read_chunks(self, path: Path, chunk: int = 1 << 20) -> Iterator[bytes]: ...
 
+    def read_at(self, path: Path, offset: int, size: int) -> bytes:
+        """``size`` bytes from ``offset``; fewer only where the file ends."""
+
     def size(self, path: Path) -> int | None:
         """Size in bytes, None when there is no such file."""
 
@@ -85,7 +88,11 @@ class OsFiles:
 
     def create(self, path: Path) -> AppendFile:
         file = OsAppendFile(path, os.O_CREAT | os.O_EXCL)
-        sync_dir(path.parent)
+        try:
+            sync_dir(path.parent)
+        except OSError:
+            file.close()
+            raise
         return file
 
     def append(self, path: Path) -> AppendFile:
@@ -98,6 +105,16 @@ class OsFiles:
         with path.open("rb", buffering=0) as file:
             while data := file.read(chunk):
                 yield data
+
+    def read_at(self, path: Path, offset: int, size: int) -> bytes:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = os.pread(fd, size, offset)
+            while 0 < len(data) < size and (more := os.pread(fd, size - len(data), offset + len(data))):
+                data += more
+            return data
+        finally:
+            os.close(fd)
 
     def size(self, path: Path) -> int | None:
         try:

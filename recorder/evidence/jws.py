@@ -36,6 +36,9 @@ class Signer(Protocol):
     def x5c(self) -> tuple[str, ...]:
         """Certificate chain, leaf first, standard base64 DER (RFC 7515 §4.1.6); empty before enrolment."""
 
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        """The key that verifies: a start checks its own journal with it."""
+
     def sign(self, message: bytes) -> bytes:
         """ES256 over ``message``: r‖s, 64 bytes."""
 

@@ -8,14 +8,15 @@ Types that later features fill are defined here all the same, so that a verifier
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-
-Digest = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
-Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
-Micros = Annotated[int, Field(ge=0)]
-Count = Annotated[int, Field(ge=0)]
+from recorder.evidence.base import Count as Count
+from recorder.evidence.base import Digest as Digest
+from recorder.evidence.base import Micros as Micros
+from recorder.evidence.base import Model as Model
+from recorder.evidence.base import SealedField as SealedField
+from recorder.evidence.base import Uuid as Uuid
+from recorder.evidence.carried import Carried as Carried
 
 LegalCause = Literal["设备故障", "天气恶劣", "人为阻挠", "其他客观原因"]
 """The classes of art. 23. The machine never picks 人为阻挠 or 天气恶劣: those are a person's statement."""
@@ -40,28 +41,12 @@ InterruptionCause = Literal[
 ]
 
 
-class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class ClockClaim(Model):
     """What the wall clock was worth when the record was written (design §7)."""
 
     source: Literal["gnss", "nts", "ntp", "rtc", "none"]
     synchronized: bool
     max_error_ms: float | None
-
-
-class SealedField(Model):
-    """A personal value (name, certificate number, case, position): an age file to the agency's recipients.
-
-    ``digest`` is the SHA-256 of the age plaintext, which is JSON ``{"salt": <16 random bytes>, "value": ...}``: the salt
-    keeps a short value from being guessed from its digest. ``plain`` stands in for ``sealed`` only when sealing is off.
-    """
-
-    sealed: str | None = None
-    plain: str | None = None
-    digest: Digest
 
 
 class Common(Model):
@@ -133,7 +118,8 @@ class UnsignedRange(Model):
 class Checkpoint(Record):
     """First record of every journal file but the very first, and each N records: where a start may begin to verify.
 
-    ``records`` = ``seq`` of this record; state a start needs without reading further back.
+    ``state`` is what a start needs without reading further back; one without it is no place to begin. After a storage
+    error the new file repeats, byte for byte, the lines whose durability is unknown; its checkpoint follows them.
     """
 
     TYP = "checkpoint"
@@ -143,6 +129,7 @@ class Checkpoint(Record):
     session_index: Count
     open_segments: tuple[str, ...]
     open_gaps: tuple[str, ...]
+    state: Carried | None = None
 
 
 class ShiftStart(Record):

@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from recorder.evidence.files import sync_dir
 from recorder.evidence.jws import thumbprint
 
 
@@ -59,20 +61,32 @@ def load_or_create(key_file: Path, chain_file: Path) -> FileSigner:
 
     A chain whose leaf does not hold this key is refused: signing with it would look enrolled and verify nowhere.
     """
+    key = load_or_create_key(key_file)
+    chain: tuple[x509.Certificate, ...] = ()
+    if chain_file.exists():
+        try:
+            chain = tuple(x509.load_pem_x509_certificates(chain_file.read_bytes()))
+        except ValueError as error:
+            raise KeyFileError(f"{chain_file}: 不是 PEM 证书 not a PEM certificate: {error}") from error
+        if chain[0].public_key() != key.public_key():
+            raise KeyFileError(f"{chain_file}: 证书与设备密钥不符 certificate does not belong to {key_file}")
+    return FileSigner(key, chain)
+
+
+def load_or_create_key(key_file: Path) -> ec.EllipticCurvePrivateKey:
+    """A P-256 key only its owner may read. Raises KeyFileError naming the file, OSError."""
     if not key_file.exists():
         _create_key(key_file)
     mode = stat.S_IMODE(key_file.stat().st_mode)
     if mode & 0o077:
         raise KeyFileError(f"{key_file}: mode {mode:04o}; 私钥文件权限过宽 key is readable by others: chmod 600")
-    key = load_pem_private_key(key_file.read_bytes(), password=None)
+    try:
+        key = load_pem_private_key(key_file.read_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise KeyFileError(f"{key_file}: 不是 PEM 私钥 not a PEM private key: {error}") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise KeyFileError(f"{key_file}: 不是 P-256 私钥 not a P-256 private key")
-    chain: tuple[x509.Certificate, ...] = ()
-    if chain_file.exists():
-        chain = tuple(x509.load_pem_x509_certificates(chain_file.read_bytes()))
-        if chain[0].public_key() != key.public_key():
-            raise KeyFileError(f"{chain_file}: 证书与设备密钥不符 certificate does not belong to {key_file}")
-    return FileSigner(key, chain)
+    return key
 
 
 def _create_key(key_file: Path) -> None:
@@ -88,3 +102,4 @@ def _create_key(key_file: Path) -> None:
     finally:
         os.close(fd)
     temporary.rename(key_file)
+    sync_dir(key_file.parent)  # a journal signed with a key that a power cut makes vanish could never be continued

@@ -1,7 +1,7 @@
 """Button edges and time to gestures, gestures to commands. Pure.
 
 Starting is easy, stopping is harder, so that a recording is not ended by a brush against the sleeve; which gesture does
-what is a table in the configuration, because agencies differ (``[controls]``).
+what is a table in the configuration, because agencies differ (``[controls]``). Start and stop may share a button.
 """
 
 from __future__ import annotations
@@ -15,86 +15,119 @@ from recorder.session.machine import State
 GestureKind: TypeAlias = Literal["press", "double", "hold"]
 CommandName: TypeAlias = Literal["start", "stop", "mark"]
 
+_WHEN: dict[CommandName, tuple[State, ...]] = {
+    # A start during the post-event time is no mistake: the officer has found something new.
+    "start": (State.STANDBY, State.STOPPING),
+    "stop": (State.RECORDING,),
+    "mark": (State.RECORDING, State.STOPPING),
+}
+
 
 @dataclass(slots=True)
 class _Button:
-    down_us: int | None = None
-    held: bool = False
-    clicks: int = 0
-    last_up_us: int | None = None
+    """``pressed`` is the debounced level, ``raw`` the newest edge, ``settled_us`` when the level last changed."""
+
+    pressed: bool = False
+    raw: bool = False
+    settled_us: int = -(1 << 62)
+    down_us: int = 0
+    spent: bool = False
+    click_us: int | None = None
 
 
 class GestureRecogniser:
-    """Feed edges and ticks; get ``(button, kind)`` gestures.
+    """Feed edges and ticks with the session's present state; get the commands they mean.
 
-    ``press`` is reported at release when no ``double`` is configured for that button in the current state, else after the
-    double window; ``hold`` is reported while the button is still down, when its time is reached.
+    ``hold`` acts while the button is still down, as soon as its time is reached; ``double`` on the second press;
+    ``press`` on release, after the double window when that button also has a ``double``. A gesture that means nothing in
+    the present state is not waited for: without a recording nobody has to hold anything, so a long press starts as well
+    as a short one. One press gives one command: holding to stop and letting go does not start again.
     """
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
+        self._debounce_us = controls.debounce_ms * 1000
+        self._window_us = round(controls.double_window_s * 1e6)
         self._buttons: dict[str, _Button] = {}
 
-    def edge(self, button: str, pressed: bool, at_us: int, state: State) -> list[tuple[str, GestureKind]]:
-        """One edge. Repeated edges of the same kind (bounce) change nothing."""
+    def edge(self, button: str, pressed: bool, at_us: int, state: State) -> list[CommandName]:
+        """One edge of ``button``. The first edge acts at once; what bounces behind it is judged when it has settled."""
+        commands = self.tick(at_us, state)
         b = self._buttons.setdefault(button, _Button())
-        if pressed:
-            if b.down_us is None:
-                b.down_us, b.held = at_us, False
-            return []
-        if b.down_us is None:
-            return []
-        gestures = self.tick(at_us, state)
-        b.down_us = None
-        if b.held:
-            b.clicks = 0
-            return gestures
-        b.clicks += 1
-        b.last_up_us = at_us
-        if not self._wants(button, "double", state):
-            b.clicks = 0
-            return [*gestures, (button, "press")]
-        if b.clicks == 2:
-            b.clicks = 0
-            return [*gestures, (button, "double")]
-        return gestures
+        b.raw = pressed
+        return commands + self._settle(button, b, at_us, state)
 
-    def tick(self, now_us: int, state: State) -> list[tuple[str, GestureKind]]:
-        """Time passes: holds become due, single clicks of a double-click button are decided."""
-        gestures: list[tuple[str, GestureKind]] = []
+    def tick(self, now_us: int, state: State) -> list[CommandName]:
+        """Time passes: bounces settle, holds become due, a click that stayed alone becomes a press."""
+        commands: list[CommandName] = []
         for name, b in self._buttons.items():
-            if b.down_us is not None and not b.held and now_us - b.down_us >= self._hold_us(name, state):
-                b.held = True
-                gestures.append((name, "hold"))
-            window = round(self._controls.double_window_s * 1e6)
-            if b.clicks == 1 and b.down_us is None and b.last_up_us is not None and now_us - b.last_up_us >= window:
-                b.clicks = 0
-                gestures.append((name, "press"))
-        return gestures
+            commands += self._settle(name, b, now_us, state)
+            hold = self._gesture(name, "hold", state)
+            if b.pressed and not b.spent and hold is not None and now_us - b.down_us >= _hold_us(hold):
+                b.spent = True
+                commands += self._command(name, "hold", state)
+            if b.click_us is not None and not b.pressed and now_us - b.click_us >= self._window_us:
+                b.click_us = None
+                commands += self._command(name, "press", state)
+        return commands
 
-    def command(self, button: str, kind: GestureKind, state: State) -> CommandName | None:
-        """What a gesture means now: start only in standby, stop only while recording."""
-        table: dict[CommandName, bool] = {
-            "start": state is State.STANDBY,
-            "stop": state is State.RECORDING,
-            "mark": state is not State.STANDBY,
-        }
-        for name, allowed in table.items():
-            gesture = getattr(self._controls, name)
-            if allowed and gesture.button == button and gesture.kind == kind:
-                return name
+    def next_deadline_us(self, state: State) -> int | None:
+        """When time alone may complete a gesture; None while no button is in the middle of one."""
+        times: list[int] = []
+        for name, b in self._buttons.items():
+            if b.raw != b.pressed:
+                times.append(b.settled_us + self._debounce_us)
+            hold = self._gesture(name, "hold", state)
+            if b.pressed and not b.spent and hold is not None:
+                times.append(b.down_us + _hold_us(hold))
+            if b.click_us is not None and not b.pressed:
+                times.append(b.click_us + self._window_us)
+        return min(times, default=None)
+
+    def _settle(self, name: str, b: _Button, now_us: int, state: State) -> list[CommandName]:
+        """Let the debounced level follow the raw one, at most once each debounce time."""
+        if b.raw == b.pressed or now_us - b.settled_us < self._debounce_us:
+            return []
+        b.pressed, b.settled_us = b.raw, now_us
+        return self._down(name, b, now_us, state) if b.pressed else self._up(name, b, now_us, state)
+
+    def _down(self, name: str, b: _Button, at_us: int, state: State) -> list[CommandName]:
+        b.down_us, b.spent = at_us, False
+        if b.click_us is None:
+            return []
+        b.click_us, b.spent = None, True
+        return self._command(name, "double", state)
+
+    def _up(self, name: str, b: _Button, at_us: int, state: State) -> list[CommandName]:
+        if b.spent:
+            return []
+        hold = self._gesture(name, "hold", state)
+        if hold is not None and at_us - b.down_us >= _hold_us(hold):
+            # Release and deadline came in the same breath, the tick between them did not.
+            return self._command(name, "hold", state)
+        if self._gesture(name, "double", state) is not None:
+            b.click_us = at_us
+            return []
+        return self._command(name, "press", state)
+
+    def _gesture(self, button: str, kind: GestureKind, state: State) -> Gesture | None:
+        """The configured gesture of this kind that means something now."""
+        for name, states in _WHEN.items():
+            gesture = self._of(name)
+            if state in states and gesture.button == button and gesture.kind == kind:
+                return gesture
         return None
 
-    def busy(self) -> bool:
-        """True while a gesture may still become due by time alone (tick soon)."""
-        return any(b.down_us is not None or b.clicks for b in self._buttons.values())
+    def _command(self, button: str, kind: GestureKind, state: State) -> list[CommandName]:
+        return [
+            name
+            for name, states in _WHEN.items()
+            if state in states and (self._of(name).button, self._of(name).kind) == (button, kind)
+        ][:1]
 
-    def _wants(self, button: str, kind: GestureKind, state: State) -> bool:
-        return self.command(button, kind, state) is not None
+    def _of(self, name: CommandName) -> Gesture:
+        return {"start": self._controls.start, "stop": self._controls.stop, "mark": self._controls.mark}[name]
 
-    def _hold_us(self, button: str, state: State) -> int:
-        for name in ("start", "stop", "mark"):
-            gesture: Gesture = getattr(self._controls, name)
-            if gesture.kind == "hold" and gesture.button == button and self._wants(button, "hold", state):
-                return round(gesture.hold_s * 1e6)
-        return 1 << 62
+
+def _hold_us(gesture: Gesture) -> int:
+    return round(gesture.hold_s * 1e6)

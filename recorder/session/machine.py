@@ -1,468 +1,519 @@
-"""The session machine: standby, recording, stopping; shifts; and which gap begins and ends when. Pure.
+"""The session machine: STANDBY → RECORDING → STOPPING (post-event) → STANDBY, and the accounting of the shift's time.
 
-Time comes in as a :class:`Moment`, events as method calls, results go out as a list of effects. Nothing here reads a
-clock, a file or a device, so a shift of any shape can be replayed from its events (promise 3: every second of a shift is
-in a segment, in a signed standby interval, or in a gap with a cause).
+Pure: :meth:`SessionMachine.handle` takes one event and returns the effects, in order. What it guarantees, whatever the
+order of events: at most one session; a start is refused only because one runs already or power goes off; every
+``interruption`` is followed by one ``resumption`` or by the end of its session; and standby intervals, media, gaps and
+``unit-down`` events together cover every moment from ``shift-start`` to ``shift-end`` (promise 3).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal, TypeAlias
+from typing import Literal
 
-from recorder.channel.messages import Closed, Opened
+from recorder.channel import messages
+from recorder.config.models import RecorderConfig
 from recorder.evidence.records import (
-    Encryption,
-    Event,
-    Interruption,
     InterruptionCause,
     Mark,
-    Media,
-    Resumption,
-    SealedField,
-    SegmentClose,
-    SegmentOpen,
+    Record,
     SessionStart,
     SessionStop,
     ShiftEnd,
     ShiftStart,
     Standby,
 )
-from recorder.session.effects import Effect, Indicate, StartCamera, StopCamera, Write
+from recorder.session import events as ev
+from recorder.session import restart
+from recorder.session.camera_track import CameraTrack
+from recorder.session.conversion import segment_close, segment_open
+from recorder.session.effects import (
+    Effect,
+    Indicate,
+    KillWorker,
+    RecoverSegment,
+    Refused,
+    Rotate,
+    SendStart,
+    SendStop,
+    ShutdownComplete,
+    WriteRecord,
+)
 
-SEAM_US = 40_000
-"""Adjacent segments may be this far apart (GA/T 947: one frame at 25/s); anything more is a gap and is recorded."""
-
-Trigger: TypeAlias = Literal["button", "command", "remote", "resume"]
-StopReason: TypeAlias = Literal["button", "command", "remote", "shutdown"]
+BaseIndication = Literal["standby", "recording", "interrupted"]
 
 
 class State(Enum):
     STANDBY = "standby"
     RECORDING = "recording"
     STOPPING = "stopping"
+    OFF = "off"
+
+
+STOP_GRACE_US = 5_000_000
+"""After stop and post-event a worker has so long to close; then it is killed, and after as long again it is given up."""
+
+STOP_SEAM_US = 500_000
+"""Media ending so long before the stop request was cut short by something: a gap, not the latency of stopping."""
+
+IDLE_STOP_US = 1_000_000
+"""A camera that is in a gap when the session stops may still report a segment that was on its way."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """Now: CLOCK_BOOTTIME in this boot, and the wall clock's claim."""
+class MachineSettings:
+    """``cameras`` in the order of the configuration; times in microseconds."""
 
-    boot_us: int
-    wall_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
     cameras: tuple[str, ...]
-    preroll: bool
+    auto_shift: bool
+    resume_open_recording: bool
     standby_interval_us: int
     post_event_us: int
 
-
-@dataclass(frozen=True, slots=True)
-class OpenGap:
-    gap_id: str
-    from_us: int
-    from_bootseed: str
-    from_wall_us: int
+    @classmethod
+    def of(cls, config: RecorderConfig) -> MachineSettings:
+        return cls(
+            cameras=tuple(config.cameras),
+            auto_shift=config.session.auto_shift,
+            resume_open_recording=config.session.resume_open_recording,
+            standby_interval_us=round(config.session.standby_interval_s * 1e6),
+            post_event_us=round(config.capture.post_event_s * 1e6),
+        )
 
 
 @dataclass(slots=True)
-class Camera:
-    """One camera within the running session."""
+class _Camera:
+    """A worker as the machine sees it, session or not. ``open``: segment id → session id of files not closed yet."""
 
     ready: bool = False
-    started: bool = False
-    finished: bool = False
-    next_index: int = 0
-    open_segments: dict[str, str] = field(default_factory=dict)
-    last_segment_id: str | None = None
-    last_end_us: int | None = None
-    gap: OpenGap | None = None
+    down: tuple[InterruptionCause, str] | None = None
+    fault: InterruptionCause | None = None
+    open: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class OldCamera:
-    """What the journal knows of a camera of a session that was open when the unit process ended."""
-
-    next_index: int
-    last_segment_id: str | None
-    last_end_us: int
-    gap: OpenGap | None
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What the journal says of the time before this start (times in the boot ``bootseed``)."""
-
-    bootseed: str
-    last_us: int
-    wall_offset_us: int
-    shift_id: str | None
-    session_id: str | None
-    segment_count: int
-    cameras: dict[str, OldCamera]
-    covered_us: int
-    """End of the last interval that is accounted for: the last standby, media or session stop."""
+@dataclass(slots=True)
+class _Session:
+    session_id: str
+    start_us: int
+    tracks: dict[str, CameraTrack]
+    segment_count: int = 0
+    commanded: set[str] = field(default_factory=set)
+    finished: set[str] = field(default_factory=set)
+    stop_reason: Literal["button", "command", "remote", "shutdown"] | None = None
+    stop_us: int = 0
+    deadlines: dict[str, int] = field(default_factory=dict)
+    killed: set[str] = field(default_factory=set)
 
 
 class SessionMachine:
-    """One per unit process. ``new_id`` makes UUIDs; ``bootseed`` is this boot's id."""
+    """``new_id`` makes lower-case UUIDs. Feed events from one thread; call with ``Tick`` at ``next_deadline_us``."""
 
-    def __init__(self, settings: Settings, bootseed: str, new_id: Callable[[], str]) -> None:
+    def __init__(self, settings: MachineSettings, new_id: Callable[[], str]) -> None:
         self._settings = settings
-        self._bootseed = bootseed
         self._new_id = new_id
-        self.state = State.STANDBY
-        self.shift_id: str | None = None
-        self.session_id: str | None = None
-        self.segment_count = 0
-        self.cameras = {camera_id: Camera() for camera_id in settings.cameras}
-        self._stop_reason: StopReason = "button"
-        self._stop_at_us = 0
-        self._covered_us = 0
+        self._now = 0
+        self._bootseed = ""
+        self._cursor_us = 0
+        self._shift_id: str | None = None
+        self._session: _Session | None = None
+        self._pending: ev.StartRequested | None = None
+        self._power_off = False
+        self._off = False
+        self._base: BaseIndication | None = None
+        self._cameras = {camera_id: _Camera() for camera_id in settings.cameras}
 
-    # --- start, shift, power off -------------------------------------------------------------------------------------
+    # --- what others may look at -------------------------------------------------------------------------------------
 
-    def begin(self, now: Moment, past: Past | None, auto_shift: bool, resume: bool) -> list[Effect]:
-        """First call. With an open session in ``past``: go on with it (or end it as abandoned); else account for the
-        time in which nobody signed anything."""
+    @property
+    def state(self) -> State:
+        if self._off:
+            return State.OFF
+        if self._session is None:
+            return State.STANDBY
+        return State.RECORDING if self._session.stop_reason is None else State.STOPPING
+
+    @property
+    def shift_id(self) -> str | None:
+        return self._shift_id
+
+    @property
+    def session_id(self) -> str | None:
+        return None if self._session is None else self._session.session_id
+
+    @property
+    def gaps(self) -> dict[str, str]:
+        """Camera id → gap id of the interruptions that are open now."""
+        if self._session is None:
+            return {}
+        return {name: track.gap.gap_id for name, track in self._session.tracks.items() if track.gap is not None}
+
+    def next_deadline_us(self) -> int | None:
+        """When the next ``Tick`` is needed (boot-time); None when only another event can change anything."""
+        if self._off or not self._bootseed:
+            return None
+        times = [self._cursor_us + self._settings.standby_interval_us] if self._in_standby() else []
+        if self._session is not None and self._session.stop_reason is not None:
+            times += [t for name, t in self._session.deadlines.items() if name not in self._session.finished]
+        return min(times, default=None)
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    def handle(self, event: ev.Event) -> list[Effect]:
+        """The effects of ``event``. A time stamp behind an earlier one counts as the earlier one; after the end of the
+        shift by ``PowerOff`` only what the workers still report is written."""
+        if isinstance(event, ev.Tick) and event.at_us < self._now:
+            return []
+        self._now = max(self._now, event.at_us)
         effects: list[Effect] = []
-        self._covered_us = now.boot_us
-        if past is not None and past.shift_id is not None:
-            self.shift_id = past.shift_id
-            if past.session_id is None:
-                effects.append(self._unit_down(now, past))
-        elif auto_shift:
-            effects += self.start_shift("auto")
-        if past is not None and past.session_id is not None:
-            effects += self._take_up(now, past, resume)
-        effects.append(Indicate(self._indication()))
+        match event:
+            case ev.UnitStarted():
+                effects += self._unit_started(event)
+            case ev.StartRequested():
+                effects += self._start(event)
+            case ev.StopRequested():
+                effects += self._stop(event)
+            case ev.MarkRequested():
+                effects += self._mark(event)
+            case ev.PowerOff():
+                effects += self._power_goes_off()
+            case ev.ShiftStartRequested() | ev.ShiftEndRequested():
+                effects += self._shift_request(event)
+            case ev.WorkerReady():
+                effects += self._worker_ready(event.camera_id)
+            case ev.WorkerLost():
+                effects += self._worker_lost(event)
+            case ev.WorkerFault():
+                self._worker_fault(event)
+            case ev.SegmentOpened():
+                effects += self._segment_opened(event)
+            case ev.SegmentClosed():
+                effects += self._segment_closed(event.message)
+            case ev.MediaDurable():
+                if self._session is not None and event.camera_id in self._session.tracks:
+                    self._session.tracks[event.camera_id].durable(event.segment_id, event.media_end_us)
+            case ev.Tick():
+                pass
+        effects += self._advance()
         return effects
 
-    def start_shift(self, trigger: Literal["auto", "officer", "remote"]) -> list[Effect]:
-        if self.shift_id is not None:
+    def _advance(self) -> list[Effect]:
+        """What follows from the state alone, whatever the event was."""
+        if self._off or not self._bootseed:
             return []
-        self.shift_id = self._new_id()
-        return [Write(ShiftStart(shift_id=self.shift_id, trigger=trigger))]
-
-    def end_shift(self, now: Moment, trigger: Literal["power-off", "officer", "remote"]) -> list[Effect]:
-        """Only in standby; the last standby interval is closed first."""
-        if self.shift_id is None or self.state is not State.STANDBY:
-            return []
-        effects = self._standby_until(now.boot_us)
-        effects.append(Write(ShiftEnd(shift_id=self.shift_id, trigger=trigger)))
-        self.shift_id = None
+        effects = self._check_deadlines()
+        effects += self._finish_when_done()
+        if self._in_standby() and self._now - self._cursor_us >= self._settings.standby_interval_us:
+            effects += self._standby_to(self._now)
+        if self._power_off and self._session is None:
+            effects += self._end_of_power()
+        base = self._base_indication()
+        if base != self._base:
+            self._base = base
+            effects.append(Indicate(base))
         return effects
 
-    def _unit_down(self, now: Moment, past: Past) -> Effect:
-        same_boot = past.bootseed == self._bootseed
-        detail = {
-            "from_us": past.covered_us,
-            "from_bootseed": past.bootseed,
-            "to_us": now.boot_us,
-            "cause": "process-crash" if same_boot else "power-loss",
-            "duration_us": self._duration(past.covered_us, past.bootseed, past.covered_us + past.wall_offset_us, now),
-            "duration_basis": "boottime" if same_boot else "wall",
-        }
-        return Write(Event(event="unit-down", at_us=now.boot_us, detail=detail))
+    # --- start of the unit, shift, standby ---------------------------------------------------------------------------
 
-    def _take_up(self, now: Moment, past: Past, resume: bool) -> list[Effect]:
-        cause: InterruptionCause = "process-crash" if past.bootseed == self._bootseed else "power-loss"
-        self.session_id = past.session_id
-        self.segment_count = past.segment_count
+    def _unit_started(self, event: ev.UnitStarted) -> list[Effect]:
+        self._bootseed = event.bootseed
+        self._cursor_us = self._now
         effects: list[Effect] = []
-        for camera_id, camera in self.cameras.items():
-            old = past.cameras.get(camera_id)
-            camera.next_index = old.next_index if old else 0
-            camera.last_segment_id = old.last_segment_id if old else None
-            camera.gap = old.gap if old else None
-            if camera.gap is None:
-                from_us = old.last_end_us if old else past.last_us
-                effects.append(
-                    self._interrupt(camera_id, cause, "", from_us, past.bootseed, from_us + past.wall_offset_us)
+        previous = event.previous
+        if previous is not None:
+            self._shift_id = previous.shift_id
+            plan = restart.plan(event, self._now, self._settings, self._new_id)
+            effects += [WriteRecord(record) for record in plan.records]
+            if plan.tracks is not None and previous.session is not None:
+                self._session = _Session(
+                    session_id=previous.session.session_id,
+                    start_us=self._now,
+                    tracks=plan.tracks,
+                    segment_count=previous.session.segment_count,
                 )
-        if resume:
-            self.state = State.RECORDING
-            return effects
-        self.state = State.STOPPING
-        self._stop_at_us = now.boot_us
-        for camera in self.cameras.values():
-            camera.finished = True
-        return effects + self._finish(now, "abandoned")
-
-    # --- the officer -------------------------------------------------------------------------------------------------
-
-    def start(
-        self,
-        now: Moment,
-        trigger: Trigger,
-        officers: int,
-        matter: SealedField | None = None,
-        last_receipt: str | None = None,
-    ) -> list[Effect]:
-        """开始记录. Never refused for a lesser reason: without a ready camera the session begins with a gap."""
-        if self.state is not State.STANDBY:
-            return []
-        effects: list[Effect] = self.start_shift("auto") if self.shift_id is None else []
-        effects += self._standby_until(now.boot_us)
-        self.session_id = self._new_id()
-        self.segment_count = 0
-        self.state = State.RECORDING
-        effects.append(
-            Write(
-                SessionStart(
-                    session_id=self.session_id,
-                    shift_id=self.shift_id,
-                    trigger=trigger,
-                    resumes=None,
-                    at_us=now.boot_us,
-                    cameras=tuple(self.cameras),
-                    officers=officers,
-                    matter=matter,
-                    last_receipt=last_receipt,
-                )
-            )
-        )
-        for camera_id, camera in self.cameras.items():
-            # Evidence is owed from the press on: media that begins later than that leaves a gap, not a silence.
-            self.cameras[camera_id] = fresh = Camera(ready=camera.ready, last_end_us=now.boot_us)
-            if fresh.ready:
-                effects.append(self._start_camera(camera_id, self._settings.preroll))
-            else:
-                effects.append(
-                    self._interrupt(camera_id, "camera-fault", "not ready", now.boot_us, self._bootseed, now.wall_us)
-                )
-        effects.append(Indicate(self._indication()))
+        if self._shift_id is None and self._settings.auto_shift:
+            effects += self._shift_start("auto")
         return effects
 
-    def stop(self, now: Moment, reason: StopReason) -> list[Effect]:
-        """停止记录. The session ends when every camera has closed its last segment."""
-        if self.state is not State.RECORDING:
-            return []
-        assert self.session_id is not None
-        self.state = State.STOPPING
-        self._stop_reason = reason
-        self._stop_at_us = now.boot_us
-        effects: list[Effect] = []
-        for camera_id, camera in self.cameras.items():
-            if camera.ready and camera.started:
-                effects.append(StopCamera(camera_id, self.session_id, "shutdown" if reason == "shutdown" else "stop"))
-            else:
-                camera.finished = True
-        return effects + self._finish_when_done(now)
+    def _shift_start(self, trigger: Literal["auto", "officer", "remote"]) -> list[Effect]:
+        self._shift_id = self._new_id()
+        return [Rotate(), WriteRecord(ShiftStart(shift_id=self._shift_id, trigger=trigger))]
 
-    def mark(self, now: Moment, kind: str) -> list[Effect]:
-        """重点标记: only within a session (there is nothing to mark outside one)."""
-        if self.session_id is None:
-            return []
-        segments = [segment for camera in self.cameras.values() for segment in camera.open_segments]
-        record = Mark(
-            mark_id=self._new_id(),
-            session_id=self.session_id,
-            kind=kind,
-            at_us=now.boot_us,
-            segment_ids=tuple(segments),
-        )
-        return [Write(record), Indicate("marked", momentary=True)]
-
-    # --- the workers -------------------------------------------------------------------------------------------------
-
-    def worker_ready(self, camera_id: str, now: Moment) -> list[Effect]:
-        camera = self.cameras[camera_id]
-        camera.ready = True
-        if self.state is not State.RECORDING or camera.started:
-            return []
-        # After a gap there is no pre-roll: the ring of the new worker is empty, and what it would add is the live part.
-        return [self._start_camera(camera_id, preroll=False)]
-
-    def worker_lost(self, camera_id: str, now: Moment, cause: InterruptionCause, detail: str) -> list[Effect]:
-        """The worker is gone and its open segments have been recovered."""
-        camera = self.cameras[camera_id]
-        was_recording = self.session_id is not None and not camera.finished
-        camera.ready = camera.started = False
-        camera.open_segments.clear()
-        if not was_recording:
-            return []
-        effects: list[Effect] = []
-        if camera.gap is None:
-            from_us = camera.last_end_us if camera.last_end_us is not None else self._covered_us
-            effects.append(
-                self._interrupt(
-                    camera_id, cause, detail, from_us, self._bootseed, now.wall_us - (now.boot_us - from_us)
-                )
-            )
-        if self.state is State.STOPPING:
-            camera.finished = True
-            effects += self._finish_when_done(now)
-        else:
-            effects.append(Indicate(self._indication()))
+    def _shift_request(self, event: ev.ShiftStartRequested | ev.ShiftEndRequested) -> list[Effect]:
+        if self._power_off:
+            return [_POWERING_OFF]
+        if isinstance(event, ev.ShiftStartRequested):
+            if self._shift_id is not None:
+                return [Refused("shift-open", "班次已经开始", "a shift is open already")]
+            effects = self._standby_to(self._now) if self._in_standby() else []
+            return effects + self._shift_start(event.trigger)
+        if self._shift_id is None:
+            return [Refused("no-shift", "没有进行中的班次", "no shift is open")]
+        if self._session is not None:
+            return [Refused("recording", "正在记录，不能结束班次", "recording: the shift cannot end")]
+        effects = self._standby_to(self._now)
+        effects.append(WriteRecord(ShiftEnd(shift_id=self._shift_id, trigger=event.trigger)))
+        self._shift_id = None
         return effects
 
-    def opened(self, message: Opened, now: Moment, overlay: SealedField | None) -> list[Effect]:
-        camera = self.cameras[message.camera_id]
-        camera.next_index = max(camera.next_index, message.segment_index + 1)
-        camera.open_segments[message.segment_id] = message.role
-        self.segment_count += 1
-        effects: list[Effect] = [Write(_segment_open(message, overlay))]
-        if message.role == "preroll":
-            return effects
-        late = camera.last_end_us is not None and message.media_start_us - camera.last_end_us > SEAM_US
-        if camera.gap is None and late:
-            assert camera.last_end_us is not None
-            from_us = camera.last_end_us
-            wall = now.wall_us - (now.boot_us - from_us)
-            effects.append(self._interrupt(message.camera_id, "unknown", "", from_us, self._bootseed, wall))
-        gap = camera.gap
-        if gap is not None:
-            at = Moment(message.media_start_us, now.wall_us - (now.boot_us - message.media_start_us))
-            effects.append(
-                Write(
-                    Resumption(
-                        gap_id=gap.gap_id,
-                        session_id=message.session_id,
-                        camera_id=message.camera_id,
-                        segment_id=message.segment_id,
-                        to_us=message.media_start_us,
-                        duration_us=self._duration(gap.from_us, gap.from_bootseed, gap.from_wall_us, at),
-                        duration_basis="boottime" if gap.from_bootseed == self._bootseed else "wall",
-                    )
-                )
-            )
-            camera.gap = None
-            effects.append(Indicate(self._indication()))
-        camera.last_segment_id = message.segment_id
-        camera.last_end_us = message.media_start_us
-        return effects
+    def _in_standby(self) -> bool:
+        """On and not recording: no session, or one whose first media is still to come (its worker is starting)."""
+        if self._session is None:
+            return True
+        tracks = self._session.tracks.values()
+        return not any(t.started for t in tracks) and any(t.gap is None for t in tracks)
 
-    def media_durable(self, camera_id: str, segment_id: str, media_end_us: int) -> None:
-        """A signed entry: media up to ``media_end_us`` is safe. Pre-roll lies before the live media and is left out."""
-        camera = self.cameras[camera_id]
-        if camera.open_segments.get(segment_id) in ("live", "postroll") and camera.last_end_us is not None:
-            camera.last_end_us = max(camera.last_end_us, media_end_us)
+    def _standby_to(self, to_us: int) -> list[Effect]:
+        if to_us <= self._cursor_us:
+            return []
+        from_us, self._cursor_us = self._cursor_us, to_us
+        if self._session is not None:
+            for track in self._session.tracks.values():
+                track.owed_us = max(track.owed_us, to_us)
+        if self._shift_id is None:
+            return []  # outside a shift no time is owed
+        return [WriteRecord(Standby(shift_id=self._shift_id, from_us=from_us, to_us=to_us))]
 
-    def closed(self, message: Closed, now: Moment) -> list[Effect]:
-        camera = self.cameras[message.camera_id]
-        role = camera.open_segments.pop(message.segment_id, None)
-        effects: list[Effect] = [Write(_segment_close(message))]
-        if role in ("live", "postroll"):
-            camera.last_end_us = message.media_end_us
-            if self.state is State.RECORDING and message.reason in ("camera-fault", "overflow"):
-                cause: InterruptionCause = "buffer-overflow" if message.reason == "overflow" else "camera-fault"
-                wall = now.wall_us - (now.boot_us - message.media_end_us)
-                effects.append(
-                    self._interrupt(
-                        message.camera_id, cause, message.reason, message.media_end_us, self._bootseed, wall
-                    )
-                )
-                effects.append(Indicate(self._indication()))
-        if message.last_of_session:
-            camera.finished = True
-            camera.started = False
-            effects += self._finish_when_done(now)
-        return effects
+    def _power_goes_off(self) -> list[Effect]:
+        if self._power_off:
+            return []
+        self._power_off = True
+        self._pending = None
+        return [] if self._session is None else self._stop_session("shutdown")
 
-    # --- time --------------------------------------------------------------------------------------------------------
+    def _end_of_power(self) -> list[Effect]:
+        effects = self._standby_to(self._now)
+        if self._shift_id is not None:
+            effects.append(WriteRecord(ShiftEnd(shift_id=self._shift_id, trigger="power-off")))
+            self._shift_id = None
+        self._off = True
+        return [*effects, ShutdownComplete()]
 
-    def tick(self, now: Moment) -> list[Effect]:
-        """Call at least once a second: standby intervals at their rhythm."""
-        if self.state is State.STANDBY and now.boot_us - self._covered_us >= self._settings.standby_interval_us:
-            return self._standby_until(now.boot_us)
+    # --- start, stop, mark -------------------------------------------------------------------------------------------
+
+    def _start(self, event: ev.StartRequested) -> list[Effect]:
+        if self._power_off:
+            return [_POWERING_OFF]
+        if self._session is None:
+            return self._begin(event)
+        if self._session.stop_reason is None or self._pending is not None:
+            return [Refused("already-recording", "已经在记录", "recording already")]
+        # During the post-event time the old session is still being closed; media goes on, so nothing is missed.
+        self._pending = event
         return []
 
-    # --- inside ------------------------------------------------------------------------------------------------------
+    def _begin(self, event: ev.StartRequested) -> list[Effect]:
+        session_id = self._new_id()
+        # One record at the boundary, so that a crash right after the press leaves no unaccounted second.
+        effects = self._standby_to(self._now)
+        if self._shift_id is None:
+            effects += self._shift_start("auto")
+        tracks = {
+            name: CameraTrack(name, session_id, self._bootseed, self._new_id, owed_us=self._now, fault=camera.fault)
+            for name, camera in self._cameras.items()
+        }
+        self._session = _Session(session_id, self._now, tracks)
+        start = SessionStart(
+            session_id=session_id,
+            shift_id=self._shift_id,
+            trigger=event.trigger,
+            resumes=None,
+            at_us=self._now,
+            cameras=self._settings.cameras,
+            officers=event.officers,
+            matter=event.matter,
+            last_receipt=event.last_receipt,
+        )
+        effects.append(WriteRecord(start))
+        for name, camera in self._cameras.items():
+            if camera.ready:
+                effects += self._command(self._session, name)
+            elif camera.down is not None:
+                effects += _writes(tracks[name].interrupt(*camera.down))
+        return effects
 
-    def _indication(self) -> str:
-        if self.state is State.STANDBY:
-            return "standby"
-        return "interrupted" if any(camera.gap for camera in self.cameras.values()) else "recording"
+    def _command(self, session: _Session, camera_id: str) -> list[Effect]:
+        """Tell a ready worker to record. Pre-roll only before the session's first media: after a gap the ring of the new
+        worker holds nothing older than the live segment."""
+        track = session.tracks[camera_id]
+        session.commanded.add(camera_id)
+        fresh = track.last_segment_id is None and track.gap is None
+        return [SendStart(camera_id, session.session_id, track.next_index, preroll=fresh)]
 
-    def _start_camera(self, camera_id: str, preroll: bool) -> Effect:
-        camera = self.cameras[camera_id]
-        camera.started = True
-        assert self.session_id is not None
-        return StartCamera(camera_id, self.session_id, camera.next_index, preroll)
+    def _stop(self, event: ev.StopRequested) -> list[Effect]:
+        if self._pending is not None:
+            self._pending = None
+            return [Indicate("stopped")]
+        if self._session is None or self._session.stop_reason is not None:
+            return [Refused("not-recording", "没有在记录", "not recording")]
+        return self._stop_session(event.reason)
 
-    def _interrupt(
-        self, camera_id: str, cause: InterruptionCause, detail: str, from_us: int, bootseed: str, from_wall_us: int
-    ) -> Effect:
-        camera = self.cameras[camera_id]
-        gap = OpenGap(self._new_id(), from_us, bootseed, from_wall_us)
-        camera.gap = gap
-        assert self.session_id is not None
-        return Write(
-            Interruption(
-                gap_id=gap.gap_id,
-                session_id=self.session_id,
-                camera_id=camera_id,
-                cause=cause,
-                detail=detail,
-                from_us=from_us,
-                from_bootseed=bootseed,
-                last_segment_id=camera.last_segment_id,
+    def _stop_session(self, reason: Literal["button", "command", "remote", "shutdown"]) -> list[Effect]:
+        session = self._session
+        assert session is not None
+        effects: list[Effect] = []
+        if session.stop_reason is None:
+            session.stop_reason, session.stop_us = reason, self._now
+            effects.append(Indicate("stopped"))
+        shutdown = reason == "shutdown"
+        for name, track in session.tracks.items():
+            camera = self._cameras.get(name)
+            if name not in session.commanded or camera is None:
+                session.finished.add(name)
+            elif name not in session.finished:
+                effects.append(SendStop(name, session.session_id, "shutdown" if shutdown else "stop"))
+                patience = IDLE_STOP_US if track.gap is not None and not camera.open else STOP_GRACE_US
+                session.deadlines[name] = self._now + patience + (0 if shutdown else self._settings.post_event_us)
+        return effects
+
+    def _check_deadlines(self) -> list[Effect]:
+        session = self._session
+        if session is None or session.stop_reason is None:
+            return []
+        effects: list[Effect] = []
+        for name in [n for n, t in session.deadlines.items() if t <= self._now and n not in session.finished]:
+            idle = session.tracks[name].gap is not None and not self._cameras[name].open
+            if idle or name in session.killed:
+                session.finished.add(name)
+                continue
+            session.killed.add(name)
+            session.deadlines[name] = self._now + STOP_GRACE_US
+            effects.append(KillWorker(name, "camera-stall", "stop was not answered in time"))
+        return effects
+
+    def _finish_when_done(self) -> list[Effect]:
+        session = self._session
+        if session is None or session.stop_reason is None or len(session.finished) < len(session.tracks):
+            return []
+        effects: list[Effect] = []
+        anything = any(track.started for track in session.tracks.values())
+        for track in session.tracks.values():
+            owes = anything if not track.started else track.covered_until_us < session.stop_us - STOP_SEAM_US
+            if owes and track.gap is None:
+                effects += _writes(track.interrupt(track.fault or "unknown", "no media up to the stop"))
+        at_us = max([session.stop_us, *(t.covered_until_us for t in session.tracks.values() if t.started)])
+        ends = [at_us if t.gap is not None else t.covered_until_us for t in session.tracks.values()]
+        effects.append(
+            WriteRecord(
+                SessionStop(
+                    session_id=session.session_id,
+                    reason=session.stop_reason,
+                    at_us=at_us,
+                    segment_count=session.segment_count,
+                )
             )
         )
+        self._cursor_us = max(self._cursor_us, min(ends))
+        self._session = None
+        # Written at once, not at the next interval: after a crash nothing else says that the session's end is behind us.
+        effects += self._standby_to(self._now)
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            effects += self._begin(pending)
+        return effects
 
-    def _duration(self, from_us: int, from_bootseed: str, from_wall_us: int, to: Moment) -> int:
-        """Exact within a boot; across boots the wall clock's claim, never negative (the clock may have been wrong)."""
-        if from_bootseed == self._bootseed:
-            return max(0, to.boot_us - from_us)
-        return max(0, to.wall_us - from_wall_us)
+    def _mark(self, event: ev.MarkRequested) -> list[Effect]:
+        session = self._session
+        if session is None:
+            return [Refused("not-recording", "没有在记录，不能标记", "not recording: nothing to mark")]
+        open_now = [s for c in self._cameras.values() for s, owner in c.open.items() if owner == session.session_id]
+        mark = Mark(
+            mark_id=self._new_id(),
+            session_id=session.session_id,
+            kind=event.kind,
+            at_us=self._now,
+            segment_ids=tuple(open_now),
+        )
+        return [WriteRecord(mark), Indicate("marked")]
 
-    def _standby_until(self, to_us: int) -> list[Effect]:
-        if self.shift_id is None or to_us <= self._covered_us:
+    # --- workers -----------------------------------------------------------------------------------------------------
+
+    def _worker_ready(self, camera_id: str) -> list[Effect]:
+        camera = self._cameras[camera_id]
+        camera.ready, camera.down, camera.fault = True, None, None
+        session = self._session
+        if session is None or camera_id not in session.tracks or camera_id in session.commanded:
             return []
-        record = Standby(shift_id=self.shift_id, from_us=self._covered_us, to_us=to_us)
-        self._covered_us = to_us
-        return [Write(record)]
+        session.tracks[camera_id].fault = None
+        return self._command(session, camera_id) if session.stop_reason is None else []
 
-    def _finish_when_done(self, now: Moment) -> list[Effect]:
-        if self.state is not State.STOPPING or not all(camera.finished for camera in self.cameras.values()):
-            return []
-        return self._finish(now, self._stop_reason)
+    def _worker_lost(self, event: ev.WorkerLost) -> list[Effect]:
+        camera = self._cameras[event.camera_id]
+        # What the worker said of its device before it ended is more precise than how it ended.
+        cause = camera.fault if camera.fault and event.cause in ("worker-crash", "camera-stall") else event.cause
+        camera.ready, camera.down, camera.fault = False, (cause, event.detail), None
+        effects: list[Effect] = [RecoverSegment(owner, s, event.camera_id) for s, owner in camera.open.items()]
+        camera.open.clear()
+        session = self._session
+        if session is None or event.camera_id not in session.tracks:
+            return effects
+        track = session.tracks[event.camera_id]
+        session.commanded.discard(event.camera_id)
+        if session.stop_reason is None:
+            return effects + _writes(track.lost(cause, event.detail))
+        if event.camera_id not in session.finished:
+            session.finished.add(event.camera_id)
+            short = track.covered_until_us < session.stop_us - STOP_SEAM_US
+            records = track.lost(cause, event.detail) if short else track.settle_all(cause, event.detail)
+            effects += _writes(records)
+        return effects
 
-    def _finish(self, now: Moment, reason: StopReason | Literal["abandoned"]) -> list[Effect]:
-        assert self.session_id is not None
-        at_us = self._session_end(self.cameras.values(), now)
-        record = SessionStop(session_id=self.session_id, reason=reason, at_us=at_us, segment_count=self.segment_count)
-        self.state = State.STANDBY
-        self.session_id = None
-        self._covered_us = at_us
-        for camera_id, camera in self.cameras.items():
-            self.cameras[camera_id] = Camera(ready=camera.ready)
-        return [Write(record), Indicate("stopped", momentary=True), Indicate("standby")]
+    def _worker_fault(self, event: ev.WorkerFault) -> None:
+        camera = self._cameras[event.camera_id]
+        cause = restart.as_cause(event.code)
+        if event.phase == "onset" and cause is not None:
+            camera.fault = cause
+        elif event.phase == "end" and camera.fault == cause:
+            camera.fault = None
+        if self._session is not None and event.camera_id in self._session.tracks:
+            self._session.tracks[event.camera_id].fault = camera.fault
 
-    def _session_end(self, cameras: Iterable[Camera], now: Moment) -> int:
-        """Where media ends the session ends. With a gap still open nobody filmed up to the stop: it ends there."""
-        ends = [camera.last_end_us for camera in cameras if camera.gap is None and camera.last_end_us is not None]
-        if len(ends) < len(self.cameras):
-            ends.append(self._stop_at_us)
-        return min(max(ends), now.boot_us)
+    def _segment_opened(self, event: ev.SegmentOpened) -> list[Effect]:
+        message = event.message
+        camera = self._cameras[message.camera_id]
+        camera.open[message.segment_id] = message.session_id
+        record = WriteRecord(segment_open(message, event.overlay))
+        session = self._session
+        if session is None or message.session_id != session.session_id or message.camera_id in session.finished:
+            # Data of a session that is over: recorded all the same (promise 2), and the worker is told again.
+            return [record, SendStop(message.camera_id, message.session_id, "stop")] if camera.ready else [record]
+        session.segment_count += 1
+        effects: list[Effect] = []
+        if message.role != "preroll" and self._in_standby():
+            effects += self._standby_to(message.media_start_us)
+        before, after = session.tracks[message.camera_id].opened(message, self._now, event.wall_us)
+        return [*effects, *_writes(before), record, *_writes(after)]
+
+    def _segment_closed(self, message: messages.Closed) -> list[Effect]:
+        camera = self._cameras[message.camera_id]
+        camera.open.pop(message.segment_id, None)
+        effects: list[Effect] = [WriteRecord(segment_close(message))]
+        session = self._session
+        if session is None or message.session_id != session.session_id:
+            return effects
+        stopping = session.stop_reason is not None
+        effects += _writes(session.tracks[message.camera_id].closed(message, stopping))
+        if message.last_of_session and stopping:
+            # A file the worker gave up after a failed write gets no close: it is recovered like a torn one.
+            left = [s for s, owner in camera.open.items() if owner == session.session_id]
+            for segment_id in left:
+                del camera.open[segment_id]
+                effects.append(RecoverSegment(session.session_id, segment_id, message.camera_id))
+            session.finished.add(message.camera_id)
+        return effects
+
+    def _base_indication(self) -> BaseIndication:
+        if self._session is None:
+            return "standby"
+        tracks: Sequence[CameraTrack] = tuple(self._session.tracks.values())
+        if any(track.gap is not None for track in tracks):
+            return "interrupted"
+        return "recording" if any(track.started for track in tracks) else "standby"
 
 
-def _segment_open(message: Opened, overlay: SealedField | None) -> SegmentOpen:
-    return SegmentOpen(
-        session_id=message.session_id,
-        segment_id=message.segment_id,
-        segment_index=message.segment_index,
-        camera_id=message.camera_id,
-        role=message.role,
-        media_start_us=message.media_start_us,
-        media=Media(
-            mime="video/mp4",
-            codecs=message.codecs,
-            width=message.width,
-            height=message.height,
-            frame_rate=message.frame_rate,
-            audio_rate=message.audio_rate,
-        ),
-        encryption=Encryption(format="age-v1" if message.recipients else "none", recipients=message.recipients),
-        overlay=overlay,
-    )
+_POWERING_OFF = Refused("powering-off", "设备正在关机", "the unit is powering off")
 
 
-def _segment_close(message: Closed) -> SegmentClose:
-    fields = message.model_dump(exclude={"v", "kind", "n", "at_us", "last_of_session"})
-    return SegmentClose.model_validate(fields)
+def _writes(records: list[Record]) -> list[Effect]:
+    return [WriteRecord(record) for record in records]

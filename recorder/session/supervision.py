@@ -11,10 +11,21 @@ from enum import Enum
 from typing import TypeAlias
 
 from recorder.channel.messages import Progress
+from recorder.config.models import Supervision
 from recorder.evidence.records import InterruptionCause
 
 ENTRY_MARGIN_US = 1_000_000
 """An entry comes at least each second (design §5), so writing may lag frames by that much before it counts as stuck."""
+
+KILL_AGAIN_US = 2_000_000
+"""A process in an uninterruptible system call outlives its SIGKILL: it is sent again, so that the log shows it."""
+
+HEALTHY_US = 30_000_000
+"""A worker that ran so long was no failed start: the next pause is the first one again."""
+
+BLIND_US = 500_000
+"""A longer pause between two ticks is the judge's own: reports were waiting unread, so it is not held against the
+worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +35,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class KillWorker:
-    """SIGKILL the worker: it made no progress."""
+    """SIGKILL the worker."""
 
     cause: InterruptionCause
     detail: str
@@ -42,54 +53,79 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
+    """Microseconds; see ``[supervision]``."""
+
     progress_timeout_us: int
     start_timeout_us: int
     backoff_us: int
     backoff_max_us: int
 
+    @classmethod
+    def of(cls, settings: Supervision) -> Limits:
+        return cls(
+            progress_timeout_us=round(settings.progress_timeout_s * 1e6),
+            start_timeout_us=round(settings.start_timeout_s * 1e6),
+            backoff_us=round(settings.restart_backoff_s * 1e6),
+            backoff_max_us=round(settings.restart_backoff_max_s * 1e6),
+        )
+
 
 class WorkerSupervisor:
-    """One per camera. Call ``tick`` at least each 0.2 s and carry out what it returns."""
+    """One per camera. Call ``tick`` at least each 0.2 s, after the worker's waiting reports, and carry out what it
+    returns. ``cause`` and ``detail`` say why the present or last worker ended."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.phase = Phase.WAITING
         self.restarts = -1
-        self._failures = 0
-        self._launch_at_us: int | None = None
-        self._since_us = 0
-        self._frames = -1
-        self._frames_us = 0
-        self._entries = -1
-        self._entries_us = 0
-        self._recording = False
         self.cause: InterruptionCause = "worker-crash"
         self.detail = ""
+        self._failures = 0
+        self._launch_at_us: int | None = None
+        self._launched_us = 0
+        self._since_us = 0
+        self._connected = False
+        self._frames = 0
+        self._frames_us = 0
+        self._entries = 0
+        self._entries_us = 0
+        self._recording = False
+        self._tick_us: int | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """No worker exists; one will be started."""
+        return self.phase is Phase.WAITING
+
+    @property
+    def next_launch_us(self) -> int | None:
+        return self._launch_at_us if self.phase is Phase.WAITING else None
 
     def tick(self, now_us: int) -> Order | None:
         """What is to be done now, if anything."""
-        if self.phase is Phase.WAITING:
-            if self._launch_at_us is None or now_us >= self._launch_at_us:
-                self.phase = Phase.STARTING
-                self.restarts += 1
+        blind = 0 if self._tick_us is None else now_us - self._tick_us - BLIND_US
+        self._tick_us = now_us
+        if blind > 0:
+            self._since_us += blind
+            self._frames_us += blind
+            self._entries_us += blind
+        match self.phase:
+            case Phase.WAITING:
+                return self._launch_when_due(now_us)
+            case Phase.KILLED:
+                if now_us - self._since_us < KILL_AGAIN_US:
+                    return None
                 self._since_us = now_us
-                self.cause, self.detail = "worker-crash", ""
-                return Launch()
-            return None
-        limit = self._limits.progress_timeout_us
-        if self.phase is Phase.STARTING and now_us - self._since_us > self._limits.start_timeout_us:
-            return self._kill("worker-crash", "did not start in time")
-        if self.phase is Phase.RUNNING:
-            if now_us - self._frames_us > limit:
-                return self._kill("camera-stall", f"no frame for {(now_us - self._frames_us) / 1e6:.1f} s")
-            if self._recording and now_us - self._entries_us > limit + ENTRY_MARGIN_US:
-                return self._kill("storage-fault", f"nothing durable for {(now_us - self._entries_us) / 1e6:.1f} s")
-        return None
+                return KillWorker(self.cause, self.detail)
+            case Phase.STARTING:
+                return self._judge_start(now_us)
+            case Phase.RUNNING:
+                return self._judge_progress(now_us)
 
     def hello(self, now_us: int) -> None:
         """The worker is connected; its first frame is awaited for the start time, not for the progress time."""
         if self.phase is Phase.STARTING:
-            self._since_us = now_us
+            self._connected, self._since_us = True, now_us
 
     def progress(self, message: Progress, now_us: int) -> bool:
         """Take a progress report; True when the worker just became ready (its first frames arrived)."""
@@ -98,27 +134,64 @@ class WorkerSupervisor:
         became_ready = self.phase is Phase.STARTING and message.frames > 0
         if became_ready:
             self.phase = Phase.RUNNING
-            self._frames, self._entries = -1, -1
-        if message.frames != self._frames:
+        if became_ready or message.frames > self._frames:
             self._frames, self._frames_us = message.frames, now_us
-        if message.entries != self._entries or not message.recording or not self._recording:
-            self._entries, self._entries_us = message.entries, now_us
+        begins = message.recording and not self._recording
+        if began_or_grew := begins or message.entries > self._entries:
+            self._entries = message.entries
+        if began_or_grew or not message.recording:
+            self._entries_us = now_us
         self._recording = message.recording
-        if now_us - self._since_us > 30_000_000:
+        if now_us - self._launched_us > HEALTHY_US:
             self._failures = 0
         return became_ready
 
-    def exited(self, now_us: int, detail: str) -> None:
-        """The process is gone, killed by us or by itself."""
+    def condemn(self, cause: InterruptionCause, detail: str) -> None:
+        """Somebody else has a reason to kill the worker and does so."""
         if self.phase in (Phase.STARTING, Phase.RUNNING):
-            self.detail = detail
+            self.phase, self.cause, self.detail = Phase.KILLED, cause, detail
+            self._since_us = self._tick_us or 0
+
+    def note_exit(self, detail: str) -> None:
+        """The process ended; its last reports may still be on their way. A reason to kill it stays the cause."""
+        if self.phase in (Phase.STARTING, Phase.RUNNING):
+            self.phase, self.cause, self.detail = Phase.KILLED, "worker-crash", detail
+            self._since_us = self._tick_us or 0
+
+    def exited(self, now_us: int) -> None:
+        """Process and connection are gone: the next worker starts after the pause."""
         pause = min(self._limits.backoff_us << min(self._failures, 20), self._limits.backoff_max_us)
         self._failures += 1
         self._launch_at_us = now_us + pause
         self.phase = Phase.WAITING
-        self._recording = False
 
-    def _kill(self, cause: InterruptionCause, detail: str) -> Order:
-        self.phase = Phase.KILLED
-        self.cause, self.detail = cause, detail
+    def _launch_when_due(self, now_us: int) -> Order | None:
+        if self._launch_at_us is not None and now_us < self._launch_at_us:
+            return None
+        self.phase = Phase.STARTING
+        self.restarts += 1
+        self.cause, self.detail = "worker-crash", ""
+        self._launched_us = self._since_us = now_us
+        self._connected = self._recording = False
+        self._frames = self._entries = 0
+        return Launch()
+
+    def _judge_start(self, now_us: int) -> Order | None:
+        if now_us - self._since_us <= self._limits.start_timeout_us:
+            return None
+        if self._connected:
+            return self._kill("camera-stall", "no first frame in time", now_us)
+        return self._kill("worker-crash", "did not connect in time", now_us)
+
+    def _judge_progress(self, now_us: int) -> Order | None:
+        limit = self._limits.progress_timeout_us
+        if now_us - self._frames_us > limit:
+            return self._kill("camera-stall", f"no frame for {(now_us - self._frames_us) / 1e6:.1f} s", now_us)
+        if self._recording and now_us - self._entries_us > limit + ENTRY_MARGIN_US:
+            return self._kill("storage-fault", f"nothing durable for {(now_us - self._entries_us) / 1e6:.1f} s", now_us)
+        return None
+
+    def _kill(self, cause: InterruptionCause, detail: str, now_us: int) -> Order:
+        self.phase, self.cause, self.detail = Phase.KILLED, cause, detail
+        self._since_us = now_us
         return KillWorker(cause, detail)

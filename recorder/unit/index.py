@@ -42,6 +42,7 @@ class Index:
             if_not_exists=True,
         )
         self._db.table("segments").create_index(["state"], if_not_exists=True)
+        self._db.table("receipts").create({"receipt_id": str}, pk="receipt_id", if_not_exists=True)
         self._db.table("gaps").create(
             {"gap_id": str, "session_id": str, "cause": str, "duration_us": int, "explained": int},
             pk="gap_id",
@@ -55,8 +56,12 @@ class Index:
             return int(rows[0]["last_seq"])
         return -1
 
+    def reached(self, journal_id: str, seq: int) -> None:
+        """Everything up to ``seq`` is in the index (records it has no use for included)."""
+        self._db.table("progress").upsert({"id": 1, "last_seq": seq, "journal_id": journal_id}, pk="id")
+
     def clear(self) -> None:
-        for table in ("segments", "gaps", "progress"):
+        for table in ("segments", "gaps", "receipts", "progress"):
             self._db.table(table).delete_where()
 
     def apply(self, records: Iterable[tuple[str, dict[str, Any]]]) -> None:
@@ -111,6 +116,7 @@ class Index:
                 pk="segment_id",
             )
         elif typ == "receipt":
+            self._db.table("receipts").upsert({"receipt_id": p["receipt_id"]}, pk="receipt_id")
             for segment in jws.split(p["jws"]).payload["segments"]:
                 self._db.execute(
                     "UPDATE segments SET receipt_digest = ? WHERE segment_id = ? AND sha256 = ? AND size = ?",
@@ -144,6 +150,23 @@ class Index:
     def segment(self, segment_id: str) -> dict[str, Any] | None:
         rows = list(self._db.table("segments").rows_where("segment_id = ?", [segment_id]))
         return dict(rows[0]) if rows else None
+
+    def segments_of(self, session_id: str) -> set[str]:
+        """Every segment of the session that a record names."""
+        rows = self._db.table("segments").rows_where("session_id = ?", [session_id], select="segment_id")
+        return {str(row["segment_id"]) for row in rows}
+
+    def has_receipt(self, receipt_id: str) -> bool:
+        return self._db.table("receipts").count_where("receipt_id = ?", [receipt_id]) > 0
+
+    def released(self) -> list[tuple[str, str]]:
+        """(session, segment) of every tombstone whose file may still be there."""
+        rows = self._db.table("segments").rows_where("state = 'released'")
+        return [(row["session_id"], row["segment_id"]) for row in rows]
+
+    def removed(self, segment_id: str) -> None:
+        """The released segment's file is gone."""
+        self._db.table("segments").update(segment_id, {"state": "removed"})
 
     def pending(self) -> tuple[int, int]:
         """(segments, bytes) that are closed and have no believed receipt."""

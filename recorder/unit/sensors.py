@@ -9,7 +9,6 @@ from recorder.channel.messages import Position, Telemetry
 from recorder.config.models import RecorderConfig
 from recorder.evidence.records import Event
 from recorder.session.clock_watch import ClockWatch
-from recorder.session.machine import Moment
 from recorder.session.night import NightSwitch
 
 
@@ -35,21 +34,21 @@ class Sensors:
     def night(self) -> bool:
         return self._night.night
 
-    def poll(self, now: Moment) -> list[Event]:
+    def poll(self, boot_us: int, wall_us: int) -> list[Event]:
         board, readings = self._board, self.readings
         readings.lux = board.light.lux() if board.light else None
         readings.battery_percent = board.power.state().battery_percent if board.power else None
         readings.temperature_c = board.thermal.temperature_c() if board.thermal else None
         events = []
-        if self._night.update(readings.lux, now.boot_us):
+        if self._night.update(readings.lux, boot_us):
             self.apply_night()
             name = "night-on" if self._night.night else "night-off"
             detail = {"lux": readings.lux, "lamp": self._lamp()}
-            events.append(Event(event=name, at_us=now.boot_us, detail=detail))
-        step = self._clock_watch.update(now.boot_us, now.wall_us)
+            events.append(Event(event=name, at_us=boot_us, detail=detail))
+        step = self._clock_watch.update(boot_us, wall_us)
         if step is not None:
             detail = {"old_offset_us": step.old_offset_us, "new_offset_us": step.new_offset_us}
-            events.append(Event(event="clock-step", at_us=now.boot_us, detail=detail))
+            events.append(Event(event="clock-step", at_us=boot_us, detail=detail))
         return events
 
     def apply_night(self) -> None:
@@ -87,6 +86,11 @@ class Sensors:
             battery_percent=readings.battery_percent,
             temperature_c=readings.temperature_c,
         )
+
+    @staticmethod
+    def clock_is_set(wall_us: int) -> bool:
+        """A clock that was never set is a first-class alarm: evidence without a time is worth less."""
+        return ClockWatch.is_set(wall_us)
 
     def fix_age_s(self, now_us: int) -> float | None:
         fix = self.readings.fix

@@ -1,0 +1,76 @@
+"""A board is the set of devices a unit has: plain containers behind ``ports.UnitBoard`` and ``ports.CaptureBoard``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from firmware_bridge.ports import (
+    BoardIdentity,
+    Button,
+    Camera,
+    Clock,
+    DeviceError,
+    GnssReceiver,
+    LightSensor,
+    Microphone,
+    Output,
+    PowerSupply,
+    Speaker,
+    ThermalSensor,
+    Watchdog,
+)
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class UnitDevices:
+    """``ports.UnitBoard``. ``on_close``: what the board opened besides its devices, closed last, in order."""
+
+    clock: Clock
+    identity: BoardIdentity
+    buttons: dict[str, Button] = field(default_factory=dict)
+    outputs: dict[str, Output] = field(default_factory=dict)
+    gnss: GnssReceiver | None = None
+    light: LightSensor | None = None
+    power: PowerSupply | None = None
+    thermal: ThermalSensor | None = None
+    speaker: Speaker | None = None
+    watchdog: Watchdog | None = None
+    on_close: tuple[Callable[[], None], ...] = ()
+
+    def close(self) -> None:
+        """Close every device; one that fails does not keep the others open."""
+        steps: list[Callable[[], None]] = [button.close for button in self.buttons.values()]
+        if self.gnss is not None:
+            steps.append(self.gnss.stop)
+        if self.speaker is not None:
+            steps.append(self.speaker.stop)
+        steps += [output.close for output in self.outputs.values()]
+        _close_all([*steps, *self.on_close])
+
+
+@dataclass(slots=True)
+class CaptureDevices:
+    """``ports.CaptureBoard``."""
+
+    clock: Clock
+    camera: Camera
+    microphone: Microphone | None = None
+    on_close: tuple[Callable[[], None], ...] = ()
+
+    def close(self) -> None:
+        steps = [self.camera.stop]
+        if self.microphone is not None:
+            steps.append(self.microphone.close)
+        _close_all([*steps, *self.on_close])
+
+
+def _close_all(steps: list[Callable[[], None]]) -> None:
+    for step in steps:
+        try:
+            step()
+        except (DeviceError, OSError) as error:
+            LOG.warning("设备未能正常关闭 a device did not close cleanly: %s", error)

@@ -1,0 +1,120 @@
+"""A GNSS receiver on a serial line (pyserial), read on its own thread, reopened for as long as it takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import termios
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import serial
+
+from firmware_bridge.ports import Clock, DeviceError, GnssCounters, GnssFix
+from firmware_bridge.raspberry_pi.gnss_trust import Freshness, Plausibility
+from firmware_bridge.raspberry_pi.nmea import NmeaEpochs, Reading
+
+LOG = logging.getLogger(__name__)
+
+READ_S: Final = 0.2
+"""Longest wait of one read. A pause this long also ends an epoch: receivers send one in a burst."""
+SILENCE_US: Final = 5_000_000
+BACKOFF_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
+_MAX_PARTIAL: Final = 4096
+
+
+class SerialGnss:
+    """``ports.GnssReceiver``. ``device``: a tty path, best a udev link that survives replugging.
+
+    ``failure()`` speaks while the receiver cannot be opened, is unplugged, or has sent nothing for five seconds; it is None
+    again as soon as sentences come. Nothing is delivered while there is nothing new and believable.
+    """
+
+    def __init__(self, device: str, clock: Clock, *, baud: int = 9600, max_speed_mps: float = 100.0) -> None:
+        self._device = device
+        self._clock = clock
+        self._baud = baud
+        self._counters = GnssCounters()
+        self._plausibility = Plausibility(max_speed_mps)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failure: DeviceError | None = None
+
+    def start(self, deliver: Callable[[GnssFix], None]) -> None:
+        """A receiver that is not there yet is no error here: the thread keeps trying and ``failure()`` says so, because a
+        unit is often switched on before its receiver has come up. Raises DeviceError when started twice."""
+        if self._thread is not None:
+            raise DeviceError("gnss", "already started 已启动")
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._run, args=(deliver,), name="gnss", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(3)
+            self._thread = None
+
+    def counters(self) -> GnssCounters:
+        """A copy."""
+        return dataclasses.replace(self._counters)
+
+    def failure(self) -> DeviceError | None:
+        return self._failure
+
+    def _run(self, deliver: Callable[[GnssFix], None]) -> None:
+        attempt = 0
+        while not self._stop.is_set():
+            before = self._counters.sentences
+            try:
+                with serial.Serial(self._device, self._baud, timeout=READ_S) as port:
+                    # What waited in the line's buffer is old, however fresh it would look.
+                    port.reset_input_buffer()
+                    self._read(port, deliver)
+            except (OSError, termios.error) as error:
+                self._fail(f"{self._device}: 无法读取定位模块 cannot be read: {error}", getattr(error, "errno", None))
+            except Exception as error:  # a reader thread that dies unseen would be a silent fault
+                LOG.exception("定位线程出错 the GNSS thread failed")
+                self._fail(f"{type(error).__name__}: {error}", None)
+            attempt = 0 if self._counters.sentences > before else attempt + 1
+            self._stop.wait(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)])
+
+    def _read(self, port: serial.Serial, deliver: Callable[[GnssFix], None]) -> None:
+        epochs, freshness = NmeaEpochs(self._counters), Freshness()
+        partial = bytearray()
+        begun = False
+        heard_us = self._clock.boottime_us()
+        while not self._stop.is_set():
+            data = port.read(max(1, port.in_waiting))
+            now_us = self._clock.boottime_us()
+            partial += data
+            if not begun:
+                start = partial.find(b"$")  # the line was tapped in mid-sentence: that first rest is nobody's fault
+                partial = partial[start:] if start >= 0 else bytearray()
+                begun = start >= 0
+            *lines, rest = bytes(partial).split(b"\n")
+            partial = bytearray(rest[-_MAX_PARTIAL:])
+            readings: list[Reading] = []
+            for line in lines:
+                readings += epochs.line(line, now_us)
+            if not data:
+                readings += epochs.idle()
+            if lines:
+                heard_us = now_us
+                self._failure = None
+            elif now_us - heard_us > SILENCE_US:
+                self._fail(f"{self._device}: 定位模块无数据 no sentence for {SILENCE_US // 1_000_000} s", None)
+            for reading in readings:
+                self._judge(freshness.dated(reading), deliver)
+
+    def _judge(self, fix: GnssFix, deliver: Callable[[GnssFix], None]) -> None:
+        if self._plausibility.believes(fix):
+            deliver(fix)
+        else:
+            self._counters.implausible += 1
+
+    def _fail(self, message: str, errno: int | None) -> None:
+        if self._failure is None:
+            LOG.warning("gnss: %s", message)
+        self._failure = DeviceError("gnss", message, errno)

@@ -1,0 +1,251 @@
+"""The agency's authority: enrols units, issues certificates, holds the keys of demo and tests.
+
+It answers certificate requests and never sees a unit's private key. Everything it makes lies below one folder and is
+found again at the next start:
+
+    private/ca-key.pem  private/store-receipt-key.pem  private/escrow-identity.txt     (0600)
+    trust/agency-ca.pem  trust/store-key.pem  trust/crl.pem  trust/recipients.txt      public
+    server/  store-client/     TLS credentials of the agency's own servers
+    agency-identity.txt        the age identity that opens the recordings (demo only; an agency keeps it offline)
+    issued.jsonl  revoked.jsonl
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from firmware_bridge.ports import Clock
+from hw_sim.agency.certificates import Purpose, common_name, make_ca, make_crl, make_leaf, pem, utc
+from recorder.evidence.age import generate_identity, parse_identities
+from recorder.evidence.files import OsFiles
+
+STORE_NAME = "store"
+"""User and client id of the store at the broker; no unit may have it."""
+HOSTS = ("localhost", "127.0.0.1")
+_UNIT = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")
+"""CN, client id, MQTT topic level and folder name at once: no ``#``, ``+``, ``/`` or dot can get in."""
+
+
+class AuthorityError(ValueError):
+    """A request is refused; the message says why, in Chinese and English."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What goes back to a unit. PEM texts; ``recipients`` are age public keys (agency, escrow)."""
+
+    device_cert_pem_chain: bytes
+    client_cert_pem: bytes
+    ca_pem: bytes
+    store_key_pem: bytes
+    crl_pem: bytes
+    recipients: tuple[str, ...]
+
+
+def is_unit_id(text: str) -> bool:
+    return _UNIT.match(text) is not None and text != STORE_NAME
+
+
+class Authority:
+    """One agency. Not for several processes at once."""
+
+    def __init__(self, directory: Path, clock: Clock, name: str = "演示机关 CA Demo Agency CA") -> None:
+        self._dir = directory
+        self._clock = clock
+        self._files = OsFiles()
+        for folder in ("private", "trust"):
+            (directory / folder).mkdir(mode=0o700 if folder == "private" else 0o755, parents=True, exist_ok=True)
+        self._ca_key = self._key(directory / "private" / "ca-key.pem")
+        self._ca = self._load_or_make_ca(name)
+        receipt_key = self._key(self.receipt_key_file)
+        self._public("store-key.pem", _spki(receipt_key.public_key()))
+        self.recipients = (self._identity(self.identity_file), self._identity(directory / "private/escrow-identity.txt"))
+        self._public("recipients.txt", "".join(f"{recipient}\n" for recipient in self.recipients).encode("ascii"))
+        self._write_crl()
+        self._server_credentials()
+
+    # --- where things are --------------------------------------------------------------------------------------------
+
+    @property
+    def trust_dir(self) -> Path:
+        return self._dir / "trust"
+
+    @property
+    def ca_file(self) -> Path:
+        return self.trust_dir / "agency-ca.pem"
+
+    @property
+    def crl_file(self) -> Path:
+        return self.trust_dir / "crl.pem"
+
+    @property
+    def receipt_key_file(self) -> Path:
+        return self._dir / "private" / "store-receipt-key.pem"
+
+    @property
+    def identity_file(self) -> Path:
+        return self._dir / "agency-identity.txt"
+
+    @property
+    def server_dir(self) -> Path:
+        """``server-cert.pem``, ``server-key.pem``, ``ca.pem``: for store and broker."""
+        return self._dir / "server"
+
+    @property
+    def store_client_dir(self) -> Path:
+        """``client-cert.pem``, ``client-key.pem``, ``ca.pem``: the store as the broker's user ``store``."""
+        return self._dir / "store-client"
+
+    # --- enrolment ---------------------------------------------------------------------------------------------------
+
+    def enrol(self, unit_id: str, signing_csr_pem: bytes, client_csr_pem: bytes) -> Enrolment:
+        """Certificates for a unit's two keys: one signs its journal, one speaks TLS. Raises AuthorityError."""
+        if not is_unit_id(unit_id):
+            raise AuthorityError(f"{unit_id!r}: 设备编号只能用小写字母、数字和连字符 lower-case letters, digits, hyphens only")
+        signing = _requested_key(signing_csr_pem, unit_id, "signing")
+        client = _requested_key(client_csr_pem, unit_id, "client")
+        if signing == client:
+            raise AuthorityError(f"{unit_id}: 签名与通信须用不同密钥 signing and TLS must not share a key")
+        device_cert = self._issue(signing, unit_id, Purpose.SIGNING)
+        client_cert = self._issue(client, unit_id, Purpose.CLIENT)
+        return Enrolment(
+            device_cert_pem_chain=pem(device_cert),
+            client_cert_pem=pem(client_cert),
+            ca_pem=pem(self._ca),
+            store_key_pem=(self.trust_dir / "store-key.pem").read_bytes(),
+            crl_pem=self.crl_file.read_bytes(),
+            recipients=self.recipients,
+        )
+
+    def revoke(self, unit_id: str) -> int:
+        """Put every certificate of a lost unit on the list; returns how many. Servers read the list anew."""
+        known = {entry["serial"] for entry in self._entries("revoked.jsonl")}
+        now = utc(self._clock.wall_us())
+        serials = [
+            entry["serial"]
+            for entry in self._entries("issued.jsonl")
+            if entry["unit_id"] == unit_id and entry["serial"] not in known
+        ]
+        for serial in serials:
+            self._note("revoked.jsonl", {"serial": serial, "unit_id": unit_id, "at": now.timestamp()})
+        self._write_crl()
+        return len(serials)
+
+    def publish_trust(self, trust_dir: Path, identity_file: Path | None = None) -> None:
+        """Copy what a verifier needs; ``identity_file`` also gets the demo's age identity."""
+        trust_dir.mkdir(parents=True, exist_ok=True)
+        for path in sorted(self.trust_dir.iterdir()):
+            shutil.copyfile(path, trust_dir / path.name)
+        if identity_file is not None:
+            self._files.replace(identity_file, self.identity_file.read_bytes(), 0o600)
+
+    # --- making and finding again ------------------------------------------------------------------------------------
+
+    def _issue(
+        self, public: ec.EllipticCurvePublicKey, name: str, purpose: Purpose, hosts: tuple[str, ...] = ()
+    ) -> x509.Certificate:
+        now = utc(self._clock.wall_us())
+        certificate = make_leaf(self._ca, self._ca_key, public, name, purpose, now, hosts)
+        # Noted before it is handed out: a certificate that is in use can always be revoked.
+        self._note(
+            "issued.jsonl",
+            {"serial": str(certificate.serial_number), "unit_id": name, "purpose": purpose.name.lower()},
+        )
+        return certificate
+
+    def _load_or_make_ca(self, name: str) -> x509.Certificate:
+        if self.ca_file.exists():
+            return x509.load_pem_x509_certificate(self.ca_file.read_bytes())
+        certificate = make_ca(self._ca_key, name, utc(self._clock.wall_us()))
+        self._public("agency-ca.pem", pem(certificate))
+        return certificate
+
+    def _key(self, path: Path) -> ec.EllipticCurvePrivateKey:
+        if not path.exists():
+            key = ec.generate_private_key(ec.SECP256R1())
+            self._files.replace(path, _pkcs8(key), 0o600)
+        loaded = load_pem_private_key(path.read_bytes(), password=None)
+        if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+            raise AuthorityError(f"{path}: 不是 P-256 私钥 not a P-256 private key")
+        return loaded
+
+    def _identity(self, path: Path) -> str:
+        if not path.exists():
+            identity = generate_identity()
+            text = f"# 演示用私钥 demo identity\n# public key: {identity.recipient}\n{identity.text}\n"
+            self._files.replace(path, text.encode("utf-8"), 0o600)
+        return parse_identities(path.read_text(encoding="utf-8"))[0].recipient
+
+    def _server_credentials(self) -> None:
+        for folder, prefix, name, purpose, hosts in (
+            (self.server_dir, "server", "agency-server", Purpose.SERVER, HOSTS),
+            (self.store_client_dir, "client", STORE_NAME, Purpose.CLIENT, ()),
+        ):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            key = self._key(folder / f"{prefix}-key.pem")
+            self._files.replace(folder / "ca.pem", pem(self._ca))
+            if not (folder / f"{prefix}-cert.pem").exists():
+                self._files.replace(folder / f"{prefix}-cert.pem", pem(self._issue(key.public_key(), name, purpose, hosts)))
+
+    def _write_crl(self) -> None:
+        revoked = [(int(entry["serial"]), utc(round(entry["at"] * 1e6))) for entry in self._entries("revoked.jsonl")]
+        self._public("crl.pem", pem(make_crl(self._ca, self._ca_key, revoked, utc(self._clock.wall_us()))))
+
+    def _public(self, name: str, data: bytes) -> None:
+        self._files.replace(self.trust_dir / name, data, 0o644)
+
+    def _note(self, name: str, entry: dict[str, Any]) -> None:
+        fd = os.open(self._dir / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, (json.dumps(entry) + "\n").encode("utf-8"))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def _entries(self, name: str) -> list[dict[str, Any]]:
+        path = self._dir / name
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _requested_key(csr_pem: bytes, unit_id: str, kind: str) -> ec.EllipticCurvePublicKey:
+    """The public key of a request that proves possession of its private half and names this unit and nobody else."""
+    try:
+        request = x509.load_pem_x509_csr(csr_pem)
+        proven = request.is_signature_valid
+        key = request.public_key()
+    except ValueError as error:
+        raise AuthorityError(f"{unit_id} ({kind}): 不是 PEM 证书请求 not a PEM certificate request: {error}") from error
+    if not proven:
+        raise AuthorityError(f"{unit_id} ({kind}): 请求签名不符 the request's own signature does not verify")
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise AuthorityError(f"{unit_id} ({kind}): 不是 P-256 公钥 not a P-256 key")
+    name = common_name(request.subject)
+    if name != unit_id:
+        raise AuthorityError(f"{unit_id} ({kind}): 请求写的是 {name!r} the request is for {name!r}")
+    return key
+
+
+def _pkcs8(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _spki(key: ec.EllipticCurvePublicKey) -> bytes:
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -1,0 +1,245 @@
+"""A TCP proxy whose line can be cut, stalled and slowed: the simulator's network faults, below TLS.
+
+One thread, one selector. ``refuse``: nobody listens and every connection is reset (no network). ``stall``: connections
+open and are accepted, not a byte moves (a dead cell with its sockets still up). ``slow``: a byte rate per direction. Bytes
+under way in a stall arrive when it ends, as they do in life.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import struct
+import threading
+from dataclasses import dataclass, field
+from typing import Literal
+
+from firmware_bridge.ports import Clock
+
+Mode = Literal["ok", "refuse", "stall"]
+BUFFER = 64 * 1024
+TICK_S = 0.02
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER 0: close sends RST
+
+
+@dataclass(slots=True, eq=False)
+class _Pipe:
+    """One direction: what was read from ``source`` and not yet written to ``target``."""
+
+    source: socket.socket
+    target: socket.socket
+    waiting: bytearray = field(default_factory=bytearray)
+    moved: int = 0
+    source_ended: bool = False
+    target_told: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Link:
+    up: _Pipe
+    down: _Pipe
+    connecting: bool = True
+
+
+class FaultProxy:
+    """Listens on a port of its own; ``port`` stays the same all its life. Thread-safe."""
+
+    def __init__(self, target_port: int, clock: Clock) -> None:
+        self._target = ("127.0.0.1", target_port)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._mode: Mode = "ok"
+        self._rate: float | None = None
+        self._cut_after: int | None = None
+        self._reset_wanted = False
+        self._links: list[_Link] = []
+        self._listener: socket.socket | None = _listen(0)
+        self.port = int(self._listener.getsockname()[1])
+        self.bytes_up = 0
+        """Bytes taken from clients so far."""
+        self.resets = 0
+        self._selector = selectors.DefaultSelector()
+        self._wake_out, self._wake_in = socket.socketpair()
+        self._wake_out.setblocking(False)
+        self._closing = False
+        self._last_us = clock.boottime_us()
+        self._allowance = 0.0
+        self._thread = threading.Thread(target=self._run, name=f"proxy-{target_port}", daemon=True)
+        self._thread.start()
+
+    # --- what a scenario does with it --------------------------------------------------------------------------------
+
+    def mode(self, mode: Mode) -> None:
+        """Takes effect on every connection at once."""
+        with self._lock:
+            self._mode = mode
+        self._wake()
+
+    def reset(self) -> None:
+        """Reset every connection there is; new ones work."""
+        with self._lock:
+            self._reset_wanted = True
+        self._wake()
+
+    def slow(self, bytes_per_s: float | None) -> None:
+        """A rate for all connections together, each direction; None: as fast as it goes."""
+        with self._lock:
+            self._rate = bytes_per_s
+        self._wake()
+
+    def cut_after(self, count: int | None) -> None:
+        """Reset each connection once ``count`` bytes went from client to server; None: never."""
+        with self._lock:
+            self._cut_after = count
+        self._wake()
+
+    def close(self) -> None:
+        self._closing = True
+        self._wake()
+        self._thread.join(5)
+
+    def _wake(self) -> None:
+        self._wake_in.send(b".")
+
+    # --- the loop ----------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                self._round()
+        finally:
+            for link in list(self._links):
+                self._drop(link)
+            if self._listener is not None:
+                self._listener.close()
+            self._selector.close()
+            self._wake_in.close()
+            self._wake_out.close()
+
+    def _round(self) -> None:
+        with self._lock:
+            mode, rate, cut = self._mode, self._rate, self._cut_after
+            reset, self._reset_wanted = self._reset_wanted, False
+        if mode == "refuse" or reset:
+            for link in list(self._links):
+                self._drop(link)
+        self._listen_or_not(mode)
+        ready = self._wait(mode, rate)
+        if self._listener is not None and self._listener.fileno() in ready:
+            self._accept()
+        if mode != "stall":
+            budget = self._budget(rate)
+            for link in list(self._links):
+                self._move(link, ready, budget, cut)
+
+    def _listen_or_not(self, mode: Mode) -> None:
+        if mode == "refuse" and self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        elif mode != "refuse" and self._listener is None:
+            self._listener = _listen(self.port)
+
+    def _wait(self, mode: Mode, rate: float | None) -> set[int]:
+        """File descriptors that are ready. The set is small, so it is registered anew each round."""
+        wanted: dict[socket.socket, int] = {self._wake_out: selectors.EVENT_READ}
+        if self._listener is not None:
+            wanted[self._listener] = selectors.EVENT_READ
+        throttled = rate is not None and self._allowance <= 0
+        for link in self._links if mode != "stall" and not throttled else []:
+            if link.connecting:
+                wanted[link.up.target] = selectors.EVENT_WRITE
+                continue
+            for pipe in (link.up, link.down):
+                if not pipe.source_ended and len(pipe.waiting) < BUFFER:
+                    wanted[pipe.source] = wanted.get(pipe.source, 0) | selectors.EVENT_READ
+                if pipe.waiting:
+                    wanted[pipe.target] = wanted.get(pipe.target, 0) | selectors.EVENT_WRITE
+        for sock, events in wanted.items():
+            self._selector.register(sock, events)
+        try:
+            ready = {key.fd for key, _ in self._selector.select(TICK_S if throttled else None)}
+        finally:
+            for sock in wanted:
+                self._selector.unregister(sock)
+        if self._wake_out.fileno() in ready:
+            self._wake_out.recv(4096)
+        return ready
+
+    def _budget(self, rate: float | None) -> int:
+        now = self._clock.boottime_us()
+        elapsed, self._last_us = (now - self._last_us) / 1e6, now
+        if rate is None:
+            self._allowance = 0.0
+            return BUFFER
+        self._allowance = min(self._allowance + elapsed * rate, max(rate * 0.1, 1.0))
+        return min(BUFFER, int(self._allowance))
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        try:
+            client, _ = self._listener.accept()
+        except OSError:
+            return  # it went away between select and accept
+        server = socket.socket()
+        for sock in (client, server):
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        server.connect_ex(self._target)
+        self._links.append(_Link(_Pipe(client, server), _Pipe(server, client)))
+
+    def _move(self, link: _Link, ready: set[int], budget: int, cut: int | None) -> None:
+        try:
+            if link.connecting:
+                if link.up.target.fileno() not in ready:
+                    return
+                if error := link.up.target.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    raise OSError(error, "connect")
+                link.connecting = False
+            for pipe in (link.up, link.down):
+                self._pump(pipe, ready, budget)
+        except OSError:
+            self._drop(link)
+            return
+        if cut is not None and link.up.moved >= cut:
+            self._drop(link)
+        elif link.up.target_told and link.down.target_told:
+            self._drop(link, reset=False)
+
+    def _pump(self, pipe: _Pipe, ready: set[int], budget: int) -> None:
+        if pipe.source.fileno() in ready and not pipe.source_ended and len(pipe.waiting) < BUFFER and budget > 0:
+            try:
+                data = pipe.source.recv(min(BUFFER - len(pipe.waiting), budget))
+            except BlockingIOError:
+                data = None
+            if data is not None:
+                pipe.source_ended = not data
+                pipe.waiting += data
+                pipe.moved += len(data)
+                self._allowance -= len(data)
+                if any(link.up is pipe for link in self._links):
+                    self.bytes_up += len(data)
+        if pipe.waiting:
+            try:
+                del pipe.waiting[: pipe.target.send(pipe.waiting)]
+            except BlockingIOError:
+                return
+        if pipe.source_ended and not pipe.waiting and not pipe.target_told:
+            pipe.target_told = True
+            pipe.target.shutdown(socket.SHUT_WR)
+
+    def _drop(self, link: _Link, *, reset: bool = True) -> None:
+        self._links.remove(link)
+        self.resets += reset
+        for sock in (link.up.source, link.up.target):
+            if reset:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            sock.close()
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(128)
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,148 @@
+"""The simulated board: real drivers on simulated lines (``[board] module = "hw_sim.board"``, options ``world = SOCKET``).
+
+Buttons and outputs are the gpiozero drivers of the Raspberry Pi on gpiozero's mock pins, the receiver is the serial driver
+on a pseudo-terminal, the camera is the real encoder on rendered frames. Only what is below them is made up.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from gpiozero.pins import mock
+
+from firmware_bridge.board import CaptureDevices
+from firmware_bridge.clock import SystemClock
+from firmware_bridge.ports import BoardIdentity, BoardOptions, CaptureBoard, Clock, DeviceError, Output, UnitBoard
+from firmware_bridge.raspberry_pi.board import compose
+from firmware_bridge.software_encoder import SoftwareEncodedCamera
+from hw_sim.clock import SimClock
+from hw_sim.devices.camera import SimulatedSensor
+from hw_sim.devices.microphone import SimulatedMicrophone
+from hw_sim.devices.sensors import SimulatedLight, SimulatedPower, SimulatedSpeaker, SimulatedThermal
+from hw_sim.world_client import WorldClient
+from hw_sim.world_keys import Value
+
+_mock: Any = mock  # a library without types
+
+WIRING: Final[BoardOptions] = {
+    "button_record": "GPIO17",
+    "button_mark": "GPIO27",
+    "led_red": "GPIO5",
+    "led_green": "GPIO6",
+    "led_yellow": "GPIO13",
+    "vibration": "GPIO19",
+    "ir_lamp": "GPIO20",
+    "ir_cut": "GPIO21",
+}
+"""Which pin is what on the simulated board; buttons pull low, outputs are on when high. Options may rewire it."""
+
+
+def unit_board(options: BoardOptions) -> UnitBoard:
+    """Raises DeviceError when there is no world at ``options["world"]`` or an option is wrong."""
+    client = _connect(options, {"hello": "unit"})
+    clock = _clock(client)
+    factory = _mock.MockFactory()
+    wiring = {**WIRING, **{key: value for key, value in options.items() if key != "world"}}
+    wiring.setdefault("gnss_device", str(client.get("gnss.tty")))
+    identity = BoardIdentity(ueid=f"sim-{client.get('seed')}", hwmodel="hw-sim body-worn", hwversion="1")
+    try:
+        board = compose(wiring, factory, clock, identity)
+    except DeviceError:
+        client.close()
+        raise
+    lines = _Lines(factory, wiring)
+    for name, output in board.outputs.items():
+        board.outputs[name] = _ReportedOutput(name, output, lines, client, clock)
+    client.subscribe(lines.press)
+    client.start()
+    for name in board.buttons:
+        lines.press(f"button.{name}", client.get(f"button.{name}"))
+    board.light = SimulatedLight(client.get, client.connected)
+    board.power = SimulatedPower(client.get, client.connected)
+    board.thermal = SimulatedThermal(client.get, client.connected)
+    board.speaker = SimulatedSpeaker(clock)
+    board.on_close = (client.close, factory.close)
+    return board
+
+
+def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
+    """Raises DeviceError when there is no world at ``options["world"]``."""
+    client = _connect(options, {"hello": "worker", "camera_id": camera_id})
+    client.start()
+    clock = _clock(client)
+    return CaptureDevices(
+        clock=clock,
+        camera=SoftwareEncodedCamera(SimulatedSensor(clock, client.get, client.connected), clock),
+        microphone=SimulatedMicrophone(clock, client.get, client.connected),
+        on_close=(client.close,),
+    )
+
+
+def _connect(options: BoardOptions, hello: dict[str, str]) -> WorldClient:
+    path = options.get("world")
+    if not path:
+        raise DeviceError(
+            "board.options.world", "缺少：仿真世界的套接字路径 missing: path of the simulated world's socket"
+        )
+    return WorldClient(Path(path), hello)
+
+
+def _clock(client: WorldClient) -> SimClock:
+    return SimClock(SystemClock(), str(client.get("boot_id")), int(client.get("boot_offset_us")), client.get)
+
+
+class _Lines:
+    """Between the world and the mock pins: fingers drive input lines, output lines report their changes."""
+
+    def __init__(self, factory: Any, wiring: BoardOptions) -> None:
+        self._factory = factory
+        self._wiring = wiring
+
+    def press(self, key: str, value: Value) -> None:
+        if not key.startswith("button."):
+            return
+        text = self._wiring.get(f"button_{key.removeprefix('button.')}")
+        if text is None:
+            return
+        pin, _, level = text.partition(":")
+        line = self._factory.pin(pin)
+        if bool(value) == (level == "high"):
+            line.drive_high()
+        else:
+            line.drive_low()
+
+    def is_on(self, name: str) -> bool:
+        """What the line itself says, not what the driver believes it did."""
+        pin, _, level = self._wiring[name].partition(":")
+        return bool(self._factory.pin(pin).state) != (level == "low")
+
+
+class _ReportedOutput:
+    """``ports.Output``: the real driver, and behind it somebody who watches the lamp."""
+
+    def __init__(self, name: str, driver: Output, lines: _Lines, client: WorldClient, clock: Clock) -> None:
+        self._name = name
+        self._driver = driver
+        self._lines = lines
+        self._client = client
+        self._clock = clock
+        self._seen = lines.is_on(name)
+
+    def set(self, on: bool) -> None:
+        self._driver.set(on)
+        self._look()
+
+    def is_on(self) -> bool:
+        return self._driver.is_on()
+
+    def close(self) -> None:
+        self._driver.set(False)
+        self._look()
+        self._driver.close()
+
+    def _look(self) -> None:
+        lit = self._lines.is_on(self._name)
+        if lit != self._seen:
+            self._seen = lit
+            self._client.report_output(self._name, lit, self._clock.boottime_us())

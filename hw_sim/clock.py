@@ -1,0 +1,65 @@
+"""The simulated unit's clock: the host's, shifted by what the world says of this boot and of the wall clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast, get_args
+
+from firmware_bridge.ports import Clock, ClockQuality, ClockSource
+from hw_sim.world_keys import Value
+
+Lookup = Callable[[str], Value]
+
+
+class SimClock:
+    """``ports.Clock`` of one simulated boot.
+
+    Boot id and offset are fixed when the clock is made: a process lives in one boot, and CLOCK_BOOTTIME never steps. The
+    wall clock and its quality follow the world at every reading, because those do step.
+    """
+
+    def __init__(self, host: Clock, boot_id: str, boot_offset_us: int, lookup: Lookup) -> None:
+        self._host = host
+        self._boot_id = boot_id
+        self._boot_offset_us = boot_offset_us
+        self._lookup = lookup
+
+    def boottime_us(self) -> int:
+        return self._host.boottime_us() - self._boot_offset_us
+
+    def wall_us(self) -> int:
+        return self._host.wall_us() + int(self._lookup("wall_offset_us"))
+
+    def boot_id(self) -> str:
+        return self._boot_id
+
+    def quality(self) -> ClockQuality:
+        return quality_of(self._lookup)
+
+
+class WorldClock:
+    """``ports.Clock`` as the world itself sees it: follows from boot to boot."""
+
+    def __init__(self, host: Clock, lookup: Lookup) -> None:
+        self._host = host
+        self._lookup = lookup
+
+    def boottime_us(self) -> int:
+        return self._host.boottime_us() - int(self._lookup("boot_offset_us"))
+
+    def wall_us(self) -> int:
+        return self._host.wall_us() + int(self._lookup("wall_offset_us"))
+
+    def boot_id(self) -> str:
+        return str(self._lookup("boot_id"))
+
+    def quality(self) -> ClockQuality:
+        return quality_of(self._lookup)
+
+
+def quality_of(lookup: Lookup) -> ClockQuality:
+    """The world's word on the wall clock; with source ``none`` nobody vouches for it and there is no error bound."""
+    source = lookup("clock_source")
+    if source not in get_args(ClockSource) or source == "none":
+        return ClockQuality(source="none", synchronized=False, max_error_ms=None)
+    return ClockQuality(cast(ClockSource, source), synchronized=True, max_error_ms=float(lookup("clock_error_ms")))

@@ -1,0 +1,131 @@
+"""Every frame of the recorded files by its counter: which the sensor made, which are in the files, how often.
+
+This is independent of what recorder and journal say of themselves: it opens the sealed files with the agency's identity,
+decodes them and reads the counter the simulated sensor painted into each frame.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from hw_sim.devices.scene import read_counter
+from hw_sim.runner.journal_view import JournalView, SegmentView
+from recorder.evidence.age import parse_identities
+from recorder.evidence.age_reader import AgeReader
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFrame:
+    counter: int | None
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameAudit:
+    """``captured``: frames the sensor produced while recorded, by its counters; ``missing`` are those neither in a file
+    nor declared dropped; ``unreadable`` frames decode but carry no valid counter."""
+
+    in_files: int
+    captured: int
+    declared_dropped: int
+    missing: int
+    repeated: int
+    unreadable: int
+    unopened: tuple[str, ...]
+    last_frame_us: dict[str, int]
+
+
+def frames_of(plain: bytes, media_start_us: int) -> list[SeenFrame]:
+    """Decode a plain segment. A torn last fragment is cut by the demuxer; what decodes counts."""
+    seen = []
+    with av.open(io.BytesIO(plain)) as container:
+        stream = container.streams.video[0]
+        for frame in container.decode(stream):
+            plane = frame.planes[0]
+            luma = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+            pts = frame.pts if frame.pts is not None else 0
+            time_base = frame.time_base
+            at = media_start_us + (round(float(pts * time_base) * 1e6) if time_base is not None else 0)
+            seen.append(SeenFrame(read_counter(luma), at))
+    return seen
+
+
+def audit(view: JournalView, open_segment: OpenSegment) -> FrameAudit:
+    """Check all segments of a run. Counters must run on without a hole from segment to segment of one boot, except
+    across a recorded gap."""
+    in_files = captured = dropped = missing = repeated = unreadable = 0
+    unopened: list[str] = []
+    last_frame: dict[str, int] = {}
+    gap_starts = {gap.last_segment_id for gap in view.gaps.values()}
+    order = sorted(view.segments.values(), key=lambda s: (view.boots.index(s.boot), s.camera_id, s.media_start_us))
+    previous: tuple[SegmentView, int] | None = None
+    for segment in order:
+        if segment.state in ("empty", "missing"):
+            continue
+        plain = open_segment(segment)
+        if plain is None:
+            unopened.append(segment.segment_id)
+            continue
+        frames = frames_of(plain, segment.media_start_us)
+        in_files += len(frames)
+        dropped += segment.dropped_frames
+        unreadable += sum(frame.counter is None for frame in frames)
+        counters = [frame.counter for frame in frames if frame.counter is not None]
+        if not counters:
+            continue
+        last_frame[segment.segment_id] = frames[-1].at_us
+        if previous is not None:
+            before, last = previous
+            joined = (
+                before.session_id == segment.session_id
+                and before.boot == segment.boot
+                and before.camera_id == segment.camera_id
+                and before.segment_id not in gap_starts
+            )
+            if joined:
+                captured += counters[0] - last - 1
+                missing += max(0, counters[0] - last - 1)
+                repeated += max(0, last + 1 - counters[0])
+        captured += counters[-1] - counters[0] + 1
+        steps = np.diff(np.array(counters))
+        missing += int(np.clip(steps - 1, 0, None).sum())
+        repeated += int((steps < 1).sum())
+        previous = (segment, counters[-1])
+    return FrameAudit(
+        in_files=in_files,
+        captured=captured,
+        declared_dropped=dropped,
+        missing=max(0, missing - dropped),
+        repeated=repeated,
+        unreadable=unreadable,
+        unopened=tuple(unopened),
+        last_frame_us=last_frame,
+    )
+
+
+class OpenSegment:
+    """Finds a segment's file in the unit's folder or in the store's vault and opens it with the agency's identity."""
+
+    def __init__(self, folders: list[Path], identity_file: Path) -> None:
+        self._folders = folders
+        self._identities = parse_identities(identity_file.read_text(encoding="ascii"))
+
+    def __call__(self, segment: SegmentView) -> bytes | None:
+        name = f"{segment.segment_id}.mp4" + (".age" if segment.sealed else "")
+        for folder in self._folders:
+            path = folder / "segments" / segment.session_id / name
+            if path.is_file():
+                return self._plain(path, segment.sealed)
+        return None
+
+    def _plain(self, path: Path, sealed: bool) -> bytes:
+        if not sealed:
+            return path.read_bytes()
+        # A file cut by a power loss has no final chunk: every authentic chunk before the cut counts.
+        with path.open("rb") as stream:
+            return b"".join(AgeReader(stream, self._identities).chunks())

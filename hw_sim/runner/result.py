@@ -1,0 +1,158 @@
+"""``result.json``: what one run did, as numbers anybody can compare, and which expectations it met."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hw_sim.runner.frame_audit import FrameAudit
+from hw_sim.runner.journal_view import JournalView
+from hw_sim.scenario import Scenario, evaluate
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """One SIGKILL or power cut: which process, in which boot, at which simulated boot-time."""
+
+    process: str
+    boot: str
+    at_us: int
+
+
+def media_lost_s(kill: Kill, view: JournalView, frames: FrameAudit) -> float | None:
+    """Seconds between a kill and the last frame before it that is in a file. None when nothing was being recorded
+    (the last segment ended more than 3 s before: the kill met the unit in standby)."""
+    before = [
+        frames.last_frame_us[s.segment_id]
+        for s in view.segments.values()
+        if s.boot == kill.boot and s.segment_id in frames.last_frame_us and s.media_start_us <= kill.at_us
+    ]
+    last = max((at for at in before if at <= kill.at_us), default=None)
+    if last is None:
+        return None
+    lost = (kill.at_us - last) / 1e6
+    return lost if lost <= 3.0 else None
+
+
+def collect(
+    scenario: Scenario,
+    view: JournalView,
+    frames: FrameAudit,
+    kills: list[Kill],
+    verify: dict[str, dict[str, Any]],
+    wall_s: float,
+) -> dict[str, Any]:
+    """All numbers of a run, without the expectations."""
+    unit = verify["unit"]
+    recorded = [s for s in view.segments.values() if s.state in ("closed", "recovered")]
+    lost = [value for kill in kills if (value := media_lost_s(kill, view, frames)) is not None]
+    return {
+        "scenario": scenario.name,
+        "wall_s": round(wall_s, 1),
+        "recorded_s": unit.get("recorded_s", 0.0),
+        "standby_s": unit.get("standby_s", 0.0),
+        "gap_s": unit.get("gap_s", 0.0),
+        "unaccounted_s": unit.get("unaccounted_s", 0.0),
+        "segments": len(view.segments),
+        "fragments": sum(segment.entries for segment in view.segments.values()),
+        "bytes": sum(segment.size for segment in recorded),
+        "frames_captured": frames.captured,
+        "frames_in_files": frames.in_files,
+        "frames_dropped": frames.declared_dropped,
+        "frames_missing": frames.missing,
+        "frames_repeated": frames.repeated,
+        "frames_unreadable": frames.unreadable,
+        "segments_unopened": list(frames.unopened),
+        "gaps": [
+            {"gap_id": gap.gap_id, "cause": gap.cause, "duration_s": gap.duration_s} for gap in view.gaps.values()
+        ],
+        "gaps_by_cause": dict(Counter(gap.cause for gap in view.gaps.values())),
+        "boots": len(view.boots),
+        "marks": view.marks,
+        "night_switches": view.night_switches,
+        "faults": dict(Counter(view.faults)),
+        "records": view.records,
+        "kills": [{"process": kill.process, "at_us": kill.at_us} for kill in kills],
+        "media_lost_per_kill_s": [round(value, 3) for value in lost],
+        "media_lost_per_kill_max_s": round(max(lost, default=0.0), 3),
+        "uploaded": len(view.receipted & view.uploadable),
+        "receipted": len(view.receipted),
+        "all_receipted": view.uploadable <= view.receipted and bool(view.uploadable),
+        "released": len(view.released),
+        "verify": verify,
+    }
+
+
+def judge(scenario: Scenario, result: dict[str, Any], interrupted: bool) -> dict[str, Any]:
+    """``result`` with ``expectations`` and ``passed``. A run that was interrupted has not passed."""
+    expectations = []
+    for expectation in scenario.expect:
+        met, actual = evaluate(expectation, result)
+        expectations.append(
+            {
+                "field": expectation.field,
+                "op": expectation.op,
+                "expected": expectation.value,
+                "actual": actual,
+                "met": met,
+                "why": expectation.why,
+            }
+        )
+    passed = all(item["met"] for item in expectations) and bool(expectations) and not interrupted
+    return {"passed": passed, "interrupted": interrupted, "expectations": expectations, **result}
+
+
+def render(result: dict[str, Any], title: str, out: Path, language: str) -> str:
+    """The short table a newcomer reads at the end."""
+    zh = language != "en"
+
+    def row(label_zh: str, label_en: str, value: str) -> str:
+        label = label_zh if zh else label_en
+        pad = 26 - sum(2 if ord(character) > 0x2E80 else 1 for character in label)
+        return f"  {label}{' ' * max(1, pad)}{value}"
+
+    lines = ["", title, "-" * 72]
+    lines.append(row("录制时长", "recorded", f"{result['recorded_s']:.1f} s"))
+    lines.append(
+        row("片段 / 分片", "segments / fragments", f"{result['segments']} / {result['fragments']}")
+        + f"   {result['bytes'] / 1e6:.1f} MB"
+    )
+    lines.append(
+        row(
+            "帧：拍摄 / 在文件中",
+            "frames: captured / in files",
+            f"{result['frames_captured']} / {result['frames_in_files']}"
+            + (f"   缺失 missing {result['frames_missing']}" if result["frames_missing"] else ""),
+        )
+    )
+    gaps = ", ".join(f"{cause} ×{count}" for cause, count in result["gaps_by_cause"].items()) or "0"
+    lines.append(row("中断", "gaps", gaps))
+    lines.append(row("无法说明的时间", "unaccounted time", f"{result['unaccounted_s']:.1f} s"))
+    lines.append(
+        row(
+            "已上传 / 有回执 / 已释放",
+            "stored / receipted / released",
+            f"{result['uploaded']} / {result['receipted']} / {result['released']}",
+        )
+    )
+    for where, label_zh, label_en in (
+        ("unit", "核验：设备", "verified: unit"),
+        ("store", "核验：机关", "verified: store"),
+    ):
+        verdict = result["verify"][where]
+        lines.append(row(label_zh, label_en, str(verdict.get("sentence_zh" if zh else "sentence_en", ""))))
+    lines.append("-" * 72)
+    for item in result["expectations"]:
+        if not item["met"]:
+            lines.append(
+                f"  ✗ {item['field']} {item['op']} {item['expected']!r}: {item['actual']!r}"
+                + (f"   ({item['why']})" if item["why"] else "")
+            )
+    met = sum(item["met"] for item in result["expectations"])
+    total = len(result["expectations"])
+    lines.append(row("预期", "expectations", f"{met} / {total}" + ("  ✓" if result["passed"] else "  ✗")))
+    lines.append(row("报告", "report", str(out / "report.html")))
+    lines.append(row("全部结果", "all of it", str(out)))
+    return "\n".join(lines)

@@ -1,0 +1,155 @@
+"""One run of a scenario: the agency, the world, the unit's real processes, the officer's actions, and the proof."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from firmware_bridge.ports import Clock
+from hw_sim.agency.agency import Agency
+from hw_sim.runner import journal_view
+from hw_sim.runner.actions import Actions
+from hw_sim.runner.frame_audit import OpenSegment, audit
+from hw_sim.runner.layout import Layout
+from hw_sim.runner.result import Kill, collect, judge
+from hw_sim.runner.unit_config import write_unit_config
+from hw_sim.runner.unit_processes import NotifySocket, ProcessError, UnitProcesses
+from hw_sim.scenario import Scenario
+from hw_sim.world import World
+from recorder.evidence.verify.command import verify_for_simulator
+
+UNIT_ID = "zfy-000001"
+MEDIA = Path(__file__).parents[1] / "media"
+
+
+@dataclass(slots=True)
+class Media:
+    """Real input instead of the synthetic scene, sound and walk: any video file, any WAV, any NMEA log."""
+
+    camera: Path | None = None
+    microphone: Path | None = None
+    gnss: Path | None = None
+    at_end: str = "loop"
+
+
+@dataclass(slots=True)
+class ScenarioRun:
+    scenario: Scenario
+    layout: Layout
+    media: Media
+    clock: Clock
+    language: str
+    say: Callable[[str], None]
+    stop: threading.Event = field(default_factory=threading.Event)
+    kills: list[Kill] = field(default_factory=list)
+
+    def execute(self) -> dict[str, Any]:
+        """Run to the end and return the judged result; everything started is stopped, whatever happens."""
+        started_us = self.clock.boottime_us()
+        self.say(self._text("启动机关侧：认证、存储、消息服务", "starting the agency: authority, store, broker"))
+        with Agency(self.layout.agency, self.layout.store) as agency:
+            agency.publish_trust(self.layout.trust, self.layout.identity)
+            config = write_unit_config(self.layout, UNIT_ID, self.scenario.unit, agency)
+            self._enrol(agency, config)
+            with World(self._world_state(), self.layout.world_socket) as world:
+                notify = NotifySocket(self.layout.notify_socket)
+                unit = UnitProcesses(config, self.layout.run, self.layout.logs, notify, self.clock)
+                try:
+                    unit.start_unit()
+                    unit.start_uplink()
+                    self.say(self._text("设备就绪", "the unit is ready"))
+                    actions = Actions(self, world, unit, agency)
+                    actions.play()
+                    self._drain(unit)
+                    unit.stop("unit")
+                    self._wait_for_last_anchor(agency)
+                    unit.stop("uplink")
+                finally:
+                    unit.abandon()
+                    notify.close()
+        result = self._prove((self.clock.boottime_us() - started_us) / 1e6)
+        shutil.rmtree(self.layout.run, ignore_errors=True)
+        return result
+
+    def _text(self, zh: str, en: str) -> str:
+        return en if self.language == "en" else zh
+
+    def _world_state(self) -> dict[str, str | float | int | bool]:
+        state: dict[str, str | float | int | bool] = {"seed": 1, **self.scenario.world}
+        chosen = {
+            "camera": self.media.camera,
+            "microphone": self.media.microphone,
+            "gnss": self.media.gnss,
+        }
+        for device, path in chosen.items():
+            shipped = self.scenario.media.get(device)  # type: ignore[call-overload]
+            if path is None and shipped is not None:
+                path = MEDIA / shipped
+            if path is not None:
+                state[f"{device}.file"] = str(path)
+                state[f"{device}.at_end"] = self.media.at_end
+        return state
+
+    def _enrol(self, agency: Agency, config: Path) -> None:
+        """The real enrolment: keys are made by `recorder enrol` on the unit and never leave it."""
+        bundle = self.layout.config / "enrolment"
+        self._recorder("enrol", "request", str(bundle), "--config", str(config))
+        agency.answer_enrolment(UNIT_ID, bundle)
+        self._recorder("enrol", "install", str(bundle), "--config", str(config))
+
+    def _recorder(self, *arguments: str) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "recorder", *arguments], capture_output=True, text=True, timeout=60, check=False
+        )
+        if done.returncode != 0:
+            raise ProcessError(f"recorder {' '.join(arguments)}: {done.returncode}\n{done.stderr}")
+
+    def _wait(self, condition: Callable[[], bool], timeout_s: float, step_s: float = 0.25) -> bool:
+        """Look at a condition of another process until it holds; SIGINT shortens the wait to nothing."""
+        deadline = self.clock.boottime_us() + round(timeout_s * 1e6)
+        pause = threading.Event()
+        while not condition():
+            if self.clock.boottime_us() >= deadline or self.stop.is_set():
+                return False
+            pause.wait(step_s)
+        return True
+
+    def _drain(self, unit: UnitProcesses) -> None:
+        """Until recording has ended and the unit believes a receipt for every segment, or ``drain_s`` is over."""
+        self._wait(lambda: not unit.status().get("recording", False), 15)
+        self.say(self._text("等待上传与回执", "waiting for uploads and receipts"))
+
+        def drained() -> bool:
+            view = journal_view.view(self.layout.unit / "journal")
+            receipted = view.uploadable <= view.receipted
+            releasing = self.scenario.unit.get("storage", {}).get("release_below_free_mb", 0) > 0
+            return receipted and (not releasing or view.receipted <= view.released)
+
+        self._wait(drained, self.scenario.drain_s, 0.5)
+
+    def _wait_for_last_anchor(self, agency: Agency) -> None:
+        """The end of the shift is anchored too: the store has the journal up to its last line and has signed for it."""
+        last = journal_view.view(self.layout.unit / "journal").next_seq - 1
+        self._wait(lambda: agency.anchored_seq(self.layout.unit / "receipts") >= last, self.scenario.drain_s)
+
+    def _prove(self, wall_s: float) -> dict[str, Any]:
+        self.say(self._text("离线核验", "verifying offline"))
+        verify = {
+            "unit": verify_for_simulator(self.layout.unit, self.layout.trust, self.layout.identity, self.layout.report),
+            "store": verify_for_simulator(self.layout.store, self.layout.trust, self.layout.identity, None),
+        }
+        view = journal_view.view(self.layout.unit / "journal")
+        vaults = [self.layout.unit, *sorted(path.parent for path in self.layout.store.glob("*/*/journal"))]
+        frames = audit(view, OpenSegment(vaults, self.layout.identity))
+        result = judge(
+            self.scenario, collect(self.scenario, view, frames, self.kills, verify, wall_s), self.stop.is_set()
+        )
+        self.layout.result.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        return result

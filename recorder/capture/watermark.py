@@ -1,0 +1,109 @@
+"""The visible mark in each frame: device number, certificate numbers (执法证号), date and time +08:00 to a tenth of a second.
+
+Pillow draws each glyph once; a frame costs one copy of a ready strip into the luma plane at the bottom left, and only the
+characters of the time that changed are set anew. The strip is opaque: dark letters on bright ground must stay readable.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from firmware_bridge.ports import Clock, Plane
+
+_SHANGHAI: Final = dt.timezone(dt.timedelta(hours=8))
+_GROUND: Final = 24
+_INK: Final = 235
+_UNKNOWN: Final = "?"
+_TIME: Final = "0000-00-00 00:00:00.0 +08:00"
+
+
+class GlyphAtlas:
+    """Glyphs in cells of one size: ``height`` pixels high, as wide as the widest character of the time."""
+
+    def __init__(self, height: int) -> None:
+        self.height = height
+        self._font = ImageFont.load_default(max(6.0, height * 0.75))
+        self.width = max(1, round(max(self._font.getlength(char) for char in "0123456789-:.+ABCDEFGHXZ")))
+        self._cells: dict[str, Plane] = {}
+
+    def cell(self, char: str) -> Plane:
+        """``height`` x ``width`` luma. A character the font lacks is drawn as ``?``: never left out."""
+        cell = self._cells.get(char)
+        if cell is None:
+            cell = self._draw(char)
+            self._cells[char] = cell
+        return cell
+
+    def text(self, text: str) -> Plane:
+        return np.concatenate([self.cell(char) for char in text] or [np.empty((self.height, 0), np.uint8)], axis=1)
+
+    def _draw(self, char: str) -> Plane:
+        if not self._has(char):
+            char = _UNKNOWN
+        image = Image.new("L", (self.width, self.height), _GROUND)
+        left = (self.width - self._font.getlength(char)) / 2
+        ImageDraw.Draw(image).text((left, self.height / 2), char, fill=_INK, font=self._font, anchor="lm")
+        return np.array(image, dtype=np.uint8)
+
+    def _has(self, char: str) -> bool:
+        if char == " " or not isinstance(self._font, ImageFont.FreeTypeFont):
+            return char.isascii()
+        return self._font.getmask(char).getbbox() is not None and (char.isascii() or not self._is_missing(char))
+
+    def _is_missing(self, char: str) -> bool:
+        return bytes(self._font.getmask(char)) == bytes(self._font.getmask("\U0010fffe"))
+
+
+class Watermark:
+    """``paint`` is a ``ports.FramePainter``. ``set_text`` may be called from any thread and holds from the next frame on."""
+
+    def __init__(self, clock: Clock, margin: int, height: int, device_id: str) -> None:
+        self._clock = clock
+        self._margin = margin
+        self._atlas = GlyphAtlas(height)
+        self._lock = threading.Lock()
+        self._strip = np.empty((height, 0), np.uint8)
+        self._time = ""
+        self._tenth = -1
+        self.set_text(device_id, ())
+
+    def set_text(self, device_id: str, officers: tuple[str, ...]) -> None:
+        words = " ".join((device_id, *officers))
+        strip = self._atlas.text(f" {words} {_TIME} ")
+        with self._lock:
+            self._strip = strip
+            self._time = _TIME
+            self._tenth = -1
+
+    def paint(self, luma: Plane, timestamp_us: int) -> None:
+        """Blit into the bottom left of ``luma``; what does not fit is cut at the right."""
+        clock = self._clock
+        wall_us = timestamp_us + clock.wall_us() - clock.boottime_us()
+        with self._lock:
+            if wall_us // 100_000 != self._tenth:
+                self._tenth = wall_us // 100_000
+                self._set_time(self._tenth)
+            strip = self._strip
+            bottom = luma.shape[0] - self._margin
+            top = bottom - strip.shape[0]
+            if top < 0:
+                top, bottom = luma.shape[0] - strip.shape[0], luma.shape[0]
+            left = min(self._margin, luma.shape[1])
+            width = min(strip.shape[1], luma.shape[1] - left)
+            luma[top:bottom, left : left + width] = strip[:, :width]
+
+    def _set_time(self, tenth: int) -> None:
+        moment = dt.datetime.fromtimestamp(tenth // 10, _SHANGHAI)
+        text = f"{moment:%Y-%m-%d %H:%M:%S}.{tenth % 10} +08:00"
+        width = self._atlas.width
+        start = self._strip.shape[1] - (len(text) + 1) * width
+        for index, char in enumerate(text):
+            if char != self._time[index]:
+                left = start + index * width
+                self._strip[:, left : left + width] = self._atlas.cell(char)
+        self._time = text

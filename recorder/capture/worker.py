@@ -1,0 +1,315 @@
+"""The capture worker: one camera and one microphone to durable, sealed, reported segments. Signs nothing, decides little.
+
+Threads: camera (the driver's; only enqueues) · audio · writer (the only one on the disk) · link reader and writer · this
+one, which watches and reports progress. What it reported is durable; when the channel closes or SIGTERM comes, it closes
+the open file before it goes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, Literal
+
+from firmware_bridge.ports import CaptureBoard, DeviceError, EncodedFrame, Plane, VideoMode
+from recorder.capture.audio import AudioCapture, AudioTrack
+from recorder.capture.link import Link
+from recorder.capture.monitor import Monitor
+from recorder.capture.packet_log import PacketLog
+from recorder.capture.stream import Report, StreamContext
+from recorder.capture.telemetry import TelemetryBook
+from recorder.capture.terms import Terms
+from recorder.capture.watermark import Watermark
+from recorder.capture.writer import CameraFailed, Shutdown, Writer
+from recorder.channel.messages import (
+    EntryWritten,
+    FaultReport,
+    Hello,
+    Overlay,
+    Progress,
+    Recipients,
+    Start,
+    Stop,
+    Telemetry,
+    ToWorker,
+)
+from recorder.config.models import RecorderConfig
+from recorder.evidence.age import AgeEncryptor
+from recorder.evidence.files import Files
+
+LOG = logging.getLogger(__name__)
+
+EXIT_OK: Final = 0
+EXIT_INTERNAL: Final = 70
+"""EX_SOFTWARE of sysexits.h: the writer ended by a fault of its own."""
+
+EXIT_UNAVAILABLE: Final = 69
+"""EX_UNAVAILABLE: nobody listens at the channel's socket."""
+
+_LOOK_S: Final = 0.25
+_CAMERA_RETRY_US: Final = 1_000_000
+_FLUSH_US: Final = 10_000_000
+_ACK_S: Final = 2.0
+
+
+class Worker:
+    """One worker's parts, connected. ``run`` returns the exit code."""
+
+    def __init__(
+        self, config: RecorderConfig, camera_id: str, board: CaptureBoard, socket_path: Path, files: Files
+    ) -> None:
+        self._config = config
+        self._camera_id = camera_id
+        self._board = board
+        self._clock = board.clock
+        self._camera_config = config.cameras[camera_id]
+        self._wake = threading.Event()
+        self._channel_closed = False
+        self._terminated = False
+        self._camera_refused = False
+        self._unmarked = False
+        self._fatal: BaseException | None = None
+        self._sensor_lux: float | None = None
+        self._entries = 0
+
+        capture = config.capture
+        pre_us = round(capture.pre_event_s * 1_000_000)
+        self._log = PacketLog(pre_us, capture.buffer_mb << 20)
+        self._telemetry = TelemetryBook(pre_us + round(capture.segment_s * 1_000_000))
+        self._link = Link(
+            socket_path,
+            Hello(camera_id=camera_id, at_us=self._clock.boottime_us(), pid=os.getpid()),
+            self._receive,
+            self._on_channel_closed,
+        )
+        watermark = config.watermark
+        self._watermark = (
+            Watermark(self._clock, watermark.margin_px, watermark.height_px, config.device.id)
+            if watermark.enabled
+            else None
+        )
+        sealing = config.sealing
+        self._terms = Terms(
+            sealing.recipients if sealing.enabled else (),
+            AgeEncryptor,
+            self._watermark,
+            lambda evidence: self._fault("sealing-fault", "onset", evidence),
+        )
+        self._track: AudioTrack | None = None
+        self._audio: AudioCapture | None = None
+        if board.microphone is not None and config.audio.enabled:
+            audio = config.audio
+            self._track = AudioTrack(audio.rate, audio.bitrate_kbps * 1000)
+            self._audio = AudioCapture(
+                board.microphone, self._track, audio.rate, self._clock, self._log.push, self._fault
+            )
+        self._monitor = Monitor(board.camera, self._fault, lambda: self._writer.submit(CameraFailed()))
+        self._writer = Writer(
+            StreamContext(
+                clock=self._clock,
+                files=files,
+                segments_dir=Path(config.storage.data_dir) / "segments",
+                camera_id=camera_id,
+                camera=self._camera_config,
+                reserve_bytes=config.storage.reserve_mb << 20,
+                telemetry=self._telemetry,
+                report=self._report,
+                new_id=lambda: str(uuid.uuid4()),
+                terms=self._terms.snapshot,
+                tags=self._tags,
+                dropped_frames=board.camera.dropped_frames,
+            ),
+            self._log,
+            capture,
+            self._track.stream if self._track is not None else None,
+            self._on_fatal,
+        )
+
+    def run(self) -> int:
+        self._link.start()
+        self._writer.start()
+        if self._audio is not None:
+            self._audio.start()
+        started = self._start_camera()
+        retry_us = self._clock.boottime_us() + _CAMERA_RETRY_US
+        while not (self._channel_closed or self._terminated or self._fatal):
+            now_us = self._clock.boottime_us()
+            if not started and now_us >= retry_us:
+                started = self._start_camera()
+                retry_us = now_us + _CAMERA_RETRY_US
+            if started:
+                self._monitor.look(now_us, self._log.state())
+            self._send_progress(now_us)
+            self._wake.wait(_LOOK_S)
+        return self._finish()
+
+    # --- the unit process's side -----------------------------------------------------------------------------------
+
+    def _receive(self, message: ToWorker) -> None:
+        match message:
+            case Start():
+                self._terms.set_recording(True)
+                self._writer.submit(message)
+            case Stop():
+                self._writer.submit(message)
+            case Telemetry():
+                self._telemetry.add(message)
+            case Overlay():
+                self._terms.set_overlay(message)
+            case Recipients():
+                self._terms.set_recipients(message.recipients)
+
+    def _report(self, report: Report) -> None:
+        if isinstance(report, EntryWritten):
+            self._entries += 1
+        self._link.report(report)
+
+    def _fault(self, code: str, phase: Literal["onset", "end"], evidence: dict[str, Any]) -> None:
+        self._link.report(
+            FaultReport(
+                camera_id=self._camera_id,
+                at_us=self._clock.boottime_us(),
+                n=0,
+                code=code,
+                phase=phase,
+                component="microphone" if code == "microphone-fault" else self._camera_id,
+                evidence=evidence,
+            )
+        )
+
+    def _send_progress(self, now_us: int) -> None:
+        state = self._log.state()
+        self._terms.set_recording(state.recording)
+        self._link.progress(
+            Progress(
+                camera_id=self._camera_id,
+                at_us=now_us,
+                frames=state.frames,
+                entries=self._entries,
+                recording=state.recording,
+                last_frame_us=max(0, state.last_frame_us),
+                dropped_frames=self._board.camera.dropped_frames(),
+                buffer_bytes=state.bytes,
+                lux=self._sensor_lux,
+            )
+        )
+
+    # --- devices ---------------------------------------------------------------------------------------------------
+
+    def _start_camera(self) -> bool:
+        camera = self._camera_config
+        mode = VideoMode(
+            camera.width,
+            camera.height,
+            camera.frame_rate,
+            camera.bitrate_kbps * 1000,
+            max(1, round(self._config.capture.gop_s * camera.frame_rate)),
+        )
+        try:
+            self._board.camera.start(mode, self._paint if self._watermark is not None else None, self._deliver)
+        except DeviceError as error:
+            if not self._camera_refused:
+                self._camera_refused = True
+                self._fault("camera-fault", "onset", {"error": str(error), "errno": error.errno})
+            return False
+        if self._camera_refused:
+            self._camera_refused = False
+            self._fault("camera-fault", "end", {})
+        return True
+
+    def _deliver(self, frame: EncodedFrame) -> None:
+        self._sensor_lux = frame.sensor.lux
+        self._log.push(frame)
+
+    def _paint(self, luma: Plane, timestamp_us: int) -> None:
+        """Drivers guard this call too; here the failure becomes a fault the journal keeps."""
+        assert self._watermark is not None
+        try:
+            self._watermark.paint(luma, timestamp_us)
+        except Exception as error:  # a frame without its mark is worth more than no frame (trap T1)
+            if not self._unmarked:
+                LOG.exception("watermark failed 水印失败")
+                self._fault("watermark-fault", "onset", {"error": f"{type(error).__name__}: {error}"})
+            self._unmarked = True
+        else:
+            if self._unmarked:
+                self._fault("watermark-fault", "end", {})
+            self._unmarked = False
+
+    # --- the end ---------------------------------------------------------------------------------------------------
+
+    def terminate(self) -> None:
+        """Ask for an orderly end. Only sets a flag: it is called from a signal handler."""
+        self._terminated = True
+
+    def _on_channel_closed(self) -> None:
+        self._channel_closed = True
+        self._wake.set()
+
+    def _on_fatal(self, error: BaseException) -> None:
+        self._fatal = error
+        self._wake.set()
+
+    def _finish(self) -> int:
+        """Close the file, then the channel, then the devices: evidence first, and a driver may hang."""
+        began_us = self._clock.boottime_us()
+        self._writer.submit(Shutdown(began_us))
+        closed = False
+        while self._fatal is None and not closed and self._clock.boottime_us() - began_us < _FLUSH_US:
+            closed = self._writer.join(_LOOK_S)
+            self._send_progress(self._clock.boottime_us())
+        if self._fatal is not None:
+            self._fault("worker-fault", "onset", {"error": f"{type(self._fatal).__name__}: {self._fatal}"})
+        elif not closed:
+            LOG.error("writer did not end in time 写入线程未按时结束")
+        self._link.finish(_ACK_S)
+        self._board.camera.stop()
+        if self._audio is not None and not self._audio.stop():
+            LOG.warning("audio thread does not end 音频线程未结束")
+        self._board.close()
+        return EXIT_OK if closed else EXIT_INTERNAL
+
+    def _tags(self, session_id: str, segment_id: str, base_us: int) -> Mapping[str, str]:
+        """The segment's place in the world, for whoever holds nothing but the file."""
+        clock = self._clock
+        quality = clock.quality()
+        wall_us = base_us + clock.wall_us() - clock.boottime_us()
+        wall = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=wall_us)).isoformat(timespec="microseconds")
+        wall = wall.replace("+00:00", "Z")
+        return {
+            "creation_time": wall,
+            "device_id": self._config.device.id,
+            "camera_id": self._camera_id,
+            "session_id": session_id,
+            "segment_id": segment_id,
+            "boot_id": clock.boot_id(),
+            "boottime_us": str(base_us),
+            "wall_utc": wall,
+            "wall_source": quality.source,
+            "wall_max_error_ms": "" if quality.max_error_ms is None else f"{quality.max_error_ms:.1f}",
+        }
+
+
+def run_worker(config: RecorderConfig, camera_id: str, board: CaptureBoard, socket_path: Path, files: Files) -> int:
+    """Run until the channel closes or SIGTERM. Returns 0, 70 after an internal fault, 69 when there is no channel."""
+    try:
+        worker = Worker(config, camera_id, board, socket_path, files)
+    except OSError as error:
+        LOG.error("no channel 无法连接通道 %s: %s", socket_path, error)
+        board.close()
+        return EXIT_UNAVAILABLE
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        worker.terminate()
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_signal)
+        signal.signal(signal.SIGINT, on_signal)
+    return worker.run()

@@ -1,0 +1,238 @@
+"""The command line. Every command imports what it needs when it runs: a status query must not load a video encoder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn
+
+import click
+
+from recorder import __version__
+
+if TYPE_CHECKING:
+    from recorder.config.load import Loaded
+
+DEFAULT_FILES = (Path("/etc/recorder/agency.toml"), Path("/etc/recorder/unit.toml"))
+
+
+def language() -> Literal["zh", "en"]:
+    """Chinese unless LANG/LC_ALL says English: the users of this program read Chinese."""
+    tongue = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    return "en" if tongue.startswith("en") else "zh"
+
+
+def say(zh: str, en: str) -> str:
+    return en if language() == "en" else zh
+
+
+def fail(zh: str, en: str, code: int = 2) -> NoReturn:
+    click.echo(say(f"错误：{zh}", f"error: {en}"), err=True)
+    sys.exit(code)
+
+
+class LazyGroup(click.Group):
+    """Loads a subcommand group from ``module:attribute`` only when it is named."""
+
+    lazy: ClassVar[dict[str, str]] = {"config": "recorder.config.commands:config_group"}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self.lazy})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.lazy:
+            import importlib
+
+            module, attribute = self.lazy[cmd_name].split(":")
+            command = getattr(importlib.import_module(module), attribute)
+            assert isinstance(command, click.Command)
+            return command
+        return super().get_command(ctx, cmd_name)
+
+
+config_option = click.option(
+    "--config",
+    "config_files",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="配置层文件，可重复 configuration layer, repeatable (default: /etc/recorder/agency.toml, unit.toml)",
+)
+
+
+def load(config_files: tuple[Path, ...]) -> Loaded:
+    """The effective configuration; problems are printed and recorded, never fatal (promise 1)."""
+    from recorder.config.load import load_config
+
+    files = config_files or tuple(path for path in DEFAULT_FILES if path.exists())
+    loaded = load_config(files, os.environ)
+    for problem in loaded.problems:
+        click.echo(str(problem), err=True)
+    return loaded
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="recorder")
+def main() -> None:
+    """执法记录仪守护程序 · recorder daemon for law-enforcement recorders."""
+
+
+@main.command("run")
+@config_option
+def run_command(config_files: tuple[Path, ...]) -> None:
+    """运行记录单元 · the unit process: session, journal, signing, prompts."""
+    from recorder.daemon import run_unit
+
+    sys.exit(run_unit(load(config_files), config_files))
+
+
+@main.command("capture-worker")
+@click.option("--camera", "camera_id", required=True, help="摄像头编号 camera id")
+@click.option("--socket", "socket_path", type=click.Path(path_type=Path), help="通道套接字 channel socket")
+@config_option
+def capture_worker_command(camera_id: str, socket_path: Path | None, config_files: tuple[Path, ...]) -> None:
+    """运行采集进程 · one capture worker; started by the unit process, not by hand."""
+    from recorder.capture.worker import run_worker
+    from recorder.evidence.files import OsFiles
+    from recorder.loading import BoardLoadError, load_board_module
+
+    config = load(config_files).config
+    if camera_id not in config.cameras:
+        fail(f"配置中没有摄像头 {camera_id}", f"no camera {camera_id} in the configuration")
+    path = socket_path or Path(config.storage.run_dir) / f"capture-{camera_id}.sock"
+    try:
+        board = load_board_module(config.board.module).capture_board(config.board.options, camera_id)
+    except BoardLoadError as error:
+        fail(str(error), str(error))
+    sys.exit(run_worker(config, camera_id, board, path, OsFiles()))
+
+
+@main.command("uplink")
+@config_option
+def uplink_command(config_files: tuple[Path, ...]) -> None:
+    """运行上传进程 · the uplink: journal posts, uploads, MQTT, receipts."""
+    from recorder.loading import system_clock
+    from recorder.uplink.service import run_uplink
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    sys.exit(run_uplink(load(config_files).config, system_clock(), stop))
+
+
+@main.command("status")
+@click.option("--json", "as_json", is_flag=True, help="JSON 输出 as JSON")
+@config_option
+def status_command(as_json: bool, config_files: tuple[Path, ...]) -> None:
+    """显示状态 · what the unit is doing right now."""
+    path = Path(load(config_files).config.storage.run_dir) / "status.json"
+    try:
+        status = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        fail(f"{path}: 不存在，记录单元没有运行", f"{path}: not there; the unit is not running", 1)
+    except (OSError, ValueError) as error:
+        fail(f"{path}: {error}", f"{path}: {error}")
+    if as_json:
+        click.echo(json.dumps(status, ensure_ascii=False, indent=2))
+        return
+    for key, value in status.items():
+        click.echo(f"{key:24} {json.dumps(value, ensure_ascii=False)}")
+
+
+@main.command("verify")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--trust", required=True, type=click.Path(path_type=Path), help="信任目录 trust folder")
+@click.option("--identity", type=click.Path(path_type=Path), help="age 身份文件 age identity file")
+@click.option("--json", "as_json", is_flag=True, help="JSON 输出 as JSON")
+def verify_command(directory: Path, trust: Path, identity: Path | None, as_json: bool) -> None:
+    """离线核验 · verify offline. 退出码 exit: 0 全部证实 proven · 1 有发现 findings · 2 无法读取 cannot read."""
+    from recorder.evidence.verify.command import run_verify
+
+    sys.exit(run_verify(directory, trust, identity, as_json, language(), sys.stdout))
+
+
+@main.command("report")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--trust", required=True, type=click.Path(path_type=Path), help="信任目录 trust folder")
+@click.option("--identity", type=click.Path(path_type=Path), help="age 身份文件 age identity file")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="HTML 文件 HTML file")
+def report_command(directory: Path, trust: Path, identity: Path | None, output: Path) -> None:
+    """核验报告 · the verification report as one self-contained HTML file."""
+    from recorder.export.command import run_report
+
+    sys.exit(run_report(directory, trust, identity, output, language(), sys.stdout))
+
+
+@main.command("enrol")
+@click.argument("step", type=click.Choice(["request", "install"]))
+@click.argument("bundle", type=click.Path(path_type=Path))
+@config_option
+def enrol_command(step: Literal["request", "install"], bundle: Path, config_files: tuple[Path, ...]) -> None:
+    """登记设备 · make keys and certificate requests in BUNDLE, or install the agency's answer from BUNDLE."""
+    from recorder.evidence.enrol import EnrolError, install_bundle, request_bundle
+
+    config = load(config_files).config
+    try:
+        written = (request_bundle if step == "request" else install_bundle)(config, bundle)
+    except EnrolError as error:
+        fail(str(error), str(error))
+    for path in written:
+        click.echo(str(path))
+
+
+@main.group("ctl")
+def ctl_group() -> None:
+    """控制运行中的单元 · control the running unit."""
+
+
+def _control(config_files: tuple[Path, ...], message: dict[str, object]) -> None:
+    from recorder.unit.control_client import ControlError, request
+
+    path = Path(load(config_files).config.storage.run_dir) / "control.sock"
+    try:
+        answer = request(path, message, timeout_s=10)
+    except ControlError as error:
+        fail(error.zh, error.en, 1)
+    click.echo(json.dumps(answer, ensure_ascii=False))
+
+
+@ctl_group.command("start")
+@config_option
+def ctl_start(config_files: tuple[Path, ...]) -> None:
+    """开始记录 · start recording."""
+    _control(config_files, {"cmd": "start"})
+
+
+@ctl_group.command("stop")
+@config_option
+def ctl_stop(config_files: tuple[Path, ...]) -> None:
+    """停止记录 · stop recording."""
+    _control(config_files, {"cmd": "stop"})
+
+
+@ctl_group.command("mark")
+@click.option("--kind", default="key", help="标记类别 kind of mark")
+@config_option
+def ctl_mark(kind: str, config_files: tuple[Path, ...]) -> None:
+    """标记此刻 · mark this moment."""
+    _control(config_files, {"cmd": "mark", "kind": kind})
+
+
+@ctl_group.command("sign-in")
+@click.option("--name", required=True, help="姓名")
+@click.option("--cert-no", required=True, help="执法证号 certificate number")
+@config_option
+def ctl_sign_in(name: str, cert_no: str, config_files: tuple[Path, ...]) -> None:
+    """执法人员登记 · sign an officer in."""
+    _control(config_files, {"cmd": "sign-in", "name": name, "cert_no": cert_no})
+
+
+@ctl_group.command("sign-out")
+@click.option("--cert-no", required=True, help="执法证号 certificate number")
+@config_option
+def ctl_sign_out(cert_no: str, config_files: tuple[Path, ...]) -> None:
+    """执法人员退出 · sign an officer out."""
+    _control(config_files, {"cmd": "sign-out", "cert_no": cert_no})

@@ -1,0 +1,111 @@
+"""What a ``checkpoint`` carries so that a start need not read what lies before it.
+
+These are statements of the unit about its own journal, derivable from the records before the checkpoint; a verifier that
+reads the whole journal needs none of them. They are bounded: what grows with the number of segments stays out, because
+a line has at most 1 MiB and a start at most two seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from recorder.evidence.base import Count, Digest, Micros, Model, SealedField, Uuid
+
+
+class Moment(Model):
+    """``at_us`` of CLOCK_BOOTTIME in the boot ``bootseed``. ``wall``: the wall clock's claim for it, seconds since 1970,
+    so that a duration across a boot can be claimed too."""
+
+    at_us: Micros
+    bootseed: Uuid
+    wall: float
+
+
+class OpenShift(Model):
+    """The shift that has started and not ended; ``start`` is when its record was written."""
+
+    shift_id: Uuid
+    trigger: str
+    start: Moment
+
+
+class SignedIn(Model):
+    """An officer signed in to the open shift."""
+
+    officer_ref: Digest
+    officer: SealedField
+    method: str
+
+
+class OpenSession(Model):
+    """The recording session that has started and not stopped.
+
+    ``next_index``: next ``segment_index`` by camera. ``media_end``: end of the last media signed for, by camera.
+    ``last_segment``: newest segment by camera. ``segments``: the newest segment ids, at most 1024, oldest first.
+    """
+
+    session_id: Uuid
+    start_seq: Count
+    shift_id: Uuid | None
+    trigger: str
+    at: Moment
+    cameras: tuple[str, ...]
+    officers: Count
+    next_index: dict[str, Count]
+    media_end: dict[str, Moment]
+    last_segment: dict[str, Uuid]
+    segments: tuple[Uuid, ...]
+
+
+class OpenSegment(Model):
+    """A segment opened and neither closed nor recovered. ``entries`` are signed, up to byte ``signed_end``."""
+
+    session_id: Uuid
+    segment_id: Uuid
+    camera_id: str
+    role: Literal["live", "preroll", "postroll"]
+    segment_index: Count
+    media_start_us: Micros
+    media_end_us: Micros
+    bootseed: Uuid
+    sealed: bool
+    entries: Count
+    signed_end: Count
+
+
+class OpenGap(Model):
+    """An interruption without resumption in the open session. ``from_wall``: the wall clock's claim for ``from_us``."""
+
+    gap_id: Uuid
+    session_id: Uuid
+    camera_id: str
+    cause: str
+    from_us: Micros
+    from_bootseed: Uuid
+    from_wall: float
+    last_segment_id: Uuid | None
+
+
+class OpenFault(Model):
+    """A fault whose end is not recorded yet."""
+
+    fault_id: Uuid
+    code: str
+    component: str
+    onset: Moment
+
+
+class Carried(Model):
+    """``quiet_until``: end of the last ``standby`` or ``unit-down`` interval. ``torn_recorded``: the newest torn journal
+    tails (names in ``journal/torn/``) that a ``recovery`` names, at most 16."""
+
+    shift: OpenShift | None
+    officers: tuple[SignedIn, ...]
+    session: OpenSession | None
+    segments: tuple[OpenSegment, ...]
+    gaps: tuple[OpenGap, ...]
+    faults: tuple[OpenFault, ...]
+    quiet_until: Moment | None
+    last_receipt: Digest | None
+    config_sha256: Digest | None
+    torn_recorded: tuple[str, ...]

@@ -1,0 +1,171 @@
+"""Whether the unit believes a receipt (储存回执) of the agency store: pure, and strict, because belief permits deletion.
+
+A receipt is believed only if the pinned store key signed it, it speaks of this unit, this journal and one of this unit's
+keys, its head is a line of our own journal, and every segment it names is ours byte for byte and locked long enough. One
+wrong segment refuses the whole receipt: a store that is wrong about one thing is not trusted about the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from pydantic import ValidationError
+
+from recorder.evidence import jws
+from recorder.evidence.encoding import sha256_b64u
+from recorder.evidence.jws import JwsError
+from recorder.evidence.records import Receipt, StoredSegment
+
+TYP = "receipt"
+DAY_S = 86_400.0
+
+
+class StoreKeyError(ValueError):
+    """The pinned store key cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSegment:
+    """What our journal says of a segment: digest and size of the stored file."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockPolicy:
+    """What the store must have promised: an immutable object, kept so many days from storing on (0: no term asked)."""
+
+    require_lock: bool = True
+    min_days: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """``receipt_digest``: SHA-256 of the receipt's whole line, what ``receipt`` and ``release`` records name."""
+
+    receipt: Receipt
+    receipt_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """``code`` is stable, the texts are for people."""
+
+    code: str
+    zh: str
+    en: str
+
+
+class ReceiptCheck:
+    """The unit's side of a receipt. ``device_kids``: thumbprints of this unit's keys, the present and former ones."""
+
+    def __init__(
+        self,
+        store_key: ec.EllipticCurvePublicKey,
+        unit_id: str,
+        device_kids: Collection[str],
+        journal_id: str,
+        policy: LockPolicy | None = None,
+    ) -> None:
+        self._key = store_key
+        self._kid = jws.thumbprint(store_key)
+        self._unit_id = unit_id
+        self._device_kids = frozenset(device_kids)
+        self._journal_id = journal_id
+        self._policy = policy or LockPolicy()
+
+    def verify(
+        self,
+        text: str,
+        digest_of: Callable[[int], str | None],
+        own: Callable[[str], OwnSegment | None],
+        believed: Callable[[str], bool] = lambda _: False,
+    ) -> Believed | Refused:
+        """``digest_of(seq)``: digest of our own durable line; ``own(segment_id)``: our record of a segment;
+        ``believed(jti)``: this receipt was taken in before (a replay is refused, and harmless)."""
+        try:
+            parts = jws.split(text)
+        except JwsError as error:
+            return Refused("receipt-malformed", "回执格式错误", f"malformed receipt: {error}")
+        if parts.typ != TYP:
+            return Refused("receipt-type", "不是回执", f"not a receipt but {parts.typ[:40]!r}")
+        if parts.kid != self._kid:
+            return Refused("receipt-key", "不是所信任存储的密钥签发", "not signed by the pinned store key")
+        try:
+            jws.verify(text, self._key)
+        except JwsError as error:
+            return Refused("receipt-signature", "回执签名无效", str(error))
+        try:
+            receipt = Receipt.model_validate(parts.payload)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            return Refused("receipt-form", f"回执字段 {place} 有误", f"receipt field {place}: {first['msg']}")
+        refused = self._whose(receipt) or self._head(receipt, digest_of)
+        if refused is None and believed(receipt.jti):
+            refused = Refused("receipt-replayed", "回执已处理过", f"receipt {receipt.jti} was taken in before")
+        for segment in receipt.segments:
+            refused = refused or self._segment(segment, own(segment.segment_id))
+        return refused or Believed(receipt, sha256_b64u(text.encode("ascii")))
+
+    def _whose(self, receipt: Receipt) -> Refused | None:
+        if receipt.unit_id != self._unit_id:
+            return Refused("receipt-other-unit", f"回执属于设备 {receipt.unit_id}", f"receipt is for {receipt.unit_id}")
+        if receipt.device_kid not in self._device_kids:
+            return Refused("receipt-other-key", "回执不是给本设备密钥的", "receipt names a key that is not this unit's")
+        if receipt.journal_id != self._journal_id:
+            return Refused("receipt-other-journal", "回执属于另一日志", f"receipt is for journal {receipt.journal_id}")
+        return None
+
+    @staticmethod
+    def _head(receipt: Receipt, digest_of: Callable[[int], str | None]) -> Refused | None:
+        ours = digest_of(receipt.head_seq)
+        if ours is None:
+            return Refused(
+                "receipt-head-unknown",
+                f"回执锚定的记录 {receipt.head_seq} 本机没有：日志可能被回退",
+                f"receipt anchors record {receipt.head_seq}, which this unit does not have: rolled back?",
+            )
+        if ours != receipt.head_digest:
+            return Refused(
+                "receipt-head-differs",
+                f"回执锚定的记录 {receipt.head_seq} 与本机不同：日志分叉",
+                f"receipt anchors a different record {receipt.head_seq}: the journal has forked",
+            )
+        return None
+
+    def _segment(self, stored: StoredSegment, ours: OwnSegment | None) -> Refused | None:
+        name = stored.segment_id
+        if ours is None:
+            return Refused("receipt-segment-unknown", f"本机没有片段 {name}", f"segment {name} is not of this unit")
+        if (ours.sha256, ours.size) != (stored.sha256, stored.size):
+            return Refused(
+                "receipt-segment-differs",
+                f"片段 {name} 的摘要或大小与本机记录不符",
+                f"segment {name}: digest or size differs from our own record",
+            )
+        if self._policy.require_lock and stored.lock_mode != "compliance":
+            return Refused("receipt-not-locked", f"片段 {name} 未锁定", f"segment {name} is not locked in the store")
+        if stored.retain_until < stored.stored_at + self._policy.min_days * DAY_S:
+            return Refused(
+                "receipt-lock-short",
+                f"片段 {name} 锁定期不足 {self._policy.min_days:g} 天",
+                f"segment {name} is locked for less than {self._policy.min_days:g} days",
+            )
+        return None
+
+
+def load_store_key(pem: bytes, name: str) -> ec.EllipticCurvePublicKey:
+    """The pinned store key from SPKI PEM; ``name`` is the file, for the message. Raises StoreKeyError."""
+    try:
+        key = load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise StoreKeyError(f"{name}: 不是 PEM 公钥 not a PEM public key: {error}") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise StoreKeyError(f"{name}: 不是 P-256 公钥 not a P-256 public key")
+    return key

@@ -1,0 +1,114 @@
+"""What the start of the unit process owes to the time it was not running: explained gaps, or signed ``unit-down`` events.
+
+``event`` ``unit-down``, ``detail``: ``from_us`` in boot ``from_bootseed``, ``to_us`` in the record's own boot,
+``duration_us`` with its ``duration_basis`` (``boottime`` exact, ``wall`` a claim) and ``cause``. It says that the unit
+was off or dead in a shift outside any recording, which neither ``standby`` (the unit was on) nor ``interruption`` (a
+recording was cut) can say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, get_args
+
+from recorder.evidence.records import Event, InterruptionCause, Record, SessionStop
+from recorder.session.camera_track import CameraTrack
+from recorder.session.events import CameraBefore, Moment, OpenSession, Previous, UnitStarted
+
+_CAUSES: dict[str, InterruptionCause] = {cause: cause for cause in get_args(InterruptionCause)}
+
+
+class RestartSettings(Protocol):
+    @property
+    def cameras(self) -> tuple[str, ...]: ...
+
+    @property
+    def resume_open_recording(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPlan:
+    """``tracks`` of the session that goes on (its gaps already open), or None when none does."""
+
+    records: tuple[Record, ...]
+    tracks: dict[str, CameraTrack] | None
+
+
+def as_cause(code: str) -> InterruptionCause | None:
+    """A worker's fault code as the cause of a gap, where it can be one."""
+    return _CAUSES.get(code)
+
+
+def plan(event: UnitStarted, now_us: int, settings: RestartSettings, new_id: Callable[[], str]) -> RestartPlan:
+    """Decide what becomes of an open session and how the time since the journal's end is accounted for.
+
+    Within a session that time is an interruption of each camera, resumed later or ended by ``session-stop``
+    ``abandoned``; without one, and in a shift, it is ``unit-down``.
+    """
+    previous = event.previous
+    if previous is None:
+        return RestartPlan((), None)
+    session = previous.session
+    if session is None:
+        in_shift = previous.shift_id is not None
+        return RestartPlan((_unit_down(previous.accounted, event, now_us),) if in_shift else (), None)
+    records, tracks = _gaps(previous, session, event, new_id)
+    if settings.resume_open_recording and any(camera in settings.cameras for camera in session.cameras):
+        return RestartPlan(tuple(records), tracks)
+    stop = SessionStop(
+        session_id=session.session_id, reason="abandoned", at_us=now_us, segment_count=session.segment_count
+    )
+    return RestartPlan((*records, stop), None)
+
+
+def _cause(begin: Moment, event: UnitStarted) -> InterruptionCause:
+    return "process-crash" if begin.bootseed == event.bootseed else "power-loss"
+
+
+def _covered(previous: Previous, camera: CameraBefore) -> Moment:
+    """Up to where the journal speaks for this camera. Before its first media a session is still in standby."""
+    return previous.accounted if camera.media_end is None else camera.media_end
+
+
+def _gaps(
+    previous: Previous, session: OpenSession, event: UnitStarted, new_id: Callable[[], str]
+) -> tuple[list[Record], dict[str, CameraTrack]]:
+    """Every camera of the open session is interrupted, whether the session goes on or not."""
+    records: list[Record] = []
+    tracks: dict[str, CameraTrack] = {}
+    for camera_id, before in session.cameras.items():
+        track = CameraTrack(
+            camera_id,
+            session.session_id,
+            event.bootseed,
+            new_id,
+            owed_us=event.at_us,
+            next_index=before.next_index,
+            last_segment_id=before.last_segment_id,
+            gap=before.gap,
+        )
+        if track.gap is None:
+            begin = _covered(previous, before)
+            cause = _cause(begin, event)
+            detail = "the unit process ended" if cause == "process-crash" else "the unit lost power"
+            records.append(track.open_gap(cause, detail, begin))
+        tracks[camera_id] = track
+    return records, tracks
+
+
+def _unit_down(begin: Moment, event: UnitStarted, now_us: int) -> Event:
+    same_boot = begin.bootseed == event.bootseed
+    duration = now_us - begin.at_us if same_boot else event.wall_us - begin.wall_us
+    return Event(
+        event="unit-down",
+        at_us=now_us,
+        detail={
+            "from_us": begin.at_us,
+            "from_bootseed": begin.bootseed,
+            "to_us": now_us,
+            "duration_us": max(0, duration),
+            "duration_basis": "boottime" if same_boot else "wall",
+            "cause": _cause(begin, event),
+        },
+    )

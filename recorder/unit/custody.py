@@ -1,0 +1,190 @@
+"""What the unit keeps, believes and lets go: receipts, retention, recovery while running, sealed fields.
+
+All decisions are elsewhere and pure (``evidence.receipts``, ``session.retention``); here they meet disk and journal.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from recorder.config.models import RecorderConfig
+from recorder.evidence.files import Files
+from recorder.evidence.journal import Journal
+from recorder.evidence.personal import OfficerKey, seal_field
+from recorder.evidence.receipt_files import read_receipts
+from recorder.evidence.receipts import Believed, OwnSegment, ReceiptCheck
+from recorder.evidence.records import ReceiptRecord, Release, SealedField
+from recorder.evidence.segment_recovery import orphans, recover_orphan, recover_segment
+from recorder.session.retention import Held, releasable
+from recorder.unit.index import Index
+from recorder.unit.ledger import Ledger
+
+log = logging.getLogger("recorder.custody")
+
+RETENTION_US = 2_000_000
+RECEIPT_SCAN_US = 5_000_000
+EMERGENCY_FREE_BYTES = 16_000_000
+
+
+class Custody:
+    def __init__(
+        self,
+        config: RecorderConfig,
+        data_dir: Path,
+        files: Files,
+        journal: Journal,
+        ledger: Ledger,
+        index: Index,
+        receipts: ReceiptCheck | None,
+        officer_key: OfficerKey,
+    ) -> None:
+        self._config = config
+        self._data_dir = data_dir
+        self._files = files
+        self._journal = journal
+        self._ledger = ledger
+        self._index = index
+        self._check = receipts
+        self._officer_key = officer_key
+        self._seen: set[str] = set()
+        self._next_scan_us = 0
+        self._next_retention_us = 0
+        self._pending_release: set[str] = set()
+        self.last_receipt_digest = journal.state.last_receipt
+        self.free_bytes = files.free_bytes(data_dir)
+
+    # --- sealed fields -----------------------------------------------------------------------------------------------
+
+    def sealed(self, value: object) -> SealedField:
+        """A personal value for the journal, to the agency's recipients (plain only when sealing is off)."""
+        sealing = self._config.sealing
+        return seal_field(value, sealing.recipients if sealing.enabled else ())
+
+    def officer_ref(self, cert_no: str) -> str:
+        return self._officer_key.ref(cert_no)
+
+    # --- recovery while running --------------------------------------------------------------------------------------
+
+    def recover_segment(self, session_id: str, segment_id: str, camera_id: str) -> None:
+        """The worker of this open segment is gone: keep what is whole, move the rest aside, record it."""
+        self._ledger.commit()  # the segment's last heads count as signed only once they are durable
+        segment = self._journal.state.open_segments.get(segment_id)
+        if segment is None:
+            log.error("recovery.unknown", extra={"fields": {"segment_id": segment_id, "camera_id": camera_id}})
+            return
+        try:
+            self._ledger.write(recover_segment(self._data_dir, self._files, segment, "worker-exit"))
+        except OSError as error:
+            # It stays open in the journal, so the next start tries again; recording must not wait for it.
+            log.error("recovery.failed", extra={"fields": {"segment_id": segment_id, "error": str(error)}})
+
+    def recover_orphans(self) -> None:
+        """Files the dead worker made and never reported: no record names them yet, so one has to."""
+        self._ledger.commit()
+        session = self._journal.state.session
+        if session is None:
+            return
+        session_id = session.session_id
+        known = self._index.segments_of(session_id)
+        for segment_id in orphans(self._data_dir, self._files, session_id, known.__contains__):
+            try:
+                self._ledger.write(recover_orphan(self._data_dir, self._files, session_id, segment_id, "worker-exit"))
+            except OSError as error:
+                log.error("recovery.failed", extra={"fields": {"segment_id": segment_id, "error": str(error)}})
+
+    # --- receipts ----------------------------------------------------------------------------------------------------
+
+    def receipts_arrived(self) -> None:
+        """The uplink says there is a new one: look now."""
+        self._next_scan_us = 0
+
+    def poll(self, now_us: int, wall_us: int) -> None:
+        if now_us >= self._next_scan_us:
+            self._next_scan_us = now_us + RECEIPT_SCAN_US
+            self._scan_receipts()
+        if now_us >= self._next_retention_us:
+            self._next_retention_us = now_us + RETENTION_US
+            self.free_bytes = self._files.free_bytes(self._data_dir)
+            self._release(wall_us)
+
+    def reserve_is_short(self) -> bool:
+        return self.free_bytes < self._config.storage.reserve_mb * 1_000_000
+
+    def _scan_receipts(self) -> None:
+        if self._check is None:
+            return
+
+        def known(receipt_id: str) -> bool:
+            return receipt_id in self._seen or self._index.has_receipt(receipt_id)
+
+        for receipt in read_receipts(self._files, self._data_dir / "receipts", known):
+            self._seen.add(receipt.receipt_id)
+            if receipt.text is None:
+                log.error("receipt.unreadable", extra={"fields": {"id": receipt.receipt_id, "error": receipt.problem}})
+            else:
+                self._judge(receipt.receipt_id, receipt.text)
+
+    def _judge(self, receipt_id: str, text: str) -> None:
+        assert self._check is not None
+        verdict = self._check.verify(text, self._journal.digest_of, self._own)
+        if not isinstance(verdict, Believed):
+            log.error("receipt.refused", extra={"fields": {"id": receipt_id, "zh": verdict.zh, "en": verdict.en}})
+            return
+        self.last_receipt_digest = verdict.receipt_digest
+        # Receipts for heads only anchor the journal; they stay in receipts/ and would only swell it.
+        if verdict.receipt.segments:
+            self._ledger.write(
+                ReceiptRecord(receipt_id=verdict.receipt.jti, receipt_digest=verdict.receipt_digest, jws=text)
+            )
+
+    def _own(self, segment_id: str) -> OwnSegment | None:
+        row = self._index.segment(segment_id)
+        if row is None or row["sha256"] is None:
+            return None
+        return OwnSegment(sha256=row["sha256"], size=row["size"])
+
+    # --- release -----------------------------------------------------------------------------------------------------
+
+    def _release(self, wall_us: int) -> None:
+        storage = self._config.storage
+        held = [segment for segment in self._index.held() if segment.segment_id not in self._pending_release]
+        for segment in releasable(
+            held,
+            wall_us,
+            round(storage.keep_window_h * 3_600_000_000),
+            self.free_bytes,
+            storage.release_below_free_mb * 1_000_000,
+        ):
+            self._let_go(segment)
+
+    def _let_go(self, segment: Held) -> None:
+        """The tombstone is signed and durable first; only then is the file removed. A crash between the two leaves a
+        file with a tombstone, which the next start removes."""
+        assert segment.receipt_digest is not None
+        self._pending_release.add(segment.segment_id)
+        self._ledger.write(
+            Release(
+                session_id=segment.session_id,
+                segment_id=segment.segment_id,
+                size=segment.size,
+                sha256=segment.sha256,
+                receipt_digest=segment.receipt_digest,
+                reason="free-space",
+            )
+        )
+        self._ledger.after_commit(lambda: self.remove_file(segment.session_id, segment.segment_id))
+
+    def remove_file(self, session_id: str, segment_id: str) -> None:
+        folder = self._data_dir / "segments" / session_id
+        for suffix in (".mp4.age", ".mp4"):
+            path = folder / f"{segment_id}{suffix}"
+            if self._files.size(path) is not None:
+                self._files.remove(path)
+        self._pending_release.discard(segment_id)
+        self._index.removed(segment_id)
+
+    def finish_releases(self) -> None:
+        """At start: files whose tombstone is signed and which a crash left behind."""
+        for session_id, segment_id in self._index.released():
+            self.remove_file(session_id, segment_id)

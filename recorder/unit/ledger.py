@@ -1,0 +1,59 @@
+"""The journal as the main loop uses it: records are collected while events are handled, then signed and synced at once.
+
+One ``fdatasync`` per turn of the loop instead of one per record. When the disk refuses, the records wait here and the
+turn is tried again: recording goes on, nothing is acknowledged to the workers, and the fault is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from recorder.evidence.journal import Journal, JournalError
+from recorder.evidence.records import Record
+from recorder.unit.index import Index
+
+
+class Ledger:
+    def __init__(self, journal: Journal, index: Index) -> None:
+        self._journal = journal
+        self._index = index
+        self._waiting: list[Record | None] = []
+        self._after: list[Callable[[], None]] = []
+        self.error: JournalError | None = None
+
+    def write(self, record: Record) -> None:
+        """Append at the next commit."""
+        self._waiting.append(record)
+
+    def rotate(self) -> None:
+        """Begin a new file at this place of the order."""
+        self._waiting.append(None)
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Do this once everything written so far is durable: acknowledgements, messages to workers."""
+        self._after.append(act)
+
+    def commit(self) -> bool:
+        """Sign, write and sync what waits, then run what waited for it. False (and ``error``) when the disk refused."""
+        done = []
+        try:
+            while self._waiting:
+                record = self._waiting[0]
+                if record is None:
+                    self._journal.rotate()
+                else:
+                    appended = self._journal.append(record, sync=False)
+                    done.append((record.TYP, appended.payload))
+                self._waiting.pop(0)
+            if done:
+                self._journal.sync()
+        except JournalError as error:
+            self.error = error
+            return False
+        self.error = None
+        if done:
+            self._index.apply(done)
+        after, self._after = self._after, []
+        for act in after:
+            act()
+        return True

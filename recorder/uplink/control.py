@@ -1,0 +1,39 @@
+"""Tell the unit process about a receipt over its control socket: one JSON line each way."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+from recorder.uplink.faults import UNIT_AWAY, UNIT_REFUSED, UplinkFault
+
+MAX_REPLY = 1 << 16
+
+
+def announce_receipt(path: Path, receipt_id: str, timeout_s: float = 2.0) -> None:
+    """``{"v":1,"cmd":"receipt","receipt_id":…}`` → ``{"v":1,"ok":true}``.
+
+    Raises UplinkFault ``unit-away`` (try again later; the unit also looks through receipts/ when it starts) or
+    ``unit-refused-receipt`` (final: the unit has looked at it).
+    """
+    request = json.dumps({"v": 1, "cmd": "receipt", "receipt_id": receipt_id}).encode() + b"\n"
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout_s)
+            connection.connect(str(path))
+            connection.sendall(request)
+            reply = b""
+            while not reply.endswith(b"\n") and len(reply) < MAX_REPLY:
+                block = connection.recv(4096)
+                if not block:
+                    break
+                reply += block
+    except OSError as error:
+        raise UplinkFault(UNIT_AWAY, f"{path.name}: {error.strerror or error}") from error
+    try:
+        answer = json.loads(reply)
+    except ValueError as error:
+        raise UplinkFault(UNIT_AWAY, f"{path.name}: {reply[:100]!r}") from error
+    if not isinstance(answer, dict) or answer.get("ok") is not True:
+        raise UplinkFault(UNIT_REFUSED, reply.decode("utf-8", "replace").strip()[:300], subject=receipt_id)

@@ -1,0 +1,355 @@
+"""HTTPS to the store on http.client and ssl: mutual TLS, time-outs everywhere, no whole file in memory.
+
+Of the Python clients measured only this one gives the socket away: SO_SNDBUF and TCP_USER_TIMEOUT bound what a dead link
+swallows (bytes sent twice per fault = send buffer + path), and the answer that arrives while a body is still being sent
+is seen between two blocks instead of after the rest of the file went into a closed door.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import select
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
+
+from recorder.uplink.faults import (
+    CONNECTION_LOST,
+    PROTOCOL,
+    SEGMENT_SIZE,
+    SEGMENT_UNREADABLE,
+    STORE_NOT_CONFIGURED,
+    STORE_TIMEOUT,
+    STORE_UNREACHABLE,
+    STORE_URL_INVALID,
+    TLS_CREDENTIALS,
+    TLS_FAILED,
+    TLS_REFUSED,
+    TLS_UNTRUSTED,
+    LinkFault,
+    Stopped,
+    UplinkFault,
+)
+
+BLOCK = 64 * 1024
+SEND_BUFFER = 128 * 1024
+MAX_ANSWER = 1 << 20
+CREDENTIAL_FILES = ("ca.pem", "client-cert.pem", "client-key.pem")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One response, body read whole (at most 1 MiB). Header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAddress:
+    host: str
+    port: int
+    path: str
+
+
+def parse_store_url(url: str) -> StoreAddress:
+    """Raises UplinkFault ``store-not-configured`` or ``store-url-invalid``."""
+    if not url:
+        raise UplinkFault(STORE_NOT_CONFIGURED)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 443
+    except ValueError as error:
+        raise UplinkFault(STORE_URL_INVALID, f"{url!r}: {error}") from error
+    if parts.scheme != "https" or not parts.hostname:
+        raise UplinkFault(STORE_URL_INVALID, f"{url!r}: 必须是 must be https://host[:port]")
+    return StoreAddress(parts.hostname, port, parts.path.rstrip("/"))
+
+
+def tls_context(tls_dir: Path) -> ssl.SSLContext:
+    """TLS 1.2+, the store's CA from ``ca.pem``, our certificate and key. Raises UplinkFault ``tls-credentials``."""
+    ca, certificate, key = (tls_dir / name for name in CREDENTIAL_FILES)
+    for path in (ca, certificate, key):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise UplinkFault(TLS_CREDENTIALS, f"{path}: {error.strerror}", subject=path.name) from error
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_verify_locations(ca)
+        # An encrypted key would otherwise ask for its password on the terminal and hang the process.
+        context.load_cert_chain(certificate, key, password="")
+    except (ssl.SSLError, OSError, ValueError) as error:
+        raise UplinkFault(TLS_CREDENTIALS, f"{tls_dir}: {error}") from error
+    return context
+
+
+def credentials_stamp(tls_dir: Path) -> tuple[tuple[int, int], ...]:
+    """Changes whenever one of the credential files does: an enrolment need not wait for the back-off to end."""
+    stamp = []
+    for name in CREDENTIAL_FILES:
+        try:
+            state = (tls_dir / name).stat()
+            stamp.append((state.st_ino, state.st_mtime_ns))
+        except OSError:
+            stamp.append((0, 0))
+    return tuple(stamp)
+
+
+class _Connection(http.client.HTTPConnection):
+    """One TLS connection with our socket options."""
+
+    def __init__(self, address: StoreAddress, context: ssl.SSLContext, connect_s: float, io_s: float) -> None:
+        super().__init__(address.host, address.port, timeout=connect_s, blocksize=BLOCK)
+        self._context = context
+        self._connect_s = connect_s
+        self._io_s = io_s
+
+    def connect(self) -> None:
+        raw = socket.create_connection((self.host, self.port), self._connect_s)
+        try:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(self._io_s * 1000))
+            wrapped = self._context.wrap_socket(raw, server_hostname=self.host)
+        except BaseException:
+            raw.close()
+            raise
+        wrapped.settimeout(self._io_s)
+        self.sock = wrapped
+
+    def secure_socket(self) -> ssl.SSLSocket:
+        return cast(ssl.SSLSocket, self.sock)
+
+
+class _Replay(io.RawIOBase):
+    """Bytes already taken from the socket, then the socket: what ``HTTPResponse`` needs of one."""
+
+    def __init__(self, first: bytes, sock: ssl.SSLSocket) -> None:
+        self._first = first
+        self._sock = sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # Buffer is 3.12+
+        if self._first:
+            count = min(len(self._first), len(buffer))
+            buffer[:count], self._first = self._first[:count], self._first[count:]
+            return count
+        return self._sock.recv_into(buffer)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+
+class StoreClient:
+    """Requests to one store over one kept-alive connection. One thread uses it; ``abort`` may come from another."""
+
+    def __init__(self, url: str, tls_dir: Path, connect_timeout_s: float, io_timeout_s: float) -> None:
+        self._url = url
+        self._tls_dir = tls_dir
+        self._connect_s = connect_timeout_s
+        self._io_s = io_timeout_s
+        self._connection: _Connection | None = None
+        self._aborted = False
+        self.body_bytes_sent = 0
+        """Bytes of PATCH bodies handed to the kernel since the start: what a fault may cost is measured with it."""
+
+    # --- life of the connection --------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Drop the connection; the next request makes a new one with the credentials of that moment."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def abort(self) -> None:
+        """From another thread: fail the request under way at once, and every later one, with ``Stopped``."""
+        self._aborted = True
+        connection = self._connection
+        sock = connection.sock if connection is not None else None
+        if sock is not None:
+            try:
+                # Not SSLSocket.shutdown: that drops the TLS state under the other thread, whose next write would go
+                # out in the clear.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            except OSError:
+                return  # already gone: that is all that was wanted
+
+    def _connected(self) -> tuple[_Connection, bool]:
+        """(connection, freshly made)."""
+        if self._aborted:
+            raise Stopped
+        if self._connection is not None and self._connection.sock is not None:
+            return self._connection, False
+        connection = _Connection(parse_store_url(self._url), tls_context(self._tls_dir), self._connect_s, self._io_s)
+        self._connection = connection
+        try:
+            connection.connect()
+        except (OSError, ssl.SSLError) as error:
+            self.close()
+            raise self._fault(error, connecting=True) from error
+        return connection, True
+
+    def _fault(self, error: Exception, *, connecting: bool = False) -> UplinkFault | Stopped:
+        return Stopped() if self._aborted else link_fault(error, connecting=connecting)
+
+    # --- requests ----------------------------------------------------------------------------------------------------
+
+    def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+        """One exchange. ``path`` is appended to the store URL's. Every request here is idempotent by contract, so one
+        on a connection that had been idle is repeated once: the store may have closed it meanwhile.
+
+        Raises LinkFault or UplinkFault (connection, TLS), Stopped.
+        """
+        connection, fresh = self._connected()
+        try:
+            return self._exchange(connection, method, path, headers, body)
+        except (OSError, ssl.SSLError, http.client.HTTPException) as error:
+            self.close()
+            if fresh or self._aborted or isinstance(error, TimeoutError):
+                raise self._fault(error) from error
+        connection, _ = self._connected()
+        try:
+            return self._exchange(connection, method, path, headers, body)
+        except (OSError, ssl.SSLError, http.client.HTTPException) as error:
+            self.close()
+            raise self._fault(error) from error
+
+    def _exchange(
+        self, connection: _Connection, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer:
+        prefix = parse_store_url(self._url).path
+        connection.request(method, prefix + path, body=body, headers=dict(headers))
+        return self._answer(connection.getresponse())
+
+    def send_file(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        file: io.FileIO,
+        length: int,
+        between_blocks: Callable[[], None],
+    ) -> Answer:
+        """Send ``length`` bytes of ``file`` from where it stands, in 64 KiB blocks. ``between_blocks`` may raise.
+
+        An answer that arrives early ends the sending and is returned; the connection is not used again then.
+        """
+        connection, _ = self._connected()
+        try:
+            return self._send_file(connection, method, path, headers, file, length, between_blocks)
+        except (OSError, ssl.SSLError, http.client.HTTPException) as error:
+            self.close()
+            raise self._fault(error) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _send_file(
+        self,
+        connection: _Connection,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        file: io.FileIO,
+        length: int,
+        between_blocks: Callable[[], None],
+    ) -> Answer:
+        connection.putrequest(method, parse_store_url(self._url).path + path, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.putheader("Content-Length", str(length))
+        connection.endheaders()
+        sock = connection.secure_socket()
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        buffer = memoryview(bytearray(BLOCK))
+        left = length
+        while left > 0:
+            try:
+                count = file.readinto(buffer[: min(BLOCK, left)])
+            except OSError as error:
+                raise UplinkFault(SEGMENT_UNREADABLE, f"{file.name}: {error}") from error
+            if not count:
+                raise UplinkFault(SEGMENT_SIZE, f"{file.name}: {left} 字节缺失 bytes missing")
+            try:
+                sock.sendall(buffer[:count])
+            except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
+                # The store may have said why before it closed.
+                early = _early(sock, poll)
+                if not early:
+                    raise
+                return self._early_answer(early, sock, method)
+            self.body_bytes_sent += count
+            left -= count
+            early = _early(sock, poll)
+            if early is not None:
+                if not early:
+                    raise ConnectionResetError("closed by the store while sending")
+                return self._early_answer(early, sock, method)
+            between_blocks()
+        return self._answer(connection.getresponse())
+
+    def _early_answer(self, first: bytes, sock: ssl.SSLSocket, method: str) -> Answer:
+        replay = cast(socket.socket, _Replay(first, sock))  # HTTPResponse only calls makefile
+        response = http.client.HTTPResponse(replay, method=method)
+        response.begin()
+        try:
+            return self._answer(response)
+        finally:
+            self.close()
+
+    def _answer(self, response: http.client.HTTPResponse) -> Answer:
+        body = response.read(MAX_ANSWER + 1)
+        if len(body) > MAX_ANSWER:
+            self.close()
+            raise UplinkFault(PROTOCOL, f"answer longer than {MAX_ANSWER} bytes")
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        if response.will_close:
+            self.close()
+        return Answer(response.status, headers, body)
+
+
+def _early(sock: ssl.SSLSocket, poll: select.poll) -> bytes | None:
+    """Bytes of an answer already there, ``b""`` when the store closed, None when there is nothing.
+
+    A readable socket alone means little: TLS 1.3 session tickets arrive after the handshake.
+    """
+    if not sock.pending() and not poll.poll(0):
+        return None
+    timeout = sock.gettimeout()
+    sock.settimeout(0)
+    try:
+        return sock.recv(BLOCK)
+    except (ssl.SSLWantReadError, BlockingIOError):
+        return None
+    finally:
+        sock.settimeout(timeout)
+
+
+def link_fault(error: Exception, *, connecting: bool) -> UplinkFault:
+    """Name what went wrong below HTTP. A refusal of certificates is never taken for a bad line, nor the reverse."""
+    text = str(error)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return LinkFault(TLS_UNTRUSTED, error.verify_message or text)
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        reason = (error.reason or text).upper()
+        if "ALERT" in reason and any(word in reason for word in ("CERT", "UNKNOWN_CA", "ACCESS_DENIED")):
+            return LinkFault(TLS_REFUSED, reason)
+        return LinkFault(TLS_FAILED if connecting else CONNECTION_LOST, text)
+    if isinstance(error, TimeoutError):
+        return LinkFault(STORE_TIMEOUT, text)
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, http.client.RemoteDisconnected):
+        return LinkFault(PROTOCOL, text)
+    if isinstance(error, OSError) and connecting:
+        return LinkFault(STORE_UNREACHABLE, text)
+    return LinkFault(CONNECTION_LOST, text or type(error).__name__)

@@ -1,0 +1,198 @@
+"""What goes over MQTT: birth, status and last will, announcements with the store's own acknowledgement, receipts.
+
+Runs on the main thread; the connection (:mod:`recorder.uplink.mqtt`) only passes messages through a queue. Inbound
+messages are safe to repeat by what they are (an acknowledgement deletes, a receipt has its id as file name), so QoS 1
+duplicates need no memory of message ids on this side.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from recorder.uplink.facts import JournalGrew, JournalReset, Segment
+from recorder.uplink.fault_board import FaultBoard
+from recorder.uplink.faults import MQTT_MESSAGE, MQTT_STALLED, UplinkFault
+from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, Outgoing
+from recorder.uplink.outbox import Outbox
+from recorder.uplink.resend import WINDOW, ResendPlan
+
+if TYPE_CHECKING:
+    from firmware_bridge.ports import Clock  # numpy comes with it: 13 MB this process has no use for
+
+log = logging.getLogger("recorder.uplink")
+AREA = "mqtt"
+
+
+class Link(Protocol):
+    """The part of ``MqttLink`` used here."""
+
+    connected: bool
+
+    def start(self) -> None: ...
+
+    def publish(self, message: Outgoing) -> None: ...
+
+    def close(self, timeout_s: float) -> None: ...
+
+    def stalled(self, now_us: int) -> bool: ...
+
+
+class MqttDesk:
+    """``make_link(deliver, will)`` builds a connection; ``status()`` gives the members of up/status besides ``online``;
+    ``on_receipt`` gets the JWS of each down/receipt; ``store_is_back`` is called when the store says it is online."""
+
+    def __init__(
+        self,
+        unit_id: str,
+        clock: Clock,
+        board: FaultBoard,
+        outbox: Outbox,
+        make_link: Callable[[Callable[[Inbound], None], str], Link],
+        fraction: Callable[[], float],
+        status: Callable[[], dict[str, Any]],
+        status_interval_s: float,
+        on_receipt: Callable[[str], None],
+        store_is_back: Callable[[], None],
+    ) -> None:
+        self._prefix = f"fleet/v1/{unit_id}"
+        self._clock = clock
+        self._board = board
+        self._outbox = outbox
+        self._make_link = make_link
+        self._fraction = fraction
+        self._status = status
+        self._status_us = round(status_interval_s * 1e6)
+        self._on_receipt = on_receipt
+        self._store_is_back = store_is_back
+        self._inbound: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
+        self._plan = ResendPlan()
+        self._segments: dict[int, Segment] = {}
+        self._next_status_us = 0
+        self._store_online: bool | None = None
+        self._link = self._new_link()
+
+    @property
+    def connected(self) -> bool:
+        return self._link.connected
+
+    def unacknowledged(self) -> int:
+        return self._outbox.count()
+
+    def _new_link(self) -> Link:
+        link = self._make_link(self._inbound.put, self._status_text(online=False))
+        link.start()
+        return link
+
+    # --- from the journal --------------------------------------------------------------------------------------------
+
+    def segment(self, segment: Segment) -> None:
+        self._segments[segment.seq] = segment
+
+    def journal_reset(self, _fact: JournalReset) -> None:
+        self._segments.clear()
+
+    def journal_grew(self, fact: JournalGrew) -> None:
+        """Everything up to ``head_seq`` is durable in the journal: take the new segments into the outbox."""
+        cursor = self._outbox.cursor(fact.journal_id)
+        fresh = [
+            segment for seq, segment in self._segments.items() if seq > cursor and segment.journal_id == fact.journal_id
+        ]
+        self._segments.clear()
+        # The cursor alone is not worth a commit every second: it moves with the rows it protects.
+        if fresh:
+            self._outbox.add(fact.journal_id, max(segment.seq for segment in fresh), fresh)
+
+    # --- the rhythm --------------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Handle what came in, rebuild a dead connection, publish what is due."""
+        now = self._clock.boottime_us()
+        self._watch(now)
+        while True:
+            try:
+                item = self._inbound.get_nowait()
+            except queue.Empty:
+                break
+            self._take(item, now)
+        if not self._link.connected:
+            return
+        if now >= self._next_status_us:
+            self._publish_status(online=True)
+            self._next_status_us = now + self._status_us
+        pending = {message.msg_id: message for message in self._outbox.pending(WINDOW)}
+        for msg_id in self._plan.due(list(pending), now):
+            body = {**json.loads(pending[msg_id].payload), **self._envelope(msg_id)}
+            self._link.publish(Outgoing(f"{self._prefix}/up/announce", _json(body)))
+            self._plan.sent(msg_id, now, self._fraction())
+
+    def _watch(self, now_us: int) -> None:
+        if not self._link.stalled(now_us):
+            return
+        self._board.report(AREA, UplinkFault(MQTT_STALLED))
+        self._link.close(0)
+        self._link = self._new_link()
+
+    def close(self) -> None:
+        """Say offline ourselves: a clean goodbye makes the broker drop the last will."""
+        if self._link.connected:
+            self._publish_status(online=False)
+        self._link.close(3.0)
+        self._outbox.close()
+
+    # --- inbound -----------------------------------------------------------------------------------------------------
+
+    def _take(self, item: Inbound, now_us: int) -> None:
+        if isinstance(item, Connected):
+            self._board.clear(AREA)
+            self._plan.reconnected()
+            self._next_status_us = now_us
+            log.info("mqtt.connected")
+        elif isinstance(item, Disconnected):
+            self._board.report(AREA, item.fault)
+        elif isinstance(item, Message):
+            try:
+                self._message(item)
+            except (ValueError, RecursionError) as error:
+                detail = f"{item.topic}: {error}: {item.payload[:100]!r}"
+                self._board.report("mqtt-message", UplinkFault(MQTT_MESSAGE, detail, subject=item.topic))
+
+    def _message(self, message: Message) -> None:
+        """Raises ValueError for anything that is not what docs/wire.md says."""
+        value = json.loads(message.payload)
+        if not isinstance(value, dict):
+            raise ValueError("not an object")
+        if message.topic == f"{self._prefix}/down/ack":
+            acks = value.get("acks")
+            if not isinstance(acks, list) or not all(isinstance(ack, str) for ack in acks):
+                raise ValueError("acks is not a list of texts")
+            self._outbox.acknowledged(acks)
+        elif message.topic == f"{self._prefix}/down/receipt":
+            receipt = value.get("receipt")
+            if not isinstance(receipt, str):
+                raise ValueError("receipt is not text")
+            self._on_receipt(receipt)
+        elif message.topic == "fleet/v1/store/state":
+            online = value.get("online") is True
+            if online and self._store_online is not True:
+                self._store_is_back()
+            self._store_online = online
+
+    # --- outbound ----------------------------------------------------------------------------------------------------
+
+    def _publish_status(self, *, online: bool) -> None:
+        self._link.publish(Outgoing(f"{self._prefix}/up/status", self._status_text(online=online), retain=True))
+
+    def _status_text(self, *, online: bool) -> str:
+        return _json({"online": online, **self._status(), **self._envelope(str(uuid.uuid4()))})
+
+    def _envelope(self, msg_id: str) -> dict[str, object]:
+        return {"msg_id": msg_id, "sent_at": self._clock.wall_us() / 1e6}
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,312 @@
+"""What to send next. Pure: time, randomness and events are arguments; import-linter keeps I/O out.
+
+Order: the journal (it anchors everything and is small), then receipts to ask for, then segments — marked evidence before
+unmarked, earliest statutory deadline first (Hebei measures art. 24: within 24 hours), then journal order. A segment is
+done when a receipt naming its digest and size is on disk, and for no other reason.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from recorder.uplink.backoff import BackoffPolicy
+from recorder.uplink.facts import (
+    DeadlineMoved,
+    Fact,
+    JournalGrew,
+    JournalReset,
+    Marked,
+    Released,
+    Segment,
+    SessionStopped,
+)
+
+STATUTORY_S = 24 * 3600.0
+
+Hold: TypeAlias = Literal["store", "journal", "segment", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class PostJournal:
+    """Post lines from ``from_seq`` on; None: the store's position is not known yet, ask first."""
+
+    journal_id: str
+    from_seq: int | None
+    head_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskReceipt:
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before ``until_us`` (boot-time; None: until a fact arrives)."""
+
+    until_us: int | None
+
+
+Action: TypeAlias = PostJournal | AskReceipt | Upload | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """``earliest_deadline``: wall seconds, None when nothing waits under a running deadline."""
+
+    segments: int
+    bytes: int
+    marked: int
+    earliest_deadline: float | None
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Failures in a row and the time before which the lane rests."""
+
+    attempts: int = 0
+    not_before_us: int = 0
+
+    def fail(self, now_us: int, delay_s: float) -> None:
+        self.attempts += 1
+        self.not_before_us = now_us + round(delay_s * 1e6)
+
+    def clear(self) -> None:
+        self.attempts = 0
+        self.not_before_us = 0
+
+
+@dataclass(slots=True)
+class _Item:
+    segment: Segment
+    lane: _Lane
+    asking: bool = False
+    """All bytes are believed to be at the store: ask for the receipt before sending anything again."""
+
+
+class UploadQueue:
+    """State of everything on its way to the store. One owner (the uploader thread); no locks."""
+
+    def __init__(self, policy: BackoffPolicy, journal_interval_s: float) -> None:
+        self._policy = policy
+        self._interval_us = round(journal_interval_s * 1e6)
+        self._items: dict[str, _Item] = {}
+        self._receipts: dict[str, tuple[str, int]] = {}
+        self._released: set[str] = set()
+        self._stopped: dict[str, float] = {}
+        self._moved: dict[str, float | None] = {}
+        self._marked_segments: set[str] = set()
+        self._marked_sessions: set[str] = set()
+        self._store = _Lane()
+        self._anchor = _Lane()
+        self._journal_id: str | None = None
+        self._head_seq = -1
+        self._next_post: int | None = None
+        self._posted_us: int | None = None
+
+    # --- facts -------------------------------------------------------------------------------------------------------
+
+    def apply(self, fact: Fact) -> None:
+        if isinstance(fact, Segment):
+            self._add(fact)
+        elif isinstance(fact, SessionStopped):
+            self._stopped[fact.session_id] = fact.at
+        elif isinstance(fact, Marked):
+            if fact.segment_ids:
+                self._marked_segments.update(fact.segment_ids)
+            else:
+                self._marked_sessions.add(fact.session_id)
+        elif isinstance(fact, DeadlineMoved):
+            # "returned" without a list ends every extension still running.
+            open_ended = [key for key, returned in self._moved.items() if returned is None]
+            for session_id in fact.sessions or open_ended:
+                self._moved[session_id] = fact.returned_at
+        elif isinstance(fact, Released):
+            self._released.add(fact.segment_id)
+            self._items.pop(fact.segment_id, None)
+        elif isinstance(fact, JournalGrew):
+            if fact.journal_id != self._journal_id:
+                self._next_post = None
+                self._anchor.clear()
+            self._journal_id, self._head_seq = fact.journal_id, fact.head_seq
+        elif isinstance(fact, JournalReset):
+            self._reset()
+
+    def _add(self, segment: Segment) -> None:
+        if segment.segment_id in self._released:
+            return
+        if self._receipts.get(segment.segment_id) == (segment.sha256, segment.size):
+            self._items.pop(segment.segment_id, None)
+            return
+        known = self._items.get(segment.segment_id)
+        if known is None or known.segment != segment:
+            self._items[segment.segment_id] = _Item(segment, _Lane())
+
+    def _reset(self) -> None:
+        self._items.clear()
+        self._released.clear()
+        self._stopped.clear()
+        self._moved.clear()
+        self._marked_segments.clear()
+        self._marked_sessions.clear()
+        self._journal_id, self._head_seq, self._next_post = None, -1, None
+
+    def receipted(self, segment_id: str, sha256: str, size: int) -> bool:
+        """A receipt that verified is on disk. False when it names other bytes than the journal does: not done."""
+        self._receipts[segment_id] = (sha256, size)
+        item = self._items.get(segment_id)
+        if item is None:
+            return True
+        if (item.segment.sha256, item.segment.size) != (sha256, size):
+            return False
+        del self._items[segment_id]
+        return True
+
+    # --- outcomes ----------------------------------------------------------------------------------------------------
+
+    def store_answered(self) -> None:
+        """The store did what it was asked: whatever kept us away from it is over."""
+        self._store.clear()
+
+    def journal_posted(self, next_seq: int, now_us: int) -> None:
+        self._next_post = next_seq
+        # More than one batch was waiting: the rest goes at once, the rhythm is for the trickle.
+        self._posted_us = now_us if next_seq > self._head_seq else None
+        self._anchor.clear()
+        self.store_answered()
+
+    def journal_position(self, next_seq: int | None) -> None:
+        """The store says where it stands (None: unknown again); nothing was posted."""
+        self._next_post = next_seq
+
+    def uploaded(self, segment_id: str) -> None:
+        """The store has all bytes, or says it no longer knows the upload: only the receipt can tell."""
+        item = self._items.get(segment_id)
+        if item is not None:
+            item.asking = True
+        self.store_answered()
+
+    def must_upload(self, segment_id: str) -> None:
+        """The store has no receipt and not all bytes: send them (again)."""
+        item = self._items.get(segment_id)
+        if item is not None:
+            item.asking = False
+
+    def failed(
+        self,
+        hold: Hold,
+        now_us: int,
+        fraction: float,
+        *,
+        segment_id: str = "",
+        retry_after_s: float | None = None,
+        wall_s: float | None = None,
+    ) -> float:
+        """Rest after a fault; returns the pause in seconds. ``hold`` names what rests (see ``faults``)."""
+        item = self._items.get(segment_id)
+        lane = {"store": self._store, "journal": self._anchor}.get(hold)
+        if lane is None and hold == "segment" and item is not None:
+            lane = item.lane
+        if lane is None:
+            return 0.0
+        deadline = self.backlog().earliest_deadline if wall_s is not None else None
+        slack = None if deadline is None or wall_s is None else deadline - wall_s
+        delay = self._policy.delay_s(lane.attempts + 1, fraction, retry_after_s, slack)
+        lane.fail(now_us, delay)
+        return delay
+
+    def hurry(self, now_us: int, fraction: float) -> None:
+        """Something speaks for a new try (store announced itself, credentials changed): within one base interval, still
+        jittered, because every unit of the fleet hears the same announcement."""
+        soon = now_us + round(self._policy.delay_s(1, fraction) * 1e6)
+        self._store.attempts = 0
+        self._store.not_before_us = min(self._store.not_before_us, soon)
+
+    # --- the decision ------------------------------------------------------------------------------------------------
+
+    def next(self, now_us: int) -> Action:
+        if now_us < self._store.not_before_us:
+            return Wait(self._store.not_before_us)
+        due = self._anchor_due_us()
+        if due is not None and due <= now_us:
+            return self._post()
+        ready = [item for item in self._items.values() if item.lane.not_before_us <= now_us]
+        asking = [item for item in ready if item.asking]
+        if asking:
+            return AskReceipt(min(asking, key=self._rank).segment)
+        if ready:
+            return Upload(min(ready, key=self._rank).segment)
+        times = [item.lane.not_before_us for item in self._items.values()]
+        if due is not None:
+            times.append(due)
+        return Wait(min(times, default=None))
+
+    def anchor_now(self, now_us: int) -> PostJournal | None:
+        """The journal post that is due even while a segment is being sent."""
+        due = self._anchor_due_us()
+        if due is None or due > now_us or now_us < self._store.not_before_us:
+            return None
+        return self._post()
+
+    def _post(self) -> PostJournal:
+        assert self._journal_id is not None
+        return PostJournal(self._journal_id, self._next_post, self._head_seq)
+
+    def _anchor_due_us(self) -> int | None:
+        if self._journal_id is None or self._head_seq < 0:
+            return None
+        if self._next_post is not None and self._next_post > self._head_seq:
+            return None
+        hurried = self._next_post is None or self._posted_us is None
+        if not hurried and self._next_post is not None:
+            hurried = any(item.asking and item.segment.seq >= self._next_post for item in self._items.values())
+        usual = 0 if hurried or self._posted_us is None else self._posted_us + self._interval_us
+        return max(usual, self._anchor.not_before_us)
+
+    def _rank(self, item: _Item) -> tuple[bool, float, int]:
+        return (not self._is_marked(item.segment), self.deadline(item.segment), item.segment.seq)
+
+    def _is_marked(self, segment: Segment) -> bool:
+        return segment.segment_id in self._marked_segments or segment.session_id in self._marked_sessions
+
+    def deadline(self, segment: Segment) -> float:
+        """Wall seconds by which the segment must be stored; infinite while an extension of art. 24 ¶2 lasts.
+
+        While its session goes on the segment's own end counts: earlier than the law asks, never later.
+        """
+        if segment.session_id in self._moved:
+            returned = self._moved[segment.session_id]
+            return math.inf if returned is None else returned + STATUTORY_S
+        return self._stopped.get(segment.session_id, segment.closed_at) + STATUTORY_S
+
+    # --- for the status ----------------------------------------------------------------------------------------------
+
+    @property
+    def posted_seq(self) -> int:
+        """Last seq the store has acknowledged with a receipt, -1 when none is known."""
+        return -1 if self._next_post is None else self._next_post - 1
+
+    @property
+    def head_seq(self) -> int:
+        return self._head_seq
+
+    @property
+    def journal_id(self) -> str | None:
+        return self._journal_id
+
+    def backlog(self) -> Backlog:
+        segments = [item.segment for item in self._items.values()]
+        deadlines = [value for segment in segments if math.isfinite(value := self.deadline(segment))]
+        return Backlog(
+            segments=len(segments),
+            bytes=sum(segment.size for segment in segments),
+            marked=sum(self._is_marked(segment) for segment in segments),
+            earliest_deadline=min(deadlines, default=None),
+        )

@@ -1,0 +1,98 @@
+"""What the uplink needs of the configuration, as plain values.
+
+The uplink process runs without pydantic (docs of :mod:`recorder.uplink.process` say why), so the settings cross the exec
+as JSON and are dataclasses on the other side.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recorder.config.models import RecorderConfig
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkSettings:
+    """Times in seconds. ``store_url`` empty: nothing is uploaded; ``mqtt_host`` empty: no MQTT."""
+
+    unit_id: str
+    data_dir: str
+    run_dir: str
+    trust_dir: str
+    uplink_enabled: bool
+    store_url: str
+    tls_dir: str
+    journal_interval_s: float
+    connect_timeout_s: float
+    io_timeout_s: float
+    backoff_base_s: float
+    backoff_max_s: float
+    mqtt_enabled: bool
+    mqtt_host: str
+    mqtt_port: int
+    mqtt_keepalive_s: int
+    mqtt_status_interval_s: float
+
+    @property
+    def journal_dir(self) -> Path:
+        return Path(self.data_dir) / "journal"
+
+    @property
+    def segments_dir(self) -> Path:
+        return Path(self.data_dir) / "segments"
+
+    @property
+    def receipts_dir(self) -> Path:
+        return Path(self.data_dir) / "receipts"
+
+    @property
+    def outbox_file(self) -> Path:
+        return Path(self.data_dir) / "uplink" / "outbox.db"
+
+    @property
+    def status_file(self) -> Path:
+        return Path(self.run_dir) / "uplink-status.json"
+
+    @property
+    def control_socket(self) -> Path:
+        return Path(self.run_dir) / "control.sock"
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+
+def settings_of(config: RecorderConfig) -> UplinkSettings:
+    uplink, mqtt = config.uplink, config.mqtt
+    return UplinkSettings(
+        unit_id=config.device.id,
+        data_dir=config.storage.data_dir,
+        run_dir=config.storage.run_dir,
+        trust_dir=config.trust.dir,
+        uplink_enabled=uplink.enabled,
+        store_url=uplink.store_url,
+        tls_dir=uplink.tls_dir,
+        journal_interval_s=uplink.journal_interval_s,
+        connect_timeout_s=uplink.connect_timeout_s,
+        io_timeout_s=uplink.io_timeout_s,
+        backoff_base_s=uplink.backoff_base_s,
+        backoff_max_s=uplink.backoff_max_s,
+        mqtt_enabled=mqtt.enabled,
+        mqtt_host=mqtt.host,
+        mqtt_port=mqtt.port,
+        mqtt_keepalive_s=mqtt.keepalive_s,
+        mqtt_status_interval_s=mqtt.status_interval_s,
+    )
+
+
+def settings_from_json(text: str) -> UplinkSettings:
+    """Inverse of ``to_json``. Raises ValueError naming a missing or unknown member."""
+    values: Any = json.loads(text)
+    names = {field.name for field in fields(UplinkSettings)}
+    if not isinstance(values, dict) or set(values) != names:
+        wrong = sorted(names ^ set(values)) if isinstance(values, dict) else ["not an object"]
+        raise ValueError(f"uplink settings: 成员不符 members do not match: {', '.join(wrong)}")
+    return UplinkSettings(**values)

@@ -1,0 +1,124 @@
+"""Resumable upload of one segment: tus 1.0 (creation) as docs/wire.md fixes it. The offset is always the server's.
+
+One PATCH to the end of the file. After any doubt a HEAD asks where the store is; as long as the store gains at least one
+block between two faults the upload goes on at once, otherwise the scheduler backs off.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from recorder.uplink.answers import fault_of, members, offset_of, whole_number
+from recorder.uplink.facts import Segment
+from recorder.uplink.faults import NO_PROGRESS, OFFSET_CONFLICT, PROTOCOL, LinkFault, UplinkFault
+from recorder.uplink.http import BLOCK, Answer, StoreClient, parse_store_url
+
+TUS = {"Tus-Resumable": "1.0.0"}
+MAX_CONFLICTS = 3
+
+
+class Outcome(Enum):
+    COMPLETE = "complete"
+    """The store says it has all bytes. Still not stored evidence: the receipt decides."""
+    GONE = "gone"
+    """The store no longer knows the upload: it may be complete, so ask for the receipt before creating it again."""
+
+
+class TusUploader:
+    def __init__(self, client: StoreClient, store_url: str, progressed: Callable[[], None]) -> None:
+        self._client = client
+        self._store_url = store_url
+        self._progressed = progressed
+
+    def upload(self, segment: Segment, path: Path, between_blocks: Callable[[], None]) -> Outcome:
+        """Send what the store lacks. ``path`` must hold exactly ``segment.size`` bytes.
+
+        Raises UplinkFault (every refusal has its own name), LinkFault after a fault without progress, Stopped.
+        """
+        location, offset = self._create(segment)
+        conflicts = 0
+        while offset < segment.size:
+            started_at = offset
+            try:
+                answer = self._patch(location, offset, segment, path, between_blocks)
+            except LinkFault as fault:
+                found = self._head(location, segment)
+                if found is None:
+                    return Outcome.GONE
+                offset = found
+                if offset < segment.size and offset - started_at < BLOCK:
+                    raise fault
+                self._progressed()
+                continue
+            if answer.status in (404, 410):
+                return Outcome.GONE
+            if answer.status == 409:
+                conflicts += 1
+                if conflicts > MAX_CONFLICTS:
+                    raise UplinkFault(OFFSET_CONFLICT, f"ours {offset}", subject=segment.segment_id)
+                told = whole_number(members(answer).get("offset"))
+                found = told if told is not None else self._head(location, segment)
+                if found is None:
+                    return Outcome.GONE
+                offset = self._plausible(found, segment)
+                continue
+            if answer.status != 204:
+                raise fault_of(answer, segment.segment_id)
+            offset = self._plausible(offset_of(answer), segment)
+            if offset <= started_at:
+                raise UplinkFault(NO_PROGRESS, f"204 at {offset}", subject=segment.segment_id)
+            self._progressed()
+        return Outcome.COMPLETE
+
+    def _create(self, segment: Segment) -> tuple[str, int]:
+        metadata = {
+            "journal_id": segment.journal_id,
+            "session_id": segment.session_id,
+            "segment_id": segment.segment_id,
+            "sha256": segment.sha256,
+        }
+        encoded = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in metadata.items())
+        headers = {**TUS, "Upload-Length": str(segment.size), "Upload-Metadata": encoded, "Content-Length": "0"}
+        answer = self._client.request("POST", "/uploads", headers)
+        if answer.status not in (200, 201):
+            raise fault_of(answer, segment.segment_id)
+        return self._location(answer.headers.get("location", "")), self._plausible(offset_of(answer), segment)
+
+    def _location(self, value: str) -> str:
+        """Path of the upload below the store URL. Whatever host it names, only the configured store is talked to."""
+        parts = urlsplit(value)
+        prefix = parse_store_url(self._store_url).path
+        if not parts.path.startswith(f"{prefix}/"):
+            raise UplinkFault(PROTOCOL, f"Location {value[:100]!r}")
+        return parts.path[len(prefix) :] + (f"?{parts.query}" if parts.query else "")
+
+    def _patch(
+        self, location: str, offset: int, segment: Segment, path: Path, between_blocks: Callable[[], None]
+    ) -> Answer:
+        headers = {
+            **TUS,
+            "Content-Type": "application/offset+octet-stream",
+            "Upload-Offset": str(offset),
+        }
+        with path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            return self._client.send_file("PATCH", location, headers, file, segment.size - offset, between_blocks)
+
+    def _head(self, location: str, segment: Segment) -> int | None:
+        """The offset the store confirms; None when it does not know the upload."""
+        answer = self._client.request("HEAD", location, TUS)
+        if answer.status in (404, 410):
+            return None
+        if answer.status not in (200, 204):
+            raise fault_of(answer, segment.segment_id)
+        return self._plausible(offset_of(answer), segment)
+
+    @staticmethod
+    def _plausible(offset: int, segment: Segment) -> int:
+        if offset > segment.size:
+            raise UplinkFault(PROTOCOL, f"offset {offset} beyond size {segment.size}", subject=segment.segment_id)
+        return offset

@@ -1,0 +1,338 @@
+"""The uploader: asks the queue what is next, does it, tells the queue how it went. One thread, one owner of the queue."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from recorder.evidence.encoding import b64u
+from recorder.uplink.answers import fault_of, members
+from recorder.uplink.backoff import BackoffPolicy
+from recorder.uplink.facts import Fact, Segment
+from recorder.uplink.fault_board import FaultBoard
+from recorder.uplink.faults import (
+    DIGEST_MISMATCH,
+    INTERNAL,
+    RECEIPT_INVALID,
+    RECEIPT_NOT_KEPT,
+    RECEIPT_PENDING,
+    SEGMENT_ALTERED,
+    SEGMENT_MISSING,
+    SEGMENT_SIZE,
+    SEGMENT_UNREADABLE,
+    Stopped,
+    UplinkFault,
+)
+from recorder.uplink.http import BLOCK, StoreClient
+from recorder.uplink.journal_lines import JournalLines
+from recorder.uplink.journal_post import JournalPoster
+from recorder.uplink.queue import Action, AskReceipt, PostJournal, Upload, UploadQueue, Wait
+from recorder.uplink.receipts import Receipt, ReceiptStore
+from recorder.uplink.settings import UplinkSettings
+from recorder.uplink.tus import TusUploader
+
+if TYPE_CHECKING:
+    from firmware_bridge.ports import Clock  # numpy comes with it: 13 MB this process has no use for
+
+log = logging.getLogger("recorder.uplink")
+SUFFIXES = (".mp4.age", ".mp4")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptKept:
+    """A receipt that verified is on disk, wherever it came from."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Hurry:
+    """Try the store again soon."""
+
+
+Inbox: TypeAlias = Fact | ReceiptKept | Hurry
+
+
+class Uploader:
+    """``keep_receipt(receipt, new)`` is called for every receipt that arrives here, on this thread."""
+
+    def __init__(
+        self,
+        settings: UplinkSettings,
+        clock: Clock,
+        receipts: ReceiptStore,
+        board: FaultBoard,
+        fraction: Callable[[], float],
+        keep_receipt: Callable[[Receipt, bool], None],
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._receipts = receipts
+        self._board = board
+        self._fraction = fraction
+        self._keep_receipt = keep_receipt
+        self._stop = threading.Event()
+        self.inbox: queue.SimpleQueue[Inbox] = queue.SimpleQueue()
+        self._queue = UploadQueue(
+            BackoffPolicy(settings.backoff_base_s, settings.backoff_max_s), settings.journal_interval_s
+        )
+        self._segments_client = self._new_client()
+        self._journal_client = self._new_client()
+        self._tus = TusUploader(self._segments_client, settings.store_url, self._queue.store_answered)
+        self._poster = JournalPoster(self._journal_client, JournalLines(settings.journal_dir), self._carry)
+        self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
+        self._online = False
+        self._done = 0
+        self._active = ""
+        self.status: dict[str, Any] = self._snapshot()
+
+    def _new_client(self) -> StoreClient:
+        settings = self._settings
+        return StoreClient(
+            settings.store_url, Path(settings.tls_dir), settings.connect_timeout_s, settings.io_timeout_s
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self, timeout_s: float) -> bool:
+        """Stop at the next block or fail the request under way; True when the thread ended in time. What it was doing
+        resumes at the store's offset, so a thread stuck in a name lookup may be left behind."""
+        self._stop.set()
+        self._segments_client.abort()
+        self._journal_client.abort()
+        self.inbox.put(Hurry())
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    # --- the loop ----------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._drain()
+            action = self._queue.next(self._clock.boottime_us())
+            if isinstance(action, Wait):
+                self._wait(action)
+                continue
+            try:
+                self._do(action)
+            except Stopped:
+                break
+            self.status = self._snapshot()
+        self._segments_client.close()
+        self._journal_client.close()
+
+    def _wait(self, action: Wait) -> None:
+        self.status = self._snapshot()
+        timeout = 1.0
+        if action.until_us is not None:
+            timeout = min(timeout, max(0.001, (action.until_us - self._clock.boottime_us()) / 1e6))
+        try:
+            self._take(self.inbox.get(timeout=timeout))
+        except queue.Empty:
+            return
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                self._take(self.inbox.get_nowait())
+            except queue.Empty:
+                return
+
+    def _take(self, item: Inbox) -> None:
+        if isinstance(item, ReceiptKept):
+            self._settle(item.receipt)
+        elif isinstance(item, Hurry):
+            self._segments_client.close()
+            self._journal_client.close()
+            self._queue.hurry(self._clock.boottime_us(), self._fraction())
+        else:
+            self._queue.apply(item)
+
+    def _do(self, action: Action) -> None:
+        lane: tuple[str, str] = ("journal", "")
+        try:
+            if isinstance(action, PostJournal):
+                self._post(action)
+            elif isinstance(action, Upload):
+                lane = ("segment", action.segment.segment_id)
+                self._upload(action.segment)
+            elif isinstance(action, AskReceipt):
+                lane = ("segment", action.segment.segment_id)
+                self._ask(action.segment)
+        except UplinkFault as fault:
+            self._failed(fault, *lane)
+        except Stopped:
+            raise
+        except Exception as error:
+            # A mistake of ours must neither end the thread nor spin: it is a fault like any other.
+            log.exception("uplink.internal")
+            self._failed(UplinkFault(INTERNAL, f"{type(error).__name__}: {error}"), *lane)
+
+    def _failed(self, fault: UplinkFault, lane: str, segment_id: str) -> None:
+        """A fault of the store rests everything; any other rests what was being done."""
+        now = self._clock.boottime_us()
+        to_store = fault.kind.hold == "store"
+        if lane == "journal":
+            self._queue.journal_position(None)  # whether the last post took effect is not known: ask
+        pause = self._queue.failed(
+            "store" if to_store else "journal" if lane == "journal" else "segment",
+            now,
+            self._fraction(),
+            segment_id=segment_id,
+            retry_after_s=fault.retry_after_s,
+            wall_s=self._clock.wall_us() / 1e6,
+        )
+        if to_store:
+            self._online = False
+        self._board.report("store" if to_store else segment_id or "journal", fault, retry_in_s=round(pause, 3))
+
+    def _answered(self) -> None:
+        self._online = True
+        self._queue.store_answered()
+        self._board.clear("store")
+
+    # --- what it does ------------------------------------------------------------------------------------------------
+
+    def _post(self, action: PostJournal) -> None:
+        next_seq = self._poster.post(action.journal_id, action.from_seq, action.head_seq)
+        self._queue.journal_posted(next_seq, self._clock.boottime_us())
+        self._answered()
+        self._board.clear("journal")
+        log.info("journal.posted", extra={"fields": {"next_seq": next_seq}})
+
+    def _between_blocks(self) -> None:
+        """While a segment is being sent the journal keeps its rhythm: it anchors, and a slow link takes minutes."""
+        if self._stop.is_set():
+            raise Stopped
+        self._drain_quietly()
+        due = self._queue.anchor_now(self._clock.boottime_us())
+        if due is not None:
+            self._do(due)
+            self.status = self._snapshot()
+
+    def _drain_quietly(self) -> None:
+        """Like ``_drain``, but the connection in use is not closed under the upload."""
+        while True:
+            try:
+                item = self.inbox.get_nowait()
+            except queue.Empty:
+                return
+            if not isinstance(item, Hurry):
+                self._take(item)
+
+    def _upload(self, segment: Segment) -> None:
+        path = self._file(segment)
+        self._active = segment.segment_id
+        sent_before = self._segments_client.body_bytes_sent
+        try:
+            outcome = self._tus.upload(segment, path, self._between_blocks)
+        except UplinkFault as fault:
+            if fault.kind is DIGEST_MISMATCH:
+                self._own_digest(segment, path)
+            raise
+        finally:
+            self._active = ""
+        self._queue.uploaded(segment.segment_id)
+        self._answered()
+        fields = {
+            "segment_id": segment.segment_id,
+            "outcome": outcome.value,
+            "size": segment.size,
+            "bytes_sent": self._segments_client.body_bytes_sent - sent_before,
+        }
+        log.info("segment.sent", extra={"fields": fields})
+
+    def _file(self, segment: Segment) -> Path:
+        directory = self._settings.segments_dir / segment.session_id
+        for suffix in SUFFIXES:
+            path = directory / f"{segment.segment_id}{suffix}"
+            try:
+                size = path.stat().st_size
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise UplinkFault(SEGMENT_UNREADABLE, str(error), subject=segment.segment_id) from error
+            if size != segment.size:
+                raise UplinkFault(SEGMENT_SIZE, f"{path.name}: {size}, 日志 journal {segment.size}")
+            return path
+        raise UplinkFault(SEGMENT_MISSING, f"{directory}/{segment.segment_id}")
+
+    def _own_digest(self, segment: Segment, path: Path) -> None:
+        """After 460: were our own bytes wrong, or the way? Raises ``segment-altered`` when the card has changed them."""
+        digest = hashlib.sha256()
+        try:
+            with path.open("rb", buffering=0) as file:
+                while block := file.read(BLOCK):
+                    digest.update(block)
+        except OSError as error:
+            raise UplinkFault(SEGMENT_UNREADABLE, str(error), subject=segment.segment_id) from error
+        if b64u(digest.digest()) != segment.sha256:
+            raise UplinkFault(SEGMENT_ALTERED, path.name, subject=segment.segment_id)
+
+    def _ask(self, segment: Segment) -> None:
+        path = f"/journals/{segment.journal_id}/segments/{segment.segment_id}/receipt"
+        answer = self._segments_client.request("GET", path, {})
+        if answer.status == 200:
+            receipt = self._carry(answer.body.decode("ascii", "replace").strip())
+            self._answered()
+            if not any(covered.segment_id == segment.segment_id for covered in receipt.segments):
+                raise UplinkFault(RECEIPT_INVALID, "不含所问片段 does not cover the segment asked for")
+            return
+        if answer.status != 404:
+            raise fault_of(answer, segment.segment_id)
+        self._answered()
+        state = members(answer).get("state")
+        if state == "awaiting-journal":
+            self._queue.journal_position(None)  # it may have fewer lines than we think: look again
+        else:
+            self._queue.must_upload(segment.segment_id)
+        raise UplinkFault(RECEIPT_PENDING, f"state {state}", subject=segment.segment_id)
+
+    # --- receipts ----------------------------------------------------------------------------------------------------
+
+    def _carry(self, text: str) -> Receipt:
+        """Keep a receipt from an answer; only then does the answer count. Raises UplinkFault."""
+        try:
+            receipt, new = self._receipts.accept(text)
+        except OSError as error:
+            raise UplinkFault(RECEIPT_NOT_KEPT, str(error)) from error
+        self._settle(receipt)
+        self._keep_receipt(receipt, new)
+        return receipt
+
+    def _settle(self, receipt: Receipt) -> None:
+        for covered in receipt.segments:
+            if self._queue.receipted(covered.segment_id, covered.sha256, covered.size):
+                self._board.clear(covered.segment_id)
+                self._done += 1
+            else:
+                fault = UplinkFault(RECEIPT_INVALID, f"{receipt.receipt_id}: 摘要或大小不符 other digest or size")
+                self._board.report(covered.segment_id, fault)
+
+    def _snapshot(self) -> dict[str, Any]:
+        backlog = self._queue.backlog()
+        return {
+            "online": self._online,
+            "journal_id": self._queue.journal_id,
+            "head_seq": self._queue.head_seq,
+            "posted_seq": self._queue.posted_seq,
+            "uploading": self._active,
+            "receipted": self._done,
+            "bytes_sent": self._segments_client.body_bytes_sent,
+            "backlog": {
+                "segments": backlog.segments,
+                "bytes": backlog.bytes,
+                "marked": backlog.marked,
+                "earliest_deadline": backlog.earliest_deadline,
+            },
+        }

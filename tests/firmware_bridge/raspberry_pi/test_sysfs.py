@@ -1,0 +1,37 @@
+"""Files as the kernel writes them, and files that are not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from firmware_bridge.ports import PowerState
+from firmware_bridge.raspberry_pi.sysfs import IioLightSensor, SysfsPowerSupply, ThermalZone
+
+
+def test_thermal_zone(tmp_path: Path) -> None:
+    assert ThermalZone(tmp_path).temperature_c() is None
+    (tmp_path / "temp").write_text("48312\n")
+    assert ThermalZone(tmp_path).temperature_c() == 48.312
+    (tmp_path / "temp").write_text("hot\n")
+    assert ThermalZone(tmp_path).temperature_c() is None
+
+
+def test_power_supply(tmp_path: Path) -> None:
+    supply = SysfsPowerSupply(tmp_path)
+    assert supply.state() == PowerState(None, None, None)
+    (tmp_path / "capacity").write_text("73\n")
+    (tmp_path / "voltage_now").write_text("3852000\n")
+    (tmp_path / "status").write_text("Discharging\n")
+    assert supply.state() == PowerState(73.0, 3.852, False)
+    (tmp_path / "status").write_text("Charging\n")
+    assert supply.state().external is True
+
+
+def test_light_sensor_processed_or_raw(tmp_path: Path) -> None:
+    sensor = IioLightSensor(tmp_path)
+    assert sensor.lux() is None
+    (tmp_path / "in_illuminance_raw").write_text("120\n")
+    (tmp_path / "in_illuminance_scale").write_text("0.5\n")
+    assert sensor.lux() == 60.0
+    (tmp_path / "in_illuminance_input").write_text("61.5\n")
+    assert sensor.lux() == 61.5
