@@ -96,6 +96,7 @@ def run_command(config_files: tuple[Path, ...]) -> None:
 def capture_worker_command(camera_id: str, socket_path: Path | None, config_files: tuple[Path, ...]) -> None:
     """运行采集进程 · one capture worker; started by the unit process, not by hand."""
     from recorder.capture.worker import run_worker
+    from recorder.channel.worker_lock import hold
     from recorder.evidence.files import OsFiles
     from recorder.loading import BoardLoadError, load_board_module
 
@@ -103,6 +104,8 @@ def capture_worker_command(camera_id: str, socket_path: Path | None, config_file
     if camera_id not in config.cameras:
         fail(f"配置中没有摄像头 {camera_id}", f"no camera {camera_id} in the configuration")
     path = socket_path or Path(config.storage.run_dir) / f"capture-{camera_id}.sock"
+    if hold(path) is None:
+        fail(f"{camera_id}: 另一个采集进程仍在运行", f"{camera_id}: another capture worker is still running", 75)
     try:
         board = load_board_module(config.board.module).capture_board(config.board.options, camera_id)
     except BoardLoadError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from firmware_bridge.ports import Button, UnitBoard
 from recorder import __version__
+from recorder.channel.worker_lock import wait_until_gone
 from recorder.config.load import Loaded, save_last_good
 from recorder.config.models import RecorderConfig
 from recorder.evidence.files import Files, OsFiles
@@ -50,6 +51,8 @@ log = logging.getLogger("recorder.unit")
 
 CANNOT_START = 2
 INDEX_BATCH = 2000
+OLD_WORKER_S = 6.0
+"""A worker whose unit process died closes its file and exits within this, or it hangs and is killed."""
 
 
 def run_unit(loaded: Loaded, config_files: Sequence[Path]) -> int:
@@ -79,6 +82,9 @@ def run_unit(loaded: Loaded, config_files: Sequence[Path]) -> int:
 def _run(loaded: Loaded, config_files: Sequence[Path], files: Files, signer: FileSigner, board: UnitBoard) -> int:
     config = loaded.config
     data_dir, run_dir = Path(config.storage.data_dir), Path(config.storage.run_dir)
+    for camera_id in config.cameras:
+        if wait_until_gone(_socket(run_dir, camera_id), board.clock, OLD_WORKER_S):
+            log.error("worker.outlived", extra={"fields": {"camera_id": camera_id}})
     recovered = _recover(config, data_dir, files, signer, board)
     journal = recovered.journal
     index = Index(data_dir / "index.db")
@@ -224,13 +230,17 @@ def _receipt_check(config: RecorderConfig, signer: FileSigner, journal: Journal)
 
 
 def _camera(config: RecorderConfig, camera_id: str, run_dir: Path, events: queue.Queue[UnitEvent]) -> CameraParts:
-    path = run_dir / f"capture-{camera_id}.sock"
+    path = _socket(run_dir, camera_id)
     return CameraParts(
         link=WorkerLink(camera_id, path, events),
         supervisor=WorkerSupervisor(Limits.of(config.supervision)),
         heads=HeadBook(round(config.signing.head_interval_s * 1e6)),
         socket=path,
     )
+
+
+def _socket(run_dir: Path, camera_id: str) -> Path:
+    return run_dir / f"capture-{camera_id}.sock"
 
 
 def _listen(board: UnitBoard, events: queue.Queue[UnitEvent]) -> None:

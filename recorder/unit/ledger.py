@@ -7,6 +7,7 @@ turn is tried again: recording goes on, nothing is acknowledged to the workers, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from recorder.evidence.journal import Journal, JournalError
 from recorder.evidence.records import Record
@@ -18,6 +19,7 @@ class Ledger:
         self._journal = journal
         self._index = index
         self._waiting: list[Record | None] = []
+        self._signed: list[tuple[str, dict[str, Any]]] = []
         self._after: list[Callable[[], None]] = []
         self.error: JournalError | None = None
 
@@ -34,8 +36,10 @@ class Ledger:
         self._after.append(act)
 
     def commit(self) -> bool:
-        """Sign, write and sync what waits, then run what waited for it. False (and ``error``) when the disk refused."""
-        done = []
+        """Sign, write and sync what waits, then run what waited for it. False (and ``error``) when the disk refused.
+
+        What was signed but not synced stays in ``_signed`` until a later attempt succeeds: only then does it count.
+        """
         try:
             while self._waiting:
                 record = self._waiting[0]
@@ -43,16 +47,17 @@ class Ledger:
                     self._journal.rotate()
                 else:
                     appended = self._journal.append(record, sync=False)
-                    done.append((record.TYP, appended.payload))
+                    self._signed.append((record.TYP, appended.payload))
                 self._waiting.pop(0)
-            if done:
+            if self._signed or self._journal.unsynced:
                 self._journal.sync()
         except JournalError as error:
             self.error = error
             return False
         self.error = None
-        if done:
-            self._index.apply(done)
+        if self._signed:
+            signed, self._signed = self._signed, []
+            self._index.apply(signed)
         after, self._after = self._after, []
         for act in after:
             act()

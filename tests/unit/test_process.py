@@ -1,0 +1,188 @@
+"""The unit process's loop: order of signing and acknowledging, disks that refuse, workers that die, commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recorder.channel import messages
+from recorder.unit.events import ButtonEdge, ControlRequest, Shutdown, WorkerDisconnected, WorkerExited
+from tests.unit.unit_kit import SEGMENT, UnitKit
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> UnitKit:
+    return UnitKit(tmp_path / "unit")
+
+
+def press(kit: UnitKit, button: str, hold_us: int = 100_000) -> None:
+    kit.events.put(ButtonEdge(button, True, kit.clock.now_us))
+    kit.turn(hold_us)
+    kit.events.put(ButtonEdge(button, False, kit.clock.now_us))
+    kit.turn(100_000)
+
+
+def record(kit: UnitKit) -> str:
+    """Worker up, record pressed, first segment open; returns the session id."""
+    kit.worker_up()
+    press(kit, "record")
+    session_id = kit.unit.p.machine.session_id
+    assert session_id is not None
+    kit.say(kit.opened(1, session_id))
+    kit.turn()
+    return session_id
+
+
+def ask(kit: UnitKit, **message: Any) -> dict[str, Any]:
+    answers: list[dict[str, Any]] = []
+    kit.events.put(ControlRequest(message, answers.append))
+    kit.turn()
+    (answer,) = answers
+    return answer
+
+
+def test_a_press_records_the_session_before_the_worker_is_told(kit: UnitKit) -> None:
+    kit.worker_up()
+    kit.files.refuse = True
+    press(kit, "record")
+    assert kit.link.of(messages.Start) == []
+    kit.files.refuse = False
+    kit.turn()
+    (start,) = kit.link.of(messages.Start)
+    assert start.session_id == kit.unit.p.machine.session_id
+    assert "session-start" in kit.types()
+
+
+def test_an_entry_is_acknowledged_only_after_its_head_is_on_disk(kit: UnitKit) -> None:
+    record(kit)
+    kit.say(kit.entry(1, 0))
+    kit.turn()
+    assert kit.acked() == 1
+    kit.files.refuse = True
+    kit.turn(600_000)
+    assert kit.acked() == 1
+    kit.files.refuse = False
+    kit.turn()
+    assert kit.acked() == 2
+    heads = [payload for typ, payload in kit.records() if typ == "head"]
+    assert [(head["first"], len(head["entries"])) for head in heads] == [(0, 1)]
+
+
+def test_a_refusing_disk_is_one_fault_from_onset_to_end(kit: UnitKit) -> None:
+    record(kit)
+    kit.files.refuse = True
+    for _ in range(3):
+        kit.say(kit.entry(1, 0)) if not kit.camera.heads.due_us() else None
+        kit.turn(600_000)
+    kit.files.refuse = False
+    kit.turn()
+    kit.turn()
+    faults = [payload for typ, payload in kit.records() if typ == "fault" and payload["component"] == "journal"]
+    assert [fault["phase"] for fault in faults] == ["onset", "end"]
+    assert len({fault["fault_id"] for fault in faults}) == 1
+
+
+def test_a_dead_worker_is_a_gap_with_its_cause_and_the_next_one_resumes(kit: UnitKit) -> None:
+    session_id = record(kit)
+    kit.say(kit.entry(1, 0))
+    folder = kit.data_dir / "segments" / session_id
+    folder.mkdir(parents=True)
+    (folder / f"{SEGMENT.format(1)}.mp4").write_bytes(bytes(65536 + 100))
+    kit.events.put(WorkerExited("cam0", 1, -9))
+    kit.turn()
+    assert "interruption" not in kit.types(), "what the dead worker still said has to be read first"
+    kit.events.put(WorkerDisconnected("cam0", "closed"))
+    kit.turn()
+    kinds = kit.types()
+    assert kinds.index("head") < kinds.index("recovery") < kinds.index("interruption")
+    recovery = next(payload for typ, payload in kit.records() if typ == "recovery")
+    assert (recovery["kept_bytes"], recovery["torn_bytes"], recovery["signed_entries"]) == (65536, 100, 1)
+    gap = next(payload for typ, payload in kit.records() if typ == "interruption")
+    assert gap["cause"] == "worker-crash"
+    kit.turn(200_000)
+    assert kit.launcher.launched == ["cam0", "cam0"]
+    kit.worker_up()
+    kit.say(kit.opened(2, session_id))
+    kit.turn()
+    resumption = next(payload for typ, payload in kit.records() if typ == "resumption")
+    assert resumption["gap_id"] == gap["gap_id"]
+
+
+def test_a_worker_without_frames_is_killed(kit: UnitKit) -> None:
+    kit.worker_up()
+    for _ in range(30):
+        kit.turn(100_000)
+    assert "cam0" in kit.launcher.killed
+
+
+def test_an_entry_out_of_order_ends_the_worker(kit: UnitKit) -> None:
+    record(kit)
+    kit.say(kit.entry(1, 3))
+    kit.turn()
+    assert kit.launcher.killed == ["cam0"]
+
+
+def test_a_repeated_report_changes_nothing(kit: UnitKit) -> None:
+    session_id = record(kit)
+    repeated = kit.opened(1, session_id).model_copy(update={"n": 1})
+    kit.say(repeated)
+    kit.turn()
+    assert kit.types().count("segment-open") == 1
+
+
+def test_a_short_press_does_not_stop_and_a_long_one_does(kit: UnitKit) -> None:
+    record(kit)
+    press(kit, "record", hold_us=200_000)
+    assert kit.link.of(messages.Stop) == []
+    press(kit, "record", hold_us=1_600_000)
+    assert len(kit.link.of(messages.Stop)) == 1
+
+
+def test_power_off_in_standby_ends_the_shift(kit: UnitKit) -> None:
+    kit.events.put(Shutdown())
+    kit.turn(1_000_000)
+    assert kit.unit.finished
+    assert kit.types()[-2:] == ["standby", "shift-end"]
+
+
+def test_officers_sign_in_and_out_sealed_and_counted(kit: UnitKit) -> None:
+    first = ask(kit, cmd="sign-in", name="张三", cert_no="130100-001")
+    assert first["officers"] == 1
+    assert "第二名" in first["warning"]["zh"]
+    assert ask(kit, cmd="sign-in", name="李四", cert_no="130100-002")["officers"] == 2
+    refused = ask(kit, cmd="sign-in", name="王五", cert_no="130100-002")
+    assert refused["error"]["code"] == "already-signed-in"
+    assert ask(kit, cmd="sign-out", cert_no="130100-001")["officers"] == 1
+    assert ask(kit, cmd="sign-out", cert_no="130100-009")["error"]["code"] == "not-signed-in"
+    signed = [payload for typ, payload in kit.records() if typ == "officer-sign-in"]
+    assert [payload["count"] for payload in signed] == [1, 2]
+    commands = [payload["result"] for typ, payload in kit.records() if typ == "command"]
+    assert commands == ["accepted", "accepted", "refused", "accepted", "refused"]
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"cmd": "format-card"}, "unknown-command"),
+        ({"cmd": "delete"}, "unknown-command"),
+        ({"cmd": "stop"}, "not-recording"),
+        ({"cmd": "mark"}, "not-recording"),
+        ({"cmd": "sign-in", "name": "", "cert_no": "1"}, "bad-officer"),
+        ({"cmd": "sign-in", "name": "张三", "cert_no": 7}, "bad-officer"),
+    ],
+)
+def test_refusals_name_their_reason_in_both_languages(kit: UnitKit, message: dict[str, Any], code: str) -> None:
+    answer = ask(kit, **message)
+    assert not answer["ok"]
+    assert answer["error"]["code"] == code
+    assert answer["error"]["zh"]
+    assert answer["error"]["en"]
+
+
+def test_start_and_stop_by_command(kit: UnitKit) -> None:
+    kit.worker_up()
+    assert ask(kit, cmd="start")["ok"]
+    assert ask(kit, cmd="start")["error"]["code"] == "already-recording"
+    assert ask(kit, cmd="stop")["ok"]

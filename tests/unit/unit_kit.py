@@ -1,0 +1,261 @@
+"""A whole unit process in memory: real journal, index, machines and custody; fakes where workers and devices would be."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from firmware_bridge.ports import BoardIdentity, UnitBoard
+from recorder.channel import messages
+from recorder.config.load import load_config
+from recorder.config.models import RecorderConfig
+from recorder.evidence.files import AppendFile, OsFiles
+from recorder.evidence.journal import Journal
+from recorder.evidence.journal_reader import iterate
+from recorder.evidence.personal import load_officer_key
+from recorder.evidence.recovery import recover
+from recorder.officer.indicators import Indicators
+from recorder.session import events as ev
+from recorder.session.gestures import GestureRecogniser
+from recorder.session.machine import MachineSettings, SessionMachine
+from recorder.session.supervision import Limits, WorkerSupervisor
+from recorder.unit.custody import Custody
+from recorder.unit.events import UnitEvent, WorkerConnected, WorkerMessage
+from recorder.unit.fault_book import FaultBook
+from recorder.unit.heads import HeadBook
+from recorder.unit.index import Index
+from recorder.unit.ledger import Ledger
+from recorder.unit.officers import Officers
+from recorder.unit.process import CameraParts, Parts, UnitProcess
+from recorder.unit.sensors import Sensors
+from recorder.unit.worker_link import WorkerLink
+from tests.evidence.kit import BOOT, ToldClock, counting_ids, signer
+
+DIGEST = "A" * 43
+SEGMENT = "00000000-0000-4000-8000-00000000000{}"
+
+
+class RefusingFiles(OsFiles):
+    """The real disk until ``refuse`` is set: then every sync of the journal fails with ENOSPC."""
+
+    def __init__(self) -> None:
+        self.refuse = False
+
+    def create(self, path: Path) -> AppendFile:
+        return _Refusing(super().create(path), self)
+
+    def append(self, path: Path) -> AppendFile:
+        return _Refusing(super().append(path), self)
+
+
+class _Refusing:
+    def __init__(self, inner: AppendFile, owner: RefusingFiles) -> None:
+        self._inner = inner
+        self._owner = owner
+
+    def write(self, data: bytes | memoryview) -> None:
+        self._inner.write(data)
+
+    def sync(self) -> None:
+        if self._owner.refuse:
+            raise OSError(28, "No space left on device")
+        self._inner.sync()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+@dataclass(slots=True)
+class FakeLink:
+    """Keeps what the worker would be told."""
+
+    sent: list[messages.Message] = field(default_factory=list)
+
+    def send(self, message: messages.Message) -> bool:
+        self.sent.append(message)
+        return True
+
+    def of(self, kind: type[messages.Message]) -> list[Any]:
+        return [message for message in self.sent if isinstance(message, kind)]
+
+
+@dataclass(slots=True)
+class FakeLauncher:
+    launched: list[str] = field(default_factory=list)
+    killed: list[str] = field(default_factory=list)
+
+    def launch(self, camera_id: str, socket_path: Path) -> None:
+        self.launched.append(camera_id)
+
+    def kill(self, camera_id: str) -> None:
+        self.killed.append(camera_id)
+
+    def pid(self, camera_id: str) -> int | None:
+        return None
+
+    def close(self, timeout_s: float) -> None:
+        self.killed.clear()
+
+
+class BareBoard:
+    """A board without a single device."""
+
+    def __init__(self, clock: ToldClock) -> None:
+        self.clock = clock
+        self.identity = BoardIdentity("ueid-1", "model", "1")
+        self.buttons: dict[str, Any] = {}
+        self.outputs: dict[str, Any] = {}
+        self.gnss = self.light = self.power = self.thermal = self.speaker = self.watchdog = None
+
+    def close(self) -> None:
+        self.buttons.clear()
+
+
+def configuration(data_dir: Path, **storage: object) -> RecorderConfig:
+    """The shipped defaults, sealing off, everything under ``data_dir``."""
+    values = load_config([], {}).config.model_dump()
+    values["storage"] |= {"data_dir": str(data_dir), "run_dir": str(data_dir / "run"), **storage}
+    values["sealing"]["enabled"] = False
+    return RecorderConfig.model_validate(values)
+
+
+class UnitKit:
+    """``unit`` with its parts within reach."""
+
+    def __init__(self, data_dir: Path, **storage: object) -> None:
+        self.config = configuration(data_dir, **storage)
+        self.data_dir = data_dir
+        self.clock = ToldClock(step_us=0)
+        self.files = RefusingFiles()
+        (data_dir / "run").mkdir(parents=True, exist_ok=True)
+        recovered = recover(
+            data_dir, signer(), self.clock, self.files, BOOT, checkpoint_records=512, new_id=counting_ids(7)
+        )
+        self.journal: Journal = recovered.journal
+        self.index = Index(data_dir / "index.db")
+        self.ledger = Ledger(self.journal, self.index)
+        self.link, self.launcher = FakeLink(), FakeLauncher()
+        board = cast(UnitBoard, BareBoard(self.clock))
+        self.custody = Custody(
+            config=self.config,
+            data_dir=data_dir,
+            files=self.files,
+            journal=self.journal,
+            ledger=self.ledger,
+            index=self.index,
+            receipts=None,
+            officer_key=load_officer_key(data_dir / "keys" / "officer-secret", self.files),
+        )
+        self.events: queue.Queue[UnitEvent] = queue.Queue()
+        self.camera = CameraParts(
+            link=cast(WorkerLink, self.link),
+            supervisor=WorkerSupervisor(Limits.of(self.config.supervision)),
+            heads=HeadBook(500_000),
+        )
+        self.unit = UnitProcess(
+            Parts(
+                config=self.config,
+                clock=self.clock,
+                board=board,
+                events=self.events,
+                machine=SessionMachine(MachineSettings.of(self.config), counting_ids(1)),
+                gestures=GestureRecogniser(self.config.controls),
+                cameras={"cam0": self.camera},
+                launcher=self.launcher,
+                ledger=self.ledger,
+                custody=self.custody,
+                officers=Officers(data_dir / "run" / "officers.json", self.files),
+                indicators=Indicators(self.config.indicators, board.outputs, None),
+                sensors=Sensors(self.config, board),
+                faults=FaultBook(counting_ids(2)),
+            )
+        )
+        self._n = 0
+        now = self.clock.now_us
+        self.unit.decide(ev.UnitStarted(now, self.clock.wall_us(), self.clock.boot_id(), None))
+        self.turn()
+
+    def turn(self, advance_us: int = 0) -> None:
+        """Let time pass and do what one turn of the loop does, without waiting."""
+        self.clock.now_us += advance_us
+        while not self.events.empty():
+            self.unit.handle(self.events.get_nowait())
+        self.unit.tick()
+        self.unit.commit()
+
+    def worker_up(self) -> None:
+        """Worker launched, connected, first frames seen."""
+        self.turn()
+        self.events.put(WorkerConnected("cam0", 1))
+        self.progress(frames=1)
+        self.turn()
+
+    def progress(self, frames: int, entries: int = 0, recording: bool = False) -> None:
+        self.say(
+            messages.Progress(
+                camera_id="cam0",
+                at_us=self.clock.now_us,
+                frames=frames,
+                entries=entries,
+                recording=recording,
+                last_frame_us=self.clock.now_us,
+                dropped_frames=0,
+                buffer_bytes=0,
+                lux=None,
+            )
+        )
+
+    def say(self, message: messages.FromWorker) -> None:
+        self.events.put(WorkerMessage("cam0", message))
+
+    def next_n(self) -> int:
+        self._n += 1
+        return self._n
+
+    def opened(self, segment: int, session_id: str) -> messages.Opened:
+        return messages.Opened(
+            camera_id="cam0",
+            at_us=self.clock.now_us,
+            n=self.next_n(),
+            session_id=session_id,
+            segment_id=SEGMENT.format(segment),
+            segment_index=segment,
+            role="live",
+            media_start_us=self.clock.now_us,
+            codecs="avc1",
+            width=640,
+            height=360,
+            frame_rate=30,
+            audio_rate=None,
+            recipients=(),
+            officers=(),
+        )
+
+    def entry(self, segment: int, index: int) -> messages.EntryWritten:
+        return messages.EntryWritten(
+            camera_id="cam0",
+            at_us=self.clock.now_us,
+            n=self.next_n(),
+            segment_id=SEGMENT.format(segment),
+            entry=index,
+            offset=index * 65536,
+            length=65536,
+            sha256_stored=DIGEST,
+            sha256_plain=DIGEST,
+            media_end_us=self.clock.now_us,
+        )
+
+    def records(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every record on disk, in order."""
+        for line in iterate(self.files, self.journal.directory):
+            yield line.parts.typ, line.parts.payload
+
+    def types(self) -> list[str]:
+        return [typ for typ, _ in self.records()]
+
+    def acked(self) -> int:
+        acks: list[messages.Ack] = self.link.of(messages.Ack)
+        return acks[-1].n if acks else 0
