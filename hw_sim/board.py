@@ -15,10 +15,7 @@ from firmware_bridge.board import CaptureDevices
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import BoardIdentity, BoardOptions, CaptureBoard, Clock, DeviceError, Output, UnitBoard
 from firmware_bridge.raspberry_pi.board import compose
-from firmware_bridge.software_encoder import SoftwareEncodedCamera
 from hw_sim.clock import SimClock
-from hw_sim.devices.camera import SimulatedSensor
-from hw_sim.devices.microphone import SimulatedMicrophone
 from hw_sim.devices.sensors import SimulatedLight, SimulatedPower, SimulatedSpeaker, SimulatedThermal
 from hw_sim.world_client import WorldClient
 from hw_sim.world_keys import Value
@@ -68,6 +65,11 @@ def unit_board(options: BoardOptions) -> UnitBoard:
 
 def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
     """Raises DeviceError when there is no world at ``options["world"]``."""
+    # Imported here: the unit process loads this module too and has no use for 20 MB of codecs.
+    from firmware_bridge.software_encoder import SoftwareEncodedCamera
+    from hw_sim.devices.camera import SimulatedSensor
+    from hw_sim.devices.microphone import SimulatedMicrophone
+
     client = _connect(options, {"hello": "worker", "camera_id": camera_id})
     client.start()
     clock = _clock(client)

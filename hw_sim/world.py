@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from firmware_bridge.clock import SystemClock
-from firmware_bridge.ports import Clock
+from firmware_bridge.ports import Clock, DeviceError
 from hw_sim.clock import WorldClock
 from hw_sim.devices.gnss_feed import open_feed
 from hw_sim.devices.gnss_pty import GnssPty
@@ -203,14 +203,17 @@ def main(arguments: list[str] | None = None) -> int:
         if options.gnss is not None:
             state["gnss.file"] = str(options.gnss)
         world = World(state, options.socket)
-    except WorldError as error:
+        world.start()
+    except (WorldError, DeviceError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    with world:
+    try:
         sys.stdout.write(f"{options.socket}\n")
         sys.stdout.flush()
         for line in sys.stdin:
             _command(world, line.strip())
+    finally:
+        world.close()
     return 0
 
 
@@ -224,7 +227,7 @@ def _command(world: World, line: str) -> None:
     elif line:
         try:
             world.set(*parse_assignment(line))
-        except WorldError as error:
+        except (WorldError, DeviceError) as error:
             sys.stderr.write(f"{error}\n")
 
 

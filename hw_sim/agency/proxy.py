@@ -1,7 +1,7 @@
 """A TCP proxy whose line can be cut, stalled and slowed: the simulator's network faults, below TLS.
 
 One thread, one selector. ``refuse``: nobody listens and every connection is reset (no network). ``stall``: connections
-open and are accepted, not a byte moves (a dead cell with its sockets still up). ``slow``: a byte rate per direction. Bytes
+open and are accepted, not a byte moves (a dead cell with its sockets still up). ``slow`` sets a byte rate. Bytes
 under way in a stall arrive when it ends, as they do in life.
 """
 
@@ -28,6 +28,7 @@ class _Pipe:
 
     source: socket.socket
     target: socket.socket
+    upward: bool
     waiting: bytearray = field(default_factory=bytearray)
     moved: int = 0
     source_ended: bool = False
@@ -82,7 +83,7 @@ class FaultProxy:
         self._wake()
 
     def slow(self, bytes_per_s: float | None) -> None:
-        """A rate for all connections together, each direction; None: as fast as it goes."""
+        """A rate for all connections and both directions together; None: as fast as it goes."""
         with self._lock:
             self._rate = bytes_per_s
         self._wake()
@@ -185,7 +186,7 @@ class FaultProxy:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         server.connect_ex(self._target)
-        self._links.append(_Link(_Pipe(client, server), _Pipe(server, client)))
+        self._links.append(_Link(_Pipe(client, server, True), _Pipe(server, client, False)))
 
     def _move(self, link: _Link, ready: set[int], budget: int, cut: int | None) -> None:
         try:
@@ -216,8 +217,7 @@ class FaultProxy:
                 pipe.waiting += data
                 pipe.moved += len(data)
                 self._allowance -= len(data)
-                if any(link.up is pipe for link in self._links):
-                    self.bytes_up += len(data)
+                self.bytes_up += len(data) if pipe.upward else 0
         if pipe.waiting:
             try:
                 del pipe.waiting[: pipe.target.send(pipe.waiting)]

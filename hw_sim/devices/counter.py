@@ -47,13 +47,13 @@ def layout(width: int) -> Layout:
 
 
 def crc8(data: bytes) -> int:
-    """CRC-8/SMBUS: polynomial 0x07, initial value 0."""
+    """CRC-8/I-432-1 (ITU-T I.432.1): polynomial 0x07, start 0, result XOR 0x55, so that counter 0 is not all black."""
     crc = 0
     for byte in data:
         crc ^= byte
         for _ in range(8):
             crc = (crc << 1 ^ 0x07 if crc & 0x80 else crc << 1) & 0xFF
-    return crc
+    return crc ^ 0x55
 
 
 def encode(counter: int) -> int:

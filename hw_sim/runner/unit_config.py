@@ -19,7 +19,7 @@ def write_unit_config(layout: Layout, unit_id: str, overrides: dict[str, Any], a
         "board": {"module": "hw_sim.board", "options": {"world": str(layout.world_socket)}},
         "storage": {"data_dir": str(layout.unit), "run_dir": str(layout.run)},
         "sealing": {"recipients": list(agency.recipients)},
-        "trust": {"dir": str(layout.trust)},
+        "trust": {"dir": str(layout.config / "trust")},
         "uplink": {"store_url": agency.store_url, "tls_dir": str(layout.tls)},
         "mqtt": {"host": agency.mqtt_host, "port": agency.mqtt_port},
     }

@@ -1,4 +1,4 @@
-"""H.264 byte streams (ITU-T H.264 Annex B) to the length-prefixed samples of MP4 (ISO/IEC 14496-15); no NAL unit is lost."""
+"""H.264 byte streams (ITU-T H.264 Annex B) to the length-prefixed samples of MP4 (ISO/IEC 14496-15)."""
 
 from __future__ import annotations
 

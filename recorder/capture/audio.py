@@ -1,7 +1,7 @@
 """Microphone blocks → AAC-LC packets stamped in CLOCK_BOOTTIME. One encoder for the whole life of the worker.
 
-A microphone that stalls, overflows or vanishes never stops anything: silence stands in for what it did not deliver, counted,
-and reported as ``microphone-fault`` from onset to end.
+A microphone that stalls, overflows or vanishes never stops anything: silence stands in for what it did not deliver,
+counted and reported as ``microphone-fault`` from onset to end.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ _LINE_MOST: Final = 1 << 20
 
 
 class Link:
-    """Connects at once (raises OSError). ``receive`` gets every message but ``ack`` on the reader thread; ``closed`` is called
-    once when the connection ends, from either side."""
+    """Connects at once (raises OSError). ``receive`` gets every message but ``ack`` on the reader thread; ``closed`` is
+    called once when the connection ends, from either side."""
 
     def __init__(
         self, path: Path, hello: Hello, receive: Callable[[ToWorker], None], closed: Callable[[], None]

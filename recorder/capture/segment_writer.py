@@ -1,7 +1,7 @@
-"""One segment file: plain entries in, sealed and durable entries out. Write, then ``fdatasync``, then report: in this order.
+"""One segment file: plain entries in, sealed and durable entries out. Write, ``fdatasync``, report: in this order.
 
-Any OSError leaves the file as it is, for ever: after a failed ``fdatasync`` nobody knows what the disk holds, and a sealed file
-cannot be continued anyway. What was durable before it stays signed and whole.
+Any OSError leaves the file as it is, for ever: after a failed ``fdatasync`` nobody knows what the disk holds, and a
+sealed file cannot be continued anyway. What was durable before it stays signed and whole.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from recorder.capture.boxes import FREE_LAST
 from recorder.evidence.encoding import b64u
 from recorder.evidence.files import Files
+
+_ROOM_TO_BEGIN: Final = 4 << 20
+"""Bytes. Without room for some seconds no segment is begun: a full disk would be littered with files of one entry."""
 
 
 class Sealer(Protocol):
@@ -57,8 +60,8 @@ class Totals:
 
 
 class SegmentFile:
-    """Creates ``path`` at once (raises OSError). ``sealer`` None: stored bytes are the plain bytes. ``reserve_bytes`` of the
-    file system stay free for the journal: media is refused with ENOSPC before it would take them."""
+    """Creates ``path`` at once (raises OSError). ``sealer`` None: stored bytes are the plain bytes. ``reserve_bytes`` of
+    the file system stay free for the journal: media is refused with ENOSPC before it would take them."""
 
     def __init__(self, files: Files, path: Path, sealer: Sealer | None, reserve_bytes: int) -> None:
         self._files = files
@@ -71,7 +74,7 @@ class SegmentFile:
         self._stored_digest = hashlib.sha256()
         self._plain_digest = hashlib.sha256()
         files.make_dir(path.parent)
-        self._keep_reserve(0)
+        self._keep_reserve(_ROOM_TO_BEGIN)
         self._file = files.create(path)
 
     @property

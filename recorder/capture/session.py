@@ -51,6 +51,7 @@ class Session:
         self._interleaver = Interleaver(audio is not None)
         self._preroll_audio = preroll_audio is not None
         self._preroll_order = Interleaver(self._preroll_audio)
+        self._pause_s = 0.0
         self._fresh = True
         self._began_us = self._frame_seen_us = self._flushed_us = context.clock.boottime_us()
         self._live_ended_us = 0
@@ -69,6 +70,13 @@ class Session:
         self._reason = reason
         self._live.splitter.stop(at_us, self._post_us if post_event and reason == "stop" else 0)
 
+    def finish_now(self) -> None:
+        """End with what has been taken, whatever the clock says."""
+        if self._live is not None:
+            self._feed(self._live, self._interleaver.drain())
+        if self._live is not None:
+            self._end_live(self._live)
+
     def camera_failed(self) -> None:
         """The camera's delivery ended: close what it delivered, go on when it comes back."""
         if self._live is not None:
@@ -79,6 +87,7 @@ class Session:
     def step(self, timeout_s: float) -> bool:
         """One piece of work, waiting at most ``timeout_s`` for a packet. False when the session is finished."""
         now_us = self._context.clock.boottime_us()
+        self._pause_s = timeout_s
         if self._live is not None:
             self._step_live(self._live, now_us, 0.0 if self._fresh or self._preroll is not None else timeout_s)
         elif self._preroll is not None:
@@ -92,7 +101,7 @@ class Session:
             if live.splitter.overdue(now_us):
                 self._end_live(live)  # the officer has stopped and the disk still refuses: nothing more can be saved
             else:
-                self._log.pause(timeout_s or 0.05)
+                self._log.pause(self._pause_s)
             return
         live.work()
         item = self._log.take(timeout_s)
@@ -138,7 +147,7 @@ class Session:
     def _step_preroll(self, preroll: SegmentStream, now_us: int) -> None:
         if preroll.blocked(now_us):
             if self._live is None:
-                self._log.pause(0.05)
+                self._log.pause(self._pause_s)
             return
         preroll.work()
         for _ in range(_PREROLL_BATCH):

@@ -3,9 +3,10 @@
 A value the unit process last told more than two seconds before the fragment's end is written as stale and never passed off
 as fresh; a position appears in the fragment in whose time it was received, once.
 
-Fields: ``v`` 1 · ``from_us`` ``to_us`` media time (boot-time) · ``stale`` nothing fresh from the unit process · ``fixes`` positions
-received within · ``position_stale`` no fix in the last two seconds · ``lux`` ambient light · ``scene_lux`` ``exposure_us`` ``gain`` of
-the sensor · ``night`` ``lamp`` · ``battery_percent`` · ``temperature_c`` · ``dropped_frames`` since the worker started. null: unknown.
+Fields: ``v`` 1 · ``from_us`` ``to_us`` media time (boot-time) · ``stale`` nothing fresh from the unit process ·
+``fixes`` positions received within · ``position_stale`` no fix in the last two seconds · ``lux`` ambient light ·
+``scene_lux`` ``exposure_us`` ``gain`` of the sensor · ``night`` ``lamp`` · ``battery_percent`` · ``temperature_c`` ·
+``dropped_frames`` since the worker started. null: unknown.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class TelemetryBook:
                 self._fixes.popleft()
 
     def at(self, from_us: int, to_us: int) -> tuple[Telemetry | None, list[Position], Position | None]:
-        """The newest state known at ``to_us``, the fixes received in ``[from_us, to_us)``, the newest fix before ``to_us``."""
+        """Newest state known at ``to_us``, fixes received in ``[from_us, to_us)``, newest fix before ``to_us``."""
         with self._lock:
             state = next((state for state in reversed(self._states) if state.at_us <= to_us), None)
             fixes = [fix for fix in self._fixes if from_us <= fix.received_us < to_us]

@@ -1,4 +1,4 @@
-"""What the unit process told the worker to seal to and to write into the picture, and the snapshot of it at segment-open."""
+"""What the unit process told the worker to seal to and to write into the picture; the snapshot at segment-open."""
 
 from __future__ import annotations
 

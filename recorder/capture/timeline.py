@@ -1,9 +1,9 @@
-"""Which sample was heard when: the microphone counts samples by its own crystal, the picture is stamped by CLOCK_BOOTTIME. Pure.
+"""Which sample was heard when: the microphone counts by its own crystal, the picture by CLOCK_BOOTTIME. Pure.
 
-Capture time of sample i = offset + i / rate. Reads are late by scheduling but never early, so the offset is the minimum over a
-window of (time of return − samples so far / rate), slewed: drift of the crystal goes into it a window at a time.
-Lost samples show as a lasting jump of that minimum and are made up with silence; samples that come after silence was put in
-their place are dropped.
+Capture time of sample i = offset + i / rate. Reads are late by scheduling but never early, so the offset is the minimum
+over a window of (time of return - samples so far / rate), slewed: the crystal's drift goes into it a window at a time.
+Lost samples show as a lasting jump of that minimum and are made up with silence; samples that come after silence was put
+in their place are dropped.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The visible mark in each frame: device number, certificate numbers (执法证号), date and time +08:00 to a tenth of a second.
+"""The visible mark in each frame: device number, certificate numbers (执法证号), time +08:00 to a tenth of a second.
 
 Pillow draws each glyph once; a frame costs one copy of a ready strip into the luma plane at the bottom left, and only the
 characters of the time that changed are set anew. The strip is opaque: dark letters on bright ground must stay readable.
@@ -60,7 +60,7 @@ class GlyphAtlas:
 
 
 class Watermark:
-    """``paint`` is a ``ports.FramePainter``. ``set_text`` may be called from any thread and holds from the next frame on."""
+    """``paint`` is a ``ports.FramePainter``. ``set_text`` may come from any thread and holds from the next frame on."""
 
     def __init__(self, clock: Clock, margin: int, height: int, device_id: str) -> None:
         self._clock = clock

@@ -19,6 +19,13 @@ TONE_S = 0.12
 MOMENT_US = 1_200_000
 """How long a momentary indication (marked, stopped) holds the lights before the lasting one is back."""
 
+REMIND_US = 20_000_000
+"""An alarm that lasts is heard again after so long (the alarm grammar officers know from the market's cameras)."""
+
+ALARMS = ("fault", "clock-not-set")
+"""Laid over whatever is shown, the last one on top. A clock that is not set is an alarm of its own: evidence without a
+time is worth less."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -48,7 +55,7 @@ def once_on(pattern: tuple[int, ...], since_us: int, now_us: int) -> bool:
 
 
 class IndicatorState:
-    """Pure: lasting and momentary indications and faults over time."""
+    """Pure: the lasting indication, a momentary one before it, and alarms laid over both."""
 
     def __init__(self, table: Mapping[str, Indication]) -> None:
         self._table = table
@@ -56,6 +63,8 @@ class IndicatorState:
         self._base_us = 0
         self._moment: str | None = None
         self._moment_us = 0
+        self._alarms: dict[str, int] = {}
+        self._heard_us: dict[str, int] = {}
 
     def show(self, name: str, momentary: bool, now_us: int) -> tuple[int, ...]:
         """Begin an indication; returns the tones to play (Hz, 0 = pause). An unknown name shows nothing new."""
@@ -66,21 +75,50 @@ class IndicatorState:
             self._moment, self._moment_us = name, now_us
         elif name != self._base:
             self._base, self._base_us = name, now_us
+            self._heard_us[name] = now_us
         else:
             return ()
         return indication.tone_hz
+
+    def alarm(self, name: str, on: bool, now_us: int) -> tuple[int, ...]:
+        """Lay an alarm (one of ``ALARMS``) over the indication or take it away; returns the tones of a new one."""
+        if not on or name not in self._table:
+            self._alarms.pop(name, None)
+            return ()
+        if name in self._alarms:
+            return ()
+        self._alarms[name] = self._heard_us[name] = now_us
+        return self._table[name].tone_hz
+
+    def reminder(self, now_us: int) -> tuple[int, ...]:
+        """Tones due again: an interruption as long as it lasts, an alarm only in standby, so that a recording is not
+        full of beeps."""
+        names = [self._base] if self._base == "interrupted" else []
+        if self._base == "standby":
+            names += [name for name in ALARMS if name in self._alarms]
+        for name in names:
+            if now_us - self._heard_us.get(name, now_us) >= REMIND_US:
+                self._heard_us[name] = now_us
+                return self._table[name].tone_hz
+        return ()
 
     def look(self, now_us: int) -> Look:
         if self._moment is not None and now_us - self._moment_us >= MOMENT_US:
             self._moment = None
         name, since = (self._moment, self._moment_us) if self._moment else (self._base, self._base_us)
-        indication = self._table.get(name or "")
-        if indication is None:
-            return Look({}, False)
-        lights: dict[str, bool] = {
-            colour: light_on(pattern, since, now_us) for colour, pattern in indication.light.items()
-        }
-        return Look(lights, once_on(indication.vibrate_ms, since, now_us))
+        lights: dict[str, bool] = {}
+        vibrate = False
+        shown = [(name, since), *((alarm, self._alarms[alarm]) for alarm in ALARMS if alarm in self._alarms)]
+        for layer, (layer_name, began_us) in enumerate(shown):
+            indication = self._table.get(layer_name or "")
+            if indication is None:
+                continue
+            for colour, pattern in indication.light.items():
+                # An alarm leaves the colours it has no pattern for: red goes on saying that the camera records.
+                if pattern or not layer:
+                    lights[colour] = light_on(pattern, began_us, now_us)
+            vibrate = vibrate or once_on(indication.vibrate_ms, began_us, now_us)
+        return Look(lights, vibrate)
 
 
 def tones(frequencies: tuple[int, ...]) -> Samples:
@@ -102,16 +140,23 @@ class Indicators:
         self._last: dict[str, bool] = {}
 
     def show(self, name: str, momentary: bool, now_us: int) -> None:
-        frequencies = self._state.show(name, momentary, now_us)
-        if frequencies and self._speaker is not None:
-            self._speaker.play(tones(frequencies), TONE_RATE)
+        self._play(self._state.show(name, momentary, now_us))
         self.step(now_us)
+
+    def alarm(self, name: str, on: bool, now_us: int) -> None:
+        """State at any time whether an alarm of ``ALARMS`` is present; only news is heard."""
+        self._play(self._state.alarm(name, on, now_us))
 
     def step(self, now_us: int) -> None:
         """Call each 50-100 ms: only changes reach the outputs."""
+        self._play(self._state.reminder(now_us))
         look = self._state.look(now_us)
         wanted = {f"led_{colour}": on for colour, on in look.lights.items()} | {"vibration": look.vibrate}
         for name, on in wanted.items():
             if name in self._outputs and self._last.get(name) != on:
                 self._outputs[name].set(on)
                 self._last[name] = on
+
+    def _play(self, frequencies: tuple[int, ...]) -> None:
+        if frequencies and self._speaker is not None:
+            self._speaker.play(tones(frequencies), TONE_RATE)

@@ -9,22 +9,10 @@ order of events: at most one session; a start is refused only because one runs a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
 from typing import Literal
 
 from recorder.channel import messages
-from recorder.config.models import RecorderConfig
-from recorder.evidence.records import (
-    InterruptionCause,
-    Mark,
-    Record,
-    SessionStart,
-    SessionStop,
-    ShiftEnd,
-    ShiftStart,
-    Standby,
-)
+from recorder.evidence.records import Mark, Record, SessionStart
 from recorder.session import events as ev
 from recorder.session import restart
 from recorder.session.camera_track import CameraTrack
@@ -41,70 +29,18 @@ from recorder.session.effects import (
     ShutdownComplete,
     WriteRecord,
 )
+from recorder.session.session_state import Camera, Session, StopReason
+from recorder.session.session_state import MachineSettings as MachineSettings
+from recorder.session.session_state import State as State
+from recorder.session.shift_account import ShiftAccount
 
 BaseIndication = Literal["standby", "recording", "interrupted"]
-
-
-class State(Enum):
-    STANDBY = "standby"
-    RECORDING = "recording"
-    STOPPING = "stopping"
-    OFF = "off"
-
 
 STOP_GRACE_US = 5_000_000
 """After stop and post-event a worker has so long to close; then it is killed, and after as long again it is given up."""
 
-STOP_SEAM_US = 500_000
-"""Media ending so long before the stop request was cut short by something: a gap, not the latency of stopping."""
-
 IDLE_STOP_US = 1_000_000
 """A camera that is in a gap when the session stops may still report a segment that was on its way."""
-
-
-@dataclass(frozen=True, slots=True)
-class MachineSettings:
-    """``cameras`` in the order of the configuration; times in microseconds."""
-
-    cameras: tuple[str, ...]
-    auto_shift: bool
-    resume_open_recording: bool
-    standby_interval_us: int
-    post_event_us: int
-
-    @classmethod
-    def of(cls, config: RecorderConfig) -> MachineSettings:
-        return cls(
-            cameras=tuple(config.cameras),
-            auto_shift=config.session.auto_shift,
-            resume_open_recording=config.session.resume_open_recording,
-            standby_interval_us=round(config.session.standby_interval_s * 1e6),
-            post_event_us=round(config.capture.post_event_s * 1e6),
-        )
-
-
-@dataclass(slots=True)
-class _Camera:
-    """A worker as the machine sees it, session or not. ``open``: segment id → session id of files not closed yet."""
-
-    ready: bool = False
-    down: tuple[InterruptionCause, str] | None = None
-    fault: InterruptionCause | None = None
-    open: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Session:
-    session_id: str
-    start_us: int
-    tracks: dict[str, CameraTrack]
-    segment_count: int = 0
-    commanded: set[str] = field(default_factory=set)
-    finished: set[str] = field(default_factory=set)
-    stop_reason: Literal["button", "command", "remote", "shutdown"] | None = None
-    stop_us: int = 0
-    deadlines: dict[str, int] = field(default_factory=dict)
-    killed: set[str] = field(default_factory=set)
 
 
 class SessionMachine:
@@ -115,14 +51,13 @@ class SessionMachine:
         self._new_id = new_id
         self._now = 0
         self._bootseed = ""
-        self._cursor_us = 0
-        self._shift_id: str | None = None
-        self._session: _Session | None = None
+        self._shift = ShiftAccount(settings.standby_interval_us, new_id)
+        self._session: Session | None = None
         self._pending: ev.StartRequested | None = None
         self._power_off = False
         self._off = False
         self._base: BaseIndication | None = None
-        self._cameras = {camera_id: _Camera() for camera_id in settings.cameras}
+        self._cameras = {camera_id: Camera() for camera_id in settings.cameras}
 
     # --- what others may look at -------------------------------------------------------------------------------------
 
@@ -136,7 +71,7 @@ class SessionMachine:
 
     @property
     def shift_id(self) -> str | None:
-        return self._shift_id
+        return self._shift.shift_id
 
     @property
     def session_id(self) -> str | None:
@@ -153,7 +88,7 @@ class SessionMachine:
         """When the next ``Tick`` is needed (boot-time); None when only another event can change anything."""
         if self._off or not self._bootseed:
             return None
-        times = [self._cursor_us + self._settings.standby_interval_us] if self._in_standby() else []
+        times = [self._shift.next_us] if self._in_standby() else []
         if self._session is not None and self._session.stop_reason is not None:
             times += [t for name, t in self._session.deadlines.items() if name not in self._session.finished]
         return min(times, default=None)
@@ -204,7 +139,7 @@ class SessionMachine:
             return []
         effects = self._check_deadlines()
         effects += self._finish_when_done()
-        if self._in_standby() and self._now - self._cursor_us >= self._settings.standby_interval_us:
+        if self._in_standby() and self._now >= self._shift.next_us:
             effects += self._standby_to(self._now)
         if self._power_off and self._session is None:
             effects += self._end_of_power()
@@ -218,62 +153,49 @@ class SessionMachine:
 
     def _unit_started(self, event: ev.UnitStarted) -> list[Effect]:
         self._bootseed = event.bootseed
-        self._cursor_us = self._now
-        effects: list[Effect] = []
         previous = event.previous
+        self._shift.resume(self._now, previous.shift_id if previous is not None else None)
+        effects: list[Effect] = []
         if previous is not None:
-            self._shift_id = previous.shift_id
             plan = restart.plan(event, self._now, self._settings, self._new_id)
             effects += [WriteRecord(record) for record in plan.records]
             if plan.tracks is not None and previous.session is not None:
-                self._session = _Session(
+                self._session = Session(
                     session_id=previous.session.session_id,
-                    start_us=self._now,
                     tracks=plan.tracks,
                     segment_count=previous.session.segment_count,
                 )
-        if self._shift_id is None and self._settings.auto_shift:
+        if self._shift.shift_id is None and self._settings.auto_shift:
             effects += self._shift_start("auto")
         return effects
 
     def _shift_start(self, trigger: Literal["auto", "officer", "remote"]) -> list[Effect]:
-        self._shift_id = self._new_id()
-        return [Rotate(), WriteRecord(ShiftStart(shift_id=self._shift_id, trigger=trigger))]
+        return [Rotate(), WriteRecord(self._shift.start(trigger))]
 
     def _shift_request(self, event: ev.ShiftStartRequested | ev.ShiftEndRequested) -> list[Effect]:
         if self._power_off:
             return [_POWERING_OFF]
         if isinstance(event, ev.ShiftStartRequested):
-            if self._shift_id is not None:
+            if self._shift.shift_id is not None:
                 return [Refused("shift-open", "班次已经开始", "a shift is open already")]
             effects = self._standby_to(self._now) if self._in_standby() else []
             return effects + self._shift_start(event.trigger)
-        if self._shift_id is None:
+        if self._shift.shift_id is None:
             return [Refused("no-shift", "没有进行中的班次", "no shift is open")]
         if self._session is not None:
             return [Refused("recording", "正在记录，不能结束班次", "recording: the shift cannot end")]
-        effects = self._standby_to(self._now)
-        effects.append(WriteRecord(ShiftEnd(shift_id=self._shift_id, trigger=event.trigger)))
-        self._shift_id = None
-        return effects
+        return self._standby_to(self._now) + _writes(self._shift.end(event.trigger))
 
     def _in_standby(self) -> bool:
-        """On and not recording: no session, or one whose first media is still to come (its worker is starting)."""
-        if self._session is None:
-            return True
-        tracks = self._session.tracks.values()
-        return not any(t.started for t in tracks) and any(t.gap is None for t in tracks)
+        """On and not recording: no session, or one whose first media is still to come."""
+        return self._session is None or self._session.waiting
 
     def _standby_to(self, to_us: int) -> list[Effect]:
-        if to_us <= self._cursor_us:
-            return []
-        from_us, self._cursor_us = self._cursor_us, to_us
+        records = self._shift.standby_to(to_us)
         if self._session is not None:
             for track in self._session.tracks.values():
-                track.owed_us = max(track.owed_us, to_us)
-        if self._shift_id is None:
-            return []  # outside a shift no time is owed
-        return [WriteRecord(Standby(shift_id=self._shift_id, from_us=from_us, to_us=to_us))]
+                track.owed_us = max(track.owed_us, self._shift.covered_us)
+        return _writes(records)
 
     def _power_goes_off(self) -> list[Effect]:
         if self._power_off:
@@ -283,12 +205,8 @@ class SessionMachine:
         return [] if self._session is None else self._stop_session("shutdown")
 
     def _end_of_power(self) -> list[Effect]:
-        effects = self._standby_to(self._now)
-        if self._shift_id is not None:
-            effects.append(WriteRecord(ShiftEnd(shift_id=self._shift_id, trigger="power-off")))
-            self._shift_id = None
         self._off = True
-        return [*effects, ShutdownComplete()]
+        return [*self._standby_to(self._now), *_writes(self._shift.end("power-off")), ShutdownComplete()]
 
     # --- start, stop, mark -------------------------------------------------------------------------------------------
 
@@ -307,16 +225,16 @@ class SessionMachine:
         session_id = self._new_id()
         # One record at the boundary, so that a crash right after the press leaves no unaccounted second.
         effects = self._standby_to(self._now)
-        if self._shift_id is None:
+        if self._shift.shift_id is None:
             effects += self._shift_start("auto")
         tracks = {
             name: CameraTrack(name, session_id, self._bootseed, self._new_id, owed_us=self._now, fault=camera.fault)
             for name, camera in self._cameras.items()
         }
-        self._session = _Session(session_id, self._now, tracks)
+        self._session = Session(session_id, tracks)
         start = SessionStart(
             session_id=session_id,
-            shift_id=self._shift_id,
+            shift_id=self._shift.shift_id,
             trigger=event.trigger,
             resumes=None,
             at_us=self._now,
@@ -333,7 +251,7 @@ class SessionMachine:
                 effects += _writes(tracks[name].interrupt(*camera.down))
         return effects
 
-    def _command(self, session: _Session, camera_id: str) -> list[Effect]:
+    def _command(self, session: Session, camera_id: str) -> list[Effect]:
         """Tell a ready worker to record. Pre-roll only before the session's first media: after a gap the ring of the new
         worker holds nothing older than the live segment."""
         track = session.tracks[camera_id]
@@ -349,7 +267,7 @@ class SessionMachine:
             return [Refused("not-recording", "没有在记录", "not recording")]
         return self._stop_session(event.reason)
 
-    def _stop_session(self, reason: Literal["button", "command", "remote", "shutdown"]) -> list[Effect]:
+    def _stop_session(self, reason: StopReason) -> list[Effect]:
         session = self._session
         assert session is not None
         effects: list[Effect] = []
@@ -384,30 +302,12 @@ class SessionMachine:
 
     def _finish_when_done(self) -> list[Effect]:
         session = self._session
-        if session is None or session.stop_reason is None or len(session.finished) < len(session.tracks):
+        if session is None or not session.done:
             return []
-        effects: list[Effect] = []
-        anything = any(track.started for track in session.tracks.values())
-        for track in session.tracks.values():
-            owes = anything if not track.started else track.covered_until_us < session.stop_us - STOP_SEAM_US
-            if owes and track.gap is None:
-                effects += _writes(track.interrupt(track.fault or "unknown", "no media up to the stop"))
-        at_us = max([session.stop_us, *(t.covered_until_us for t in session.tracks.values() if t.started)])
-        ends = [at_us if t.gap is not None else t.covered_until_us for t in session.tracks.values()]
-        effects.append(
-            WriteRecord(
-                SessionStop(
-                    session_id=session.session_id,
-                    reason=session.stop_reason,
-                    at_us=at_us,
-                    segment_count=session.segment_count,
-                )
-            )
-        )
-        self._cursor_us = max(self._cursor_us, min(ends))
+        records, uncovered_us = session.end()
         self._session = None
-        # Written at once, not at the next interval: after a crash nothing else says that the session's end is behind us.
-        effects += self._standby_to(self._now)
+        self._shift.session_ended(uncovered_us)
+        effects = _writes(records) + self._standby_to(self._now)
         if self._pending is not None:
             pending, self._pending = self._pending, None
             effects += self._begin(pending)
@@ -454,8 +354,9 @@ class SessionMachine:
             return effects + _writes(track.lost(cause, event.detail))
         if event.camera_id not in session.finished:
             session.finished.add(event.camera_id)
-            short = track.covered_until_us < session.stop_us - STOP_SEAM_US
-            records = track.lost(cause, event.detail) if short else track.settle_all(cause, event.detail)
+            records = (
+                track.lost(cause, event.detail) if session.is_short(track) else track.settle_all(cause, event.detail)
+            )
             effects += _writes(records)
         return effects
 
@@ -474,11 +375,12 @@ class SessionMachine:
         camera = self._cameras[message.camera_id]
         camera.open[message.segment_id] = message.session_id
         record = WriteRecord(segment_open(message, event.overlay))
-        session = self._session
-        if session is None or message.session_id != session.session_id or message.camera_id in session.finished:
+        session = self._session_of(message)
+        if session is not None:
+            session.segment_count += 1
+        if session is None or message.camera_id in session.finished:
             # Data of a session that is over: recorded all the same (promise 2), and the worker is told again.
             return [record, SendStop(message.camera_id, message.session_id, "stop")] if camera.ready else [record]
-        session.segment_count += 1
         effects: list[Effect] = []
         if message.role != "preroll" and self._in_standby():
             effects += self._standby_to(message.media_start_us)
@@ -489,8 +391,8 @@ class SessionMachine:
         camera = self._cameras[message.camera_id]
         camera.open.pop(message.segment_id, None)
         effects: list[Effect] = [WriteRecord(segment_close(message))]
-        session = self._session
-        if session is None or message.session_id != session.session_id:
+        session = self._session_of(message)
+        if session is None:
             return effects
         stopping = session.stop_reason is not None
         effects += _writes(session.tracks[message.camera_id].closed(message, stopping))
@@ -502,6 +404,13 @@ class SessionMachine:
                 effects.append(RecoverSegment(session.session_id, segment_id, message.camera_id))
             session.finished.add(message.camera_id)
         return effects
+
+    def _session_of(self, message: messages.Opened | messages.Closed) -> Session | None:
+        """The running session, if the message belongs to it."""
+        session = self._session
+        if session is None or message.session_id != session.session_id or message.camera_id not in session.tracks:
+            return None
+        return session
 
     def _base_indication(self) -> BaseIndication:
         if self._session is None:

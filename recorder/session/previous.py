@@ -18,6 +18,9 @@ def previous_of(state: JournalState) -> Previous | None:
     known = [_moment(moment) for moment in moments if moment is not None]
     if last is None or not known:
         return None
+    if last.typ == "session-stop":
+        # The session's media reached at least up to here; the standby record behind it was not written any more.
+        known.append(Moment(last.uptime_us, last.bootseed, round(last.iat * 1e6)))
     accounted = known[0]
     for moment in known[1:]:
         accounted = _later(accounted, moment, last.bootseed)

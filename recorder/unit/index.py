@@ -1,8 +1,14 @@
-"""The SQLite index: what is where, for quick answers. Deleting it loses nothing; it is rebuilt from the journal."""
+"""The SQLite index: what is where, for quick answers. Deleting it loses nothing; it is rebuilt from the journal.
+
+Because it is only that, no error of it may stop a recording: a file that cannot be read is thrown away, and when the disk
+refuses, the index goes on in memory and the file catches up at the next start.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,43 +17,47 @@ from sqlite_utils import Database
 from recorder.evidence import jws
 from recorder.session.retention import Held
 
+log = logging.getLogger("recorder.index")
+
 
 class Index:
     """``index.db`` beside the journal. ``apply`` every record in order; ``last_seq`` tells where to catch up from."""
 
     def __init__(self, path: Path) -> None:
-        self._db = Database(str(path))
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")  # an index may lag after a power cut: it catches up
-        self._create()
+        self._path = path
+        self.in_memory = False
+        self._db = self._open()
 
-    def _create(self) -> None:
-        self._db.table("progress").create({"id": int, "last_seq": int, "journal_id": str}, pk="id", if_not_exists=True)
-        self._db.table("segments").create(
-            {
-                "segment_id": str,
-                "session_id": str,
-                "camera_id": str,
-                "role": str,
-                "sealed": int,
-                "state": str,
-                "size": int,
-                "sha256": str,
-                "closed_wall_us": int,
-                "receipt_digest": str,
-                "media_start_us": int,
-                "media_end_us": int,
-            },
-            pk="segment_id",
-            if_not_exists=True,
-        )
-        self._db.table("segments").create_index(["state"], if_not_exists=True)
-        self._db.table("receipts").create({"receipt_id": str}, pk="receipt_id", if_not_exists=True)
-        self._db.table("gaps").create(
-            {"gap_id": str, "session_id": str, "cause": str, "duration_us": int, "explained": int},
-            pk="gap_id",
-            if_not_exists=True,
-        )
+    def _open(self) -> Database:
+        for _ in range(2):
+            try:
+                return _prepared(sqlite3.connect(self._path))
+            except sqlite3.Error as error:
+                log.error("index.unusable", extra={"fields": {"path": str(self._path), "error": str(error)}})
+            try:
+                for suffix in ("", "-wal", "-shm"):
+                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            except OSError as error:
+                log.error("index.unusable", extra={"fields": {"path": str(self._path), "error": str(error)}})
+                break
+        self.in_memory = True
+        return _prepared(sqlite3.connect(":memory:"))
+
+    def _write(self, act: Callable[[], None]) -> None:
+        """Do it in the file; when the disk refuses, go on with a copy in memory and do it there."""
+        try:
+            with self._db.atomic():
+                act()
+        except sqlite3.Error as error:
+            if self.in_memory:
+                raise
+            log.error("index.in-memory", extra={"fields": {"path": str(self._path), "error": str(error)}})
+            copy = sqlite3.connect(":memory:")
+            self._db.conn.backup(copy)
+            self._db.close()
+            self._db, self.in_memory = Database(copy), True
+            with self._db.atomic():
+                act()
 
     def last_seq(self, journal_id: str) -> int:
         """The last applied ``seq`` of this journal, -1 when the index is new or belongs to another one."""
@@ -58,21 +68,31 @@ class Index:
 
     def reached(self, journal_id: str, seq: int) -> None:
         """Everything up to ``seq`` is in the index (records it has no use for included)."""
-        self._db.table("progress").upsert({"id": 1, "last_seq": seq, "journal_id": journal_id}, pk="id")
+        row = {"id": 1, "last_seq": seq, "journal_id": journal_id}
+        self._write(lambda: self._upsert("progress", row, "id"))
 
     def clear(self) -> None:
-        for table in ("segments", "gaps", "receipts", "progress"):
-            self._db.table(table).delete_where()
+        def act() -> None:
+            for table in ("segments", "gaps", "receipts", "progress"):
+                self._db.table(table).delete_where()
+
+        self._write(act)
 
     def apply(self, records: Iterable[tuple[str, dict[str, Any]]]) -> None:
-        """Apply ``(typ, payload)`` in order, in one transaction; records already applied are skipped."""
-        with self._db.atomic():
-            last: tuple[int, str] | None = None
-            for typ, payload in records:
+        """Apply ``(typ, payload)`` in order, in one transaction. Applying a record again changes nothing."""
+        batch = list(records)
+
+        def act() -> None:
+            for typ, payload in batch:
                 self._one(typ, payload)
-                last = payload["seq"], payload["journal_id"]
-            if last is not None:
-                self._db.table("progress").upsert({"id": 1, "last_seq": last[0], "journal_id": last[1]}, pk="id")
+            last = batch[-1][1]
+            self._upsert("progress", {"id": 1, "last_seq": last["seq"], "journal_id": last["journal_id"]}, "id")
+
+        if batch:
+            self._write(act)
+
+    def _upsert(self, table: str, row: dict[str, Any], key: str) -> None:
+        self._db.table(table).upsert(row, pk=key)
 
     def _one(self, typ: str, p: dict[str, Any]) -> None:
         segments = self._db.table("segments")
@@ -166,7 +186,7 @@ class Index:
 
     def removed(self, segment_id: str) -> None:
         """The released segment's file is gone."""
-        self._db.table("segments").update(segment_id, {"state": "removed"})
+        self._write(lambda: self._upsert("segments", {"segment_id": segment_id, "state": "removed"}, "segment_id"))
 
     def pending(self) -> tuple[int, int]:
         """(segments, bytes) that are closed and have no believed receipt."""
@@ -180,3 +200,47 @@ class Index:
 
     def close(self) -> None:
         self._db.close()
+
+
+def _prepared(connection: sqlite3.Connection) -> Database:
+    """The database with its tables. Raises sqlite3.Error, the connection closed, when it cannot be used."""
+    try:
+        db = Database(connection)
+        if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("quick_check failed")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")  # an index may lag after a power cut: it catches up
+        _create(db)
+    except BaseException:
+        connection.close()
+        raise
+    return db
+
+
+def _create(db: Database) -> None:
+    db.table("progress").create({"id": int, "last_seq": int, "journal_id": str}, pk="id", if_not_exists=True)
+    db.table("segments").create(
+        {
+            "segment_id": str,
+            "session_id": str,
+            "camera_id": str,
+            "role": str,
+            "sealed": int,
+            "state": str,
+            "size": int,
+            "sha256": str,
+            "closed_wall_us": int,
+            "receipt_digest": str,
+            "media_start_us": int,
+            "media_end_us": int,
+        },
+        pk="segment_id",
+        if_not_exists=True,
+    )
+    db.table("segments").create_index(["state"], if_not_exists=True)
+    db.table("receipts").create({"receipt_id": str}, pk="receipt_id", if_not_exists=True)
+    db.table("gaps").create(
+        {"gap_id": str, "session_id": str, "cause": str, "duration_us": int, "explained": int},
+        pk="gap_id",
+        if_not_exists=True,
+    )

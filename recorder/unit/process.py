@@ -366,6 +366,9 @@ class UnitProcess:
         self.p.custody.poll(now, wall)
         low = self.p.custody.reserve_is_short()
         self._fault("storage-full", "storage", low, {"free_bytes": self.p.custody.free_bytes})
+        present = set(self.p.faults.present())
+        self.p.indicators.alarm("clock-not-set", "clock-not-set" in present, now)
+        self.p.indicators.alarm("fault", bool(present - {"clock-not-set"}), now)
 
     def _fault(self, code: str, component: str, present: bool, evidence: dict[str, Any]) -> None:
         record = self.p.faults.report(code, component, present, self.now_us(), evidence)

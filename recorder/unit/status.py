@@ -65,7 +65,7 @@ def prometheus(status: UnitStatus) -> str:
     def metric(name: str, kind: str, text: str, values: list[tuple[str, float]]) -> None:
         lines.append(f"# HELP recorder_{name} {text}")
         lines.append(f"# TYPE recorder_{name} {kind}")
-        lines.extend(f"recorder_{name}{labels} {value:g}" for labels, value in values)
+        lines.extend(f"recorder_{name}{labels} {value!r}" for labels, value in values)
 
     metric("recording", "gauge", "1 while a session is being recorded.", [("", float(status.recording))])
     metric("storage_free_bytes", "gauge", "Free bytes of the data partition.", [("", status.free_mb * 1e6)])

@@ -20,6 +20,7 @@ from recorder.uplink.faults import DISK, JOURNAL_HOLE, JOURNAL_UNREADABLE, Uplin
 
 MAX_LINE = 1 << 20
 BLOCK = 1 << 16
+MARK = 64
 
 _NAME = re.compile(r"^(\d{12})\.jws$")
 
@@ -80,6 +81,7 @@ class JournalTail:
         self._file: JournalFile | None = None
         self._inode = 0
         self._offset = 0
+        self._last = b""
         self._synced = 0
         self._next_seq = 0
         self._fresh = True
@@ -130,6 +132,7 @@ class JournalTail:
         self._file = file
         self._inode = 0
         self._offset = 0
+        self._last = b""
         self._synced = 0
         self._fresh = True
 
@@ -164,7 +167,8 @@ class JournalTail:
             return True
         if size < self._offset:
             return True
-        return self._offset > 0 and os.pread(fd, 1, self._offset - 1) != b"\n"
+        # The end of a line is its signature: the same bytes at the same place mean the same line.
+        return os.pread(fd, len(self._last), self._offset - len(self._last)) != self._last
 
     def _consume(
         self, fd: int, size: int, max_bytes: int, files: list[JournalFile], events: list[TailEvent]
@@ -187,6 +191,7 @@ class JournalTail:
                 if not self._line(line, last, stop_seq, events):
                     return self._offset - start, True
                 self._offset += len(line) + 1
+                self._last = line[-MARK:] + b"\n"
             if len(buffer) > MAX_LINE:
                 self._report(JOURNAL_UNREADABLE.code, self._next_seq, "line longer than 1 MiB", events)
                 return self._offset - start, True

@@ -12,10 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
 from recorder.evidence.files import Files
 from recorder.uplink import es256
 from recorder.uplink.faults import RECEIPT_INVALID, UplinkFault
@@ -48,24 +44,21 @@ class StoreKey:
     def __init__(self, trust_dir: Path) -> None:
         self._path = trust_dir / "store-key.pem"
         self._stamp: tuple[int, int] | None = None
-        self._key: ec.EllipticCurvePublicKey | None = None
-        self._kid = ""
+        self._key: es256.StorePublicKey | None = None
 
-    def get(self) -> tuple[ec.EllipticCurvePublicKey, str] | None:
-        """(key, RFC 7638 thumbprint), None when there is none. Raises UplinkFault when the file is no P-256 key."""
+    def get(self) -> es256.StorePublicKey | None:
+        """The pinned key, None when there is none. Raises UplinkFault when the file is no P-256 key."""
         try:
             state = self._path.stat()
             stamp = (state.st_ino, state.st_mtime_ns)
             if stamp != self._stamp:
-                public = load_pem_public_key(self._path.read_bytes())
-                if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, ec.SECP256R1):
-                    raise ValueError("not a P-256 public key")
-                self._key, self._kid, self._stamp = public, es256.thumbprint(public), stamp
+                self._key = None
+                self._key, self._stamp = es256.StorePublicKey(self._path.read_bytes()), stamp
         except OSError:
             return None
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except ValueError as error:
             raise UplinkFault(RECEIPT_INVALID, f"{self._path}: {error}", subject=self._path.name) from error
-        return None if self._key is None else (self._key, self._kid)
+        return self._key
 
 
 class ReceiptStore:
@@ -90,10 +83,9 @@ class ReceiptStore:
             pinned = self._key.get()
             if pinned is None:
                 return receipt
-            key, kid = pinned
-            if header["kid"] != kid:
-                raise ValueError(f"kid {header['kid']!r} is not the store key's {kid}")
-            es256.verify(text, key)
+            if header["kid"] != pinned.kid:
+                raise ValueError(f"kid {header['kid']!r} is not the store key's {pinned.kid}")
+            pinned.verify(text)
         except ValueError as error:
             raise UplinkFault(RECEIPT_INVALID, str(error)[:300]) from error
         return Receipt(receipt.receipt_id, receipt.journal_id, receipt.head_seq, receipt.segments, verified=True)

@@ -144,6 +144,13 @@ class Rig:
             elif self.log.state().bytes == before:
                 return
 
+    def stop(self, at_us: int) -> None:
+        assert self.session is not None
+        self.session.stop(at_us, "stop")
+
+    def ended(self) -> bool:
+        return self.session is None
+
     def finish(self, stop_us: int, *, after_us: int = 2_000_000) -> None:
         """Stop and let time run until the session has ended."""
         assert self.session is not None

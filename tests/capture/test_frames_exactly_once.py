@@ -115,10 +115,9 @@ def test_stop_ends_with_the_last_frame_not_after_it(tmp_path: Path) -> None:
     rig.push(frames[:1])
     rig.start(frames[0].timestamp_us + 1)
     rig.push(frames[1:200])
-    assert rig.session is not None
-    rig.session.stop(frames[199].timestamp_us + 100, "stop")
+    rig.stop(frames[199].timestamp_us + 100)
     rig.push(frames[200:])
-    assert rig.session is None
+    assert rig.ended()
     check_frames(rig, frames, 0, 199)
     assert rig.closed[-1].media_end_us == frames[200].timestamp_us
 
@@ -129,10 +128,9 @@ def test_post_event_is_a_segment_of_its_own(tmp_path: Path) -> None:
     rig.push(frames[:1])
     rig.start(frames[0].timestamp_us + 1)
     rig.push(frames[1:200])
-    assert rig.session is not None
-    rig.session.stop(frames[199].timestamp_us + 100, "stop")
+    rig.stop(frames[199].timestamp_us + 100)
     rig.push(frames[200:])
-    assert rig.session is None
+    assert rig.ended()
     assert [opened.role for opened in rig.opened] == ["live", "postroll"]
     assert rig.opened[1].media_start_us == frames[210].timestamp_us
     end_us = frames[199].timestamp_us + 100 + 3_000_000
@@ -146,8 +144,7 @@ def test_pause_and_resume(tmp_path: Path) -> None:
     rig.push(frames[:1])
     rig.start(frames[0].timestamp_us + 1)
     rig.push(frames[1:200])
-    assert rig.session is not None
-    rig.session.stop(frames[199].timestamp_us + 100, "stop")
+    rig.stop(frames[199].timestamp_us + 100)
     rig.push(frames[200:400])
     second = "22222222-2222-4222-8222-222222222222"
     rig.start(frames[399].timestamp_us + 1, preroll=True, session_id=second)
@@ -164,10 +161,9 @@ def test_keyframe_behind_the_stop_stays_for_the_next_session(tmp_path: Path) -> 
     rig.push(frames[:1])
     rig.start(frames[0].timestamp_us + 1)
     rig.push(frames[1:210])
-    assert rig.session is not None
-    rig.session.stop(frames[209].timestamp_us + 100, "stop")
+    rig.stop(frames[209].timestamp_us + 100)
     rig.push(frames[210:225])
-    assert rig.session is None
+    assert rig.ended()
     rig.start(frames[224].timestamp_us + 1, session_id="22222222-2222-4222-8222-222222222222")
     rig.push(frames[225:300])
     rig.finish(frames[299].timestamp_us + 1)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from firmware_bridge.clock import SystemClock
-from firmware_bridge.ports import AudioBlock, Camera, DeviceError, Microphone
+from firmware_bridge.ports import AudioBlock, Camera, Clock, DeviceError, Microphone
 from firmware_bridge.software_encoder import RawFrame, SoftwareEncodedCamera
 from recorder.capture.worker import Worker, run_worker
 from recorder.channel.messages import (
@@ -96,7 +96,7 @@ class TestBoard:
     __test__ = False
     camera: Camera
     microphone: Microphone | None
-    clock: SystemClock = field(default_factory=SystemClock)
+    clock: Clock = field(default_factory=SystemClock)
     closed: bool = False
 
     def close(self) -> None:

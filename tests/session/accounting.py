@@ -35,6 +35,12 @@ class Account:
     down: list[Span] = field(default_factory=list)
     media: list[Span] = field(default_factory=list)
     gap: list[Span] = field(default_factory=list)
+    sessions: dict[str, tuple[list[Span], list[Span]]] = field(default_factory=dict)
+    """Session id → its media and its gaps."""
+
+    def end_gap(self, begin: int, session_id: str, end: int) -> None:
+        self.gap.append((begin, end))
+        self.sessions.setdefault(session_id, ([], []))[1].append((begin, end))
 
     @property
     def everything(self) -> list[Span]:
@@ -45,6 +51,7 @@ def account(bench: Bench, camera_id: str) -> Account:
     result = Account()
     starts: dict[str, int] = {}
     media: dict[str, Span] = {}
+    owner: dict[str, str] = {}
     gaps: dict[str, tuple[int, str]] = {}
     for line in bench.lines:
         r = line.record
@@ -58,17 +65,21 @@ def account(bench: Bench, camera_id: str) -> Account:
             result.down.append((at(r.detail["from_us"], r.detail["from_bootseed"]), at(r.detail["to_us"])))
         elif isinstance(r, rec.SegmentOpen) and r.camera_id == camera_id:
             starts[r.segment_id] = at(r.media_start_us)
+            owner[r.segment_id] = r.session_id
         elif isinstance(r, rec.Head) and r.segment_id in starts:
             media[r.segment_id] = starts[r.segment_id], at(r.entries[-1][4])
         elif isinstance(r, rec.Interruption) and r.camera_id == camera_id:
             gaps[r.gap_id] = at(r.from_us, r.from_bootseed), r.session_id
         elif isinstance(r, rec.Resumption) and r.camera_id == camera_id:
-            result.gap.append((gaps.pop(r.gap_id)[0], at(r.to_us)))
+            result.end_gap(*gaps.pop(r.gap_id), at(r.to_us))
         elif isinstance(r, rec.SessionStop):
             for gap_id in [g for g, (_, session) in gaps.items() if session == r.session_id]:
-                result.gap.append((gaps.pop(gap_id)[0], at(r.at_us)))
-    result.gap += [(begin, bench.lines[-1].true_us) for begin, _ in gaps.values()]
-    result.media = list(media.values())
+                result.end_gap(*gaps.pop(gap_id), at(r.at_us))
+    for begin, session_id in gaps.values():
+        result.end_gap(begin, session_id, bench.lines[-1].true_us)
+    for segment_id, span in media.items():
+        result.media.append(span)
+        result.sessions.setdefault(owner[segment_id], ([], []))[0].append(span)
     return result
 
 
@@ -96,7 +107,8 @@ def check_truth(bench: Bench, camera_id: str) -> None:
     """Nothing is said twice in contradiction: media is neither a gap nor down time; standby meets it by at most a GOP
     (live media begins at the keyframe before the press), or longer where another camera goes on."""
     spans = account(bench, camera_id)
-    assert overlap(spans.gap, spans.media) <= 0, "a gap over signed media"
+    for media, gaps in spans.sessions.values():
+        assert overlap(gaps, media) <= 0, "a gap over signed media"
     assert overlap(spans.down, spans.media) <= 0, "down while it recorded"
     assert overlap(spans.down, spans.standby) <= 0, "down while in standby"
     if len(bench.settings.cameras) == 1:

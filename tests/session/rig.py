@@ -95,6 +95,7 @@ class Bench:
     boot_began_us: int = -5 * SECOND
     recovered: list[str] = field(default_factory=list)
     finished: bool = False
+    unkillable: bool = False
 
     def __post_init__(self) -> None:
         self.workers = {camera: Worker(camera) for camera in self.settings.cameras}
@@ -192,7 +193,7 @@ class Bench:
         if worker.phase == "starting" and self.true_us >= worker.ready_at_us:
             worker.phase, worker.first_frame_us = "ready", self.now
             self.handle(ev.WorkerReady(self.now, worker.camera_id))
-        if worker.phase != "ready" or worker.session_id is None:
+        if worker.phase != "ready" or worker.session_id is None or self.now < worker.first_frame_us:
             return
         frames_end = self.now if worker.stalled_us is None else min(self.now, worker.stalled_us)
         if worker.segment_id is None:

@@ -184,7 +184,8 @@ KINDS: dict[str, Kind] = {
     "segment-recovered": Kind(
         "integrity",
         "incomplete",
-        "片段 {segment} 因非正常结束而不完整（{reason}）：保留 {kept} 字节，其中 {unsigned} 字节为事后签名；截去 {torn} 字节",
+        "片段 {segment} 因非正常结束而不完整（{reason}）：保留 {kept} 字节，其中 {unsigned} 字节为事后签名；"
+        "截去 {torn} 字节",
         "segment {segment} ended uncleanly ({reason}): {kept} bytes kept, {unsigned} of them signed only afterwards; "
         "{torn} torn bytes cut off",
     ),
@@ -254,6 +255,12 @@ KINDS: dict[str, Kind] = {
         "unexplained",
         "班次 {shift} 摄像头 {camera}：{times} 共 {length} 无人签名",
         "shift {shift}, camera {camera}: nobody signed for {times}, {length}",
+    ),
+    "time-unsigned": Kind(
+        "completeness",
+        "unexplained",
+        "没有可验证的日志：什么时间有记录无从得知",
+        "no verifiable journal: nothing says what time was recorded",
     ),
     # --- the anchor ---
     "unanchored": Kind(

@@ -13,7 +13,7 @@ MAX_PER_CODE = 200
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found. ``subject``: what it is about, e.g. ``record 17``, ``segment <id>``, ``file <name>``, ``gap <id>``."""
+    """One thing found. ``subject``: what it is about: ``record 17``, ``segment <id>``, ``file <name>``, ``gap <id>``, …"""
 
     code: str
     subject: str

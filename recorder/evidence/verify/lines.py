@@ -39,17 +39,19 @@ class RawLine:
 
 
 class JournalFiles:
-    """The files of one journal folder, ordered by the sequence number in their names."""
+    """The files of one journal folder, ordered by the sequence number in their names. ``rest``: what else is there."""
 
     def __init__(self, folder: Path) -> None:
         """Raises CannotRead when the folder cannot be listed."""
         self.folder = folder
-        self.nodes = list(tree.walk(folder, 1))
-        numbered = [
-            (int(match[1]), node.name)
-            for node in self.nodes
-            if node.regular and (match := FILE_NAME.match(node.name)) is not None
-        ]
+        numbered: list[tuple[int, str]] = []
+        self.rest: list[tree.Node] = []
+        for node in tree.walk(folder, 1):
+            match = FILE_NAME.match(node.name) if node.regular else None
+            if match is None:
+                self.rest.append(node)
+            else:
+                numbered.append((int(match[1]), node.name))
         self.files = tuple(name for _, name in sorted(numbered))
 
     def lines(self, file: int = 0, offset: int = 0) -> Iterator[RawLine]:
@@ -58,31 +60,31 @@ class JournalFiles:
             yield from self._file(index, offset if index == file else 0)
 
     def _file(self, index: int, start: int) -> Iterator[RawLine]:
-        name = self.files[index]
-        path = self.folder / name
-        try:
-            with os.fdopen(tree.open_regular(path), "rb", buffering=1 << 18) as stream:
-                stream.seek(start)
-                offset = start
-                number = 1
-                while True:
-                    data = stream.readline(MAX_LINE + 1)
-                    if not data:
-                        return
-                    place = Place(index, name, number, offset)
-                    offset += len(data)
-                    if data.endswith(b"\n"):
-                        yield RawLine(place, data[:-1], True)
-                    elif len(data) > MAX_LINE:
-                        skipped, complete = _skip(stream)
-                        offset += skipped
-                        yield RawLine(place, None, complete)
-                    else:
-                        yield RawLine(place, data, False)
-                    number += 1
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise CannotRead(path, f"无法读取（{reason}）", f"cannot be read ({reason})") from error
+        yield from read_lines(self.folder / self.files[index], index, start)
+
+
+def read_lines(path: Path, index: int = 0, start: int = 0) -> Iterator[RawLine]:
+    """The lines of one file, which is the ``index``-th of its journal. Raises CannotRead."""
+    try:
+        with os.fdopen(tree.open_regular(path), "rb", buffering=1 << 18) as stream:
+            stream.seek(start)
+            offset = start
+            number = 1
+            while data := stream.readline(MAX_LINE + 1):
+                place = Place(index, path.name, number, offset)
+                offset += len(data)
+                if data.endswith(b"\n"):
+                    yield RawLine(place, data[:-1], True)
+                elif len(data) > MAX_LINE:
+                    skipped, complete = _skip(stream)
+                    offset += skipped
+                    yield RawLine(place, None, complete)
+                else:
+                    yield RawLine(place, data, False)
+                number += 1
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CannotRead(path, f"无法读取（{reason}）", f"cannot be read ({reason})") from error
 
 
 def _skip(stream: BinaryIO) -> tuple[int, bool]:

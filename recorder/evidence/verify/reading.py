@@ -159,9 +159,7 @@ class Reading:
     def finish(self) -> None:
         """After the last record."""
         for seq, change in self._steps.unrecorded:
-            self.findings.add(
-                "clock-step-unrecorded", f"record {seq}", seq=seq, length=formatting.length(change)
-            )
+            self.findings.add("clock-step-unrecorded", f"record {seq}", seq=seq, length=formatting.length(change))
 
     def _on_boot(self, link: Link, common: r.Common, record: r.Record) -> None:
         assert isinstance(record, r.Boot)
@@ -450,9 +448,7 @@ class Reading:
             if self.chain.whole:
                 self._inconsistent(link, "an interruption that began in an unknown boot")
             boot = self._boot
-        gap = Gap(
-            record.gap_id, record.session_id, record.camera_id, record.cause, link.seq, At(boot, record.from_us)
-        )
+        gap = Gap(record.gap_id, record.session_id, record.camera_id, record.cause, link.seq, At(boot, record.from_us))
         self.ledger.gaps[record.gap_id] = gap
         self._open_gaps.setdefault(record.session_id, []).append(gap)
 

@@ -163,7 +163,7 @@ class ReceiptBook:
             self.held[segment_id] = [held for held in self.held[segment_id] if held.jti != anchor.jti]
 
     def match(self, journal_id: str | None, seq: int, digest: str) -> None:
-        """The journal's verified line ``seq`` has ``digest``: note the receipts that saw just this, find those that did not."""
+        """The journal's verified line ``seq`` has ``digest``: which receipts saw just this, and which did not."""
         for anchor in self.by_seq.get(seq, ()):
             if anchor.journal_id != journal_id or anchor in self._judged:
                 continue

@@ -1,4 +1,4 @@
-"""One stored segment file against what the journal signed: first as a whole, entry by entry only where it does not match."""
+"""One stored segment file against what the journal signed: as a whole first, by entries only where that does not match."""
 
 from __future__ import annotations
 

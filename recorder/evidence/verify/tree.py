@@ -1,4 +1,4 @@
-"""Looking at a folder that may be hostile: nothing outside it is read, no link followed, nothing but regular files opened."""
+"""Looking at a folder that may be hostile: nothing outside it is read, no link followed, only regular files opened."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recorder.evidence.verify.errors import CannotRead
-
-MAX_FILES = 2_000_000
-"""Files looked at below one folder; a folder with more is refused rather than filling memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ def is_folder(path: Path) -> bool:
 def names(folder: Path) -> list[str]:
     """Sorted names in ``folder``. Raises CannotRead."""
     try:
-        return sorted(os.listdir(folder))
+        return sorted(entry.name for entry in folder.iterdir())
     except OSError as error:
         raise CannotRead(folder, f"无法读取（{error.strerror}）", f"cannot be read ({error.strerror})") from error
 

@@ -134,8 +134,17 @@ def test_a_frozen_receiver_gives_no_fresh_fixes(receiver: SerialGnss, line: Line
 def test_what_waited_in_the_line_before_opening_is_not_news(receiver: SerialGnss, line: Line) -> None:
     for second in range(-500, -490):
         line.say(*epoch(second))
-    fixes = started(receiver, line)
-    assert fixes.empty()
+    fixes: Fixes = queue.SimpleQueue()
+    receiver.start(fixes.put)
+    fresh = itertools.count()
+
+    def heard() -> bool:
+        line.say(*epoch(next(fresh)))
+        return not fixes.empty()
+
+    until(heard)
+    first = fixes.get()
+    assert first.utc_us is not None and first.utc_us >= UTC
 
 
 def test_unplug_is_a_failure_and_replug_heals_it(receiver: SerialGnss, line: Line) -> None:

@@ -73,6 +73,13 @@ def test_a_backlog_is_dated_back() -> None:
     assert age.dated(read(140.2, 50_040.2)).received_us == 140_200_000
 
 
+def test_the_quickest_fix_is_the_yardstick() -> None:
+    age = Freshness()
+    age.dated(read(101.0, 50_000.0))  # the first one came a second late
+    assert age.dated(read(101.1, 50_001.0)).received_us == 101_100_000
+    assert age.dated(read(104.1, 50_002.0)).received_us == 102_100_000, "two seconds late by the better measure"
+
+
 def test_a_receiver_that_set_its_time_is_believed_after_a_few() -> None:
     age = Freshness()
     age.dated(read(0.0, 1_000.0))

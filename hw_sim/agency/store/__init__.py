@@ -1,0 +1,1 @@
+"""The agency's store: ingest server, vaults, receipts. A process of its own (``python -m hw_sim.agency.store``)."""

@@ -1,0 +1,328 @@
+"""Journal ingest: one desk for all journals, one lock per journal; lines are durable before they are answered for.
+
+A journal is opened at its first use in a process: its log is cut behind the last whole line, what it says of segments is
+read into the register from where the register stands, and receipts a crash left unfiled are filed.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from firmware_bridge.ports import Clock
+from hw_sim.agency.store.alarms import Alarms
+from hw_sim.agency.store.device_keys import DeviceKeys
+from hw_sim.agency.store.disk import FULL
+from hw_sim.agency.store.journal_log import JournalLog
+from hw_sim.agency.store.journal_rules import (
+    INTERPRETED,
+    Accepted,
+    Head,
+    Keys,
+    Refusal,
+    judge,
+    split_body,
+)
+from hw_sim.agency.store.problem import (
+    BAD_REQUEST,
+    JOURNAL_FORK,
+    JOURNAL_GAP,
+    JOURNAL_INVALID,
+    NOT_FOUND,
+    STORE_FULL,
+    Problem,
+)
+from hw_sim.agency.store.receipts import ReceiptDesk
+from hw_sim.agency.store.register import IssuedReceipt, Named, Register
+from hw_sim.agency.store.vault import ObjectConflict, Vault
+from recorder.evidence import jws
+from recorder.evidence.records import Record, Recovery, SegmentClose, SegmentOpen
+from recorder.evidence.verify.trust import Trust
+
+log = logging.getLogger("agency.store")
+
+MAX_BODY = 4 << 20
+_COMMON_SUFFIX = ".mp4.age"
+
+
+@dataclass(slots=True)
+class Journal:
+    """An open journal. Everything in it is used under ``lock``."""
+
+    vault: Vault
+    log: JournalLog
+    keys: DeviceKeys
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    opened: bool = False
+
+
+class JournalDesk:
+    """``staged(upload_id)``: path of a verified upload's bytes; ``published(receipt)``: tells the unit over MQTT."""
+
+    def __init__(
+        self,
+        root: Path,
+        register: Register,
+        receipts: ReceiptDesk,
+        trust: Callable[[], Trust],
+        clock: Clock,
+        alarms: Alarms,
+        staged: Callable[[str], Path],
+        published: Callable[[IssuedReceipt], None],
+    ) -> None:
+        self._root = root
+        self._register = register
+        self._receipts = receipts
+        self._trust = trust
+        self._clock = clock
+        self._alarms = alarms
+        self._staged = staged
+        self._published = published
+        self._lock = threading.Lock()
+        self._journals: dict[tuple[str, str], Journal] = {}
+
+    # --- requests ----------------------------------------------------------------------------------------------------
+
+    def position(self, unit_id: str, journal_id: str) -> dict[str, Any]:
+        """GET: where the store is. Problem 404 when it has nothing."""
+        self._require_owner(unit_id, journal_id)
+        if self._exists(unit_id, journal_id):
+            with self._journal(unit_id, journal_id) as journal:
+                if journal.log.head.next_seq:
+                    return _position(journal.log.head)
+        raise Problem(NOT_FOUND, f"journal {journal_id}")
+
+    def post(self, unit_id: str, journal_id: str, from_seq: int, body: bytes) -> dict[str, Any]:
+        """POST: store what continues the journal and answer with a receipt over its head. Raises Problem."""
+        if not body:
+            raise Problem(BAD_REQUEST, "no lines")
+        self._require_owner(unit_id, journal_id)
+        if from_seq > 0 and not self._exists(unit_id, journal_id):
+            raise Problem(JOURNAL_GAP, f"from {from_seq}, have nothing", next_seq=0)
+        with self._journal(unit_id, journal_id) as journal:
+            head = journal.log.head
+            if from_seq > head.next_seq:
+                raise Problem(JOURNAL_GAP, f"from {from_seq}, have {head.next_seq}", next_seq=head.next_seq)
+            keys = Keys(journal.keys.known, journal.keys.introduce)
+            judgement = judge(
+                unit_id, journal_id, head, from_seq, split_body(body), journal.log.lines(from_seq), keys
+            )
+            for key in judgement.new_keys:
+                journal.keys.adopt(key)
+            self._store(journal, judgement.accepted)
+            if judgement.refusal is not None:
+                raise self._refuse(journal, judgement.refusal, body)
+            placed = self._settle_named(journal, [item.record for item in judgement.accepted])
+            receipt = self._receipts.issue(journal.vault, journal.log.head, placed)
+            self._clean_staging(placed)
+            answer = {**_position(journal.log.head), "receipt": receipt.jws}
+        if placed:
+            self._published(receipt)
+        return answer
+
+    def settle(self, named: Named) -> None:
+        """A segment's bytes are whole and the journal names it: place it, register it, issue its receipt.
+
+        Does nothing when that has happened already. Raises OSError."""
+        with self._journal(named.unit_id, named.journal_id) as journal:
+            placed = self._place(journal, named)
+            if placed is None:
+                return
+            receipt = self._receipts.issue(journal.vault, journal.log.head, [placed])
+            self._clean_staging([placed])
+        self._published(receipt)
+
+    def recover(self) -> None:
+        """Open every journal there is: what a crash interrupted is finished here, not at the unit's next visit."""
+        for path in sorted(self._root.glob("*/*/journal")):
+            with self._journal(path.parent.parent.name, path.parent.name):
+                log.info("journal %s of %s open", path.parent.name, path.parent.parent.name)
+
+    # --- storing -----------------------------------------------------------------------------------------------------
+
+    def _store(self, journal: Journal, accepted: list[Accepted]) -> None:
+        if not accepted:
+            return
+        last = accepted[-1]
+        try:
+            journal.log.append(Head(last.seq + 1, last.digest, last.kid), [item.line for item in accepted])
+        except OSError as error:
+            if error.errno in FULL:
+                raise Problem(STORE_FULL, f"journal: {error.strerror}") from error
+            raise
+        self._index(journal, [(item.seq, item.record) for item in accepted])
+
+    def _index(self, journal: Journal, records: list[tuple[int, Record | None]]) -> None:
+        """What the lines say of segments, and how far the register has read: one transaction."""
+        unit_id, journal_id, head = journal.vault.unit_id, journal.vault.journal_id, journal.log.head
+        repeated: list[Named] = []
+        with self._register.atomic():
+            for seq, record in records:
+                if isinstance(record, SegmentOpen):
+                    suffix = ".mp4" if record.encryption.format == "none" else ".mp4.age"
+                    self._register.opened(unit_id, record.segment_id, suffix)
+                named = self._named(unit_id, journal_id, seq, record)
+                if named is not None and not self._register.name(named):
+                    repeated.append(named)
+            self._register.journal_at(unit_id, journal_id, head.next_seq, head.digest or "", head.kid or "")
+        for named in repeated:
+            self._alarms.raise_alarm(
+                "segment-named-twice",
+                "日志两次记载同一片段",
+                "the journal names a segment twice; the first naming stands",
+                unit_id=unit_id,
+                segment_id=named.segment_id,
+                seq=named.seq,
+            )
+
+    def _named(self, unit_id: str, journal_id: str, seq: int, record: Record | None) -> Named | None:
+        if isinstance(record, SegmentClose):
+            session_id, segment_id, sha256, size = (
+                record.session_id,
+                record.segment_id,
+                record.sha256,
+                record.size,
+            )
+        elif isinstance(record, Recovery) and record.subject == "segment" and record.outcome == "kept":
+            if record.session_id is None or record.segment_id is None or record.sha256 is None:
+                return None
+            session_id, segment_id = record.session_id, record.segment_id
+            sha256, size = record.sha256, record.kept_bytes
+        else:
+            return None
+        suffix = self._register.suffix(unit_id, segment_id) or _COMMON_SUFFIX
+        return Named(unit_id, journal_id, segment_id, session_id, sha256, size, suffix, seq)
+
+    def _refuse(self, journal: Journal, refusal: Refusal, body: bytes) -> Problem:
+        where = {"unit_id": journal.vault.unit_id, "journal_id": journal.vault.journal_id, "seq": refusal.seq}
+        if refusal.kind == "invalid":
+            return Problem(JOURNAL_INVALID, refusal.reason, seq=refusal.seq, reason=refusal.reason)
+        kept = journal.vault.keep_fork(refusal.seq, body)
+        self._alarms.raise_alarm(
+            f"journal-{refusal.kind}",
+            "同一设备签出了不同的日志" if refusal.kind == "fork" else "已签名的日志行与已存的链不连续",
+            refusal.reason,
+            kept=kept,
+            **where,
+        )
+        if refusal.kind == "fork":
+            return Problem(JOURNAL_FORK, refusal.reason, seq=refusal.seq)
+        return Problem(JOURNAL_INVALID, refusal.reason, seq=refusal.seq, reason=refusal.reason)
+
+    # --- segments ----------------------------------------------------------------------------------------------------
+
+    def _settle_named(self, journal: Journal, records: list[Record | None]) -> list[tuple[Named, str]]:
+        placed: list[tuple[Named, str]] = []
+        for record in records:
+            if isinstance(record, SegmentClose | Recovery) and record.segment_id is not None:
+                named = self._register.named(journal.vault.unit_id, record.segment_id)
+                item = None if named is None else self._place(journal, named)
+                if item is not None:
+                    placed.append(item)
+        return placed
+
+    def _place(self, journal: Journal, named: Named) -> tuple[Named, str] | None:
+        """Place the whole upload that fits; set others aside. None: nothing (more) to place."""
+        if self._register.object(named.unit_id, named.segment_id) is not None:
+            return None
+        path = None
+        for upload in self._register.uploads_of(named.unit_id, named.segment_id):
+            if upload.state != "whole":
+                continue
+            whole = self._staged(upload.upload_id)
+            if (upload.sha256, upload.size) == (named.sha256, named.size):
+                try:
+                    path = journal.vault.place(whole, named)
+                    continue
+                except ObjectConflict:
+                    log.exception("object name taken")
+            journal.vault.set_aside(whole, upload.segment_id, upload.sha256)
+            self._register.upload_state(upload.upload_id, "conflict")
+            self._alarms.raise_alarm(
+                "digest-conflict",
+                "上传的片段与日志记载的摘要不符，已另存",
+                "uploaded bytes contradict the journal's digest; kept apart",
+                unit_id=named.unit_id,
+                segment_id=named.segment_id,
+                uploaded=upload.sha256,
+                journal=named.sha256,
+            )
+        return None if path is None else (named, path)
+
+    def _clean_staging(self, placed: list[tuple[Named, str]]) -> None:
+        """The staged name of placed bytes is no longer needed once they are registered."""
+        for named, _ in placed:
+            for upload in self._register.uploads_of(named.unit_id, named.segment_id):
+                if upload.state == "stored":
+                    self._staged(upload.upload_id).unlink(missing_ok=True)
+
+    # --- opening -----------------------------------------------------------------------------------------------------
+
+    def _exists(self, unit_id: str, journal_id: str) -> bool:
+        return (self._root / unit_id / journal_id / "journal").is_dir()
+
+    def _require_owner(self, unit_id: str, journal_id: str) -> None:
+        """Another unit's journal does not exist for this one."""
+        owner = self._register.owner(journal_id)
+        if owner is not None and owner != unit_id:
+            raise Problem(NOT_FOUND, f"journal {journal_id}")
+
+    @contextmanager
+    def _journal(self, unit_id: str, journal_id: str) -> Iterator[Journal]:
+        with self._lock:
+            journal = self._journals.get((unit_id, journal_id))
+            if journal is None:
+                vault = Vault(self._root, unit_id, journal_id)
+                journal = Journal(
+                    vault,
+                    JournalLog(vault.path / "journal"),
+                    DeviceKeys(vault.path / "keys", unit_id, self._trust, self._clock),
+                )
+                self._journals[unit_id, journal_id] = journal
+        with journal.lock:
+            if not journal.opened or not journal.log.ready:
+                self._open(journal)
+            yield journal
+
+    def _open(self, journal: Journal) -> None:
+        journal.opened = False
+        head = journal.log.open()
+        indexed = self._register.indexed(journal.vault.journal_id)
+        if head.next_seq > indexed:
+            self._index(journal, list(_reread(journal.log, indexed)))
+        elif head.next_seq < indexed:
+            # Only somebody's hand on the vault can do this: lines were durable before they were counted.
+            self._alarms.raise_alarm(
+                "journal-shortened",
+                "存储的日志比登记的短",
+                "the stored journal is shorter than the register says",
+                journal_id=journal.vault.journal_id,
+                registered=indexed,
+                stored=head.next_seq,
+            )
+            raise OSError(errno.EIO, "stored journal is shorter than registered", str(journal.log.directory))
+        if head.next_seq:
+            self._receipts.refile(journal.vault)
+        journal.opened = True
+
+
+def _reread(journal_log: JournalLog, from_seq: int) -> Iterator[tuple[int, Record | None]]:
+    """Records of stored, once verified lines."""
+    for seq, line in enumerate(journal_log.lines(from_seq), from_seq):
+        parts = jws.split(line.decode("ascii"))
+        model = INTERPRETED.get(parts.typ)
+        if model is None:
+            yield seq, None
+        else:
+            fields = {name: value for name, value in parts.payload.items() if name in model.model_fields}
+            yield seq, model.model_validate(fields)
+
+
+def _position(head: Head) -> dict[str, Any]:
+    return {"next_seq": head.next_seq, "head_seq": head.next_seq - 1, "head_digest": head.digest}

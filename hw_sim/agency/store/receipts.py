@@ -1,0 +1,102 @@
+"""储存回执: made, signed and registered; filed in the vault before anybody gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+from firmware_bridge.ports import Clock
+from hw_sim.agency.store.journal_rules import Head
+from hw_sim.agency.store.register import IssuedReceipt, Named, Register, StoredObject
+from hw_sim.agency.store.vault import Vault
+from recorder.evidence import jws
+from recorder.evidence.jws import Signer
+from recorder.evidence.records import Receipt, StoredSegment
+
+
+class ReceiptDesk:
+    """``retain_s``: how long the agency keeps a segment at least (it decides that itself: 办法, 保存期限)."""
+
+    def __init__(self, register: Register, signer: Signer, clock: Clock, issuer: str, retain_s: float) -> None:
+        self._register = register
+        self._signer = signer
+        self._clock = clock
+        self._issuer = issuer
+        self._retain_s = retain_s
+
+    def issue(self, vault: Vault, head: Head, placed: Sequence[tuple[Named, str]]) -> IssuedReceipt:
+        """A receipt over the journal's head and the segments just placed (with their paths); durable on return.
+
+        Without segments the newest receipt is returned again when it covers this very head. Called under the journal's
+        lock. Raises OSError, sqlite3.Error.
+        """
+        assert head.digest is not None and head.kid is not None, "a receipt needs a stored line"
+        latest = self._register.latest_receipt(vault.journal_id)
+        if not placed and latest is not None and latest.head_seq == head.next_seq - 1:
+            self.file(vault, latest)
+            return latest
+        now = round(self._clock.wall_us() / 1e6, 3)
+        receipt = Receipt(
+            ver=1,
+            iss=self._issuer,
+            iat=now,
+            jti=str(uuid4()),
+            unit_id=vault.unit_id,
+            device_kid=head.kid,
+            journal_id=vault.journal_id,
+            head_seq=head.next_seq - 1,
+            head_digest=head.digest,
+            segments=tuple(self._stored(named, path, now) for named, path in placed),
+        )
+        issued = IssuedReceipt(
+            receipt_id=receipt.jti,
+            unit_id=vault.unit_id,
+            journal_id=vault.journal_id,
+            head_seq=receipt.head_seq,
+            issued_at=now,
+            segments=len(placed),
+            jws=jws.sign("receipt", receipt.model_dump(mode="json"), self._signer),
+        )
+        self._register.add_receipt(issued, [_object(named, path, issued) for named, path in placed])
+        self.file(vault, issued)
+        if latest is not None and latest.segments == 0:
+            vault.drop_receipt_file(latest.receipt_id)
+        return issued
+
+    def file(self, vault: Vault, receipt: IssuedReceipt) -> None:
+        vault.file_receipt(receipt.receipt_id, receipt.jws)
+
+    def refile(self, vault: Vault) -> None:
+        """After a start: a crash may have come between the registration and the file."""
+        present = vault.receipt_files()
+        for receipt_id in self._register.filed_receipts(vault.journal_id):
+            receipt = self._register.receipt(receipt_id)
+            if receipt_id not in present and receipt is not None:
+                self.file(vault, receipt)
+
+    def _stored(self, named: Named, path: str, now: float) -> StoredSegment:
+        return StoredSegment(
+            segment_id=named.segment_id,
+            session_id=named.session_id,
+            sha256=named.sha256,
+            size=named.size,
+            object=path,
+            version="1",
+            lock_mode="none",
+            retain_until=now + self._retain_s,
+            stored_at=now,
+        )
+
+
+def _object(named: Named, path: str, receipt: IssuedReceipt) -> StoredObject:
+    return StoredObject(
+        unit_id=named.unit_id,
+        journal_id=named.journal_id,
+        segment_id=named.segment_id,
+        session_id=named.session_id,
+        sha256=named.sha256,
+        size=named.size,
+        path=path,
+        stored_at=receipt.issued_at,
+        receipt_id=receipt.receipt_id,
+    )

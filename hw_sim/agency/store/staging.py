@@ -1,0 +1,161 @@
+"""Bytes on their way in: positional writes, synced offsets, verification by reading back.
+
+The offset of an upload is what its file durably holds. Within one boot of the machine that is the file's size, whatever
+killed the process: the page cache outlives it, and the size is synced before it is answered. After a power cut only what
+the register knows as synced counts, and the file is cut to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware_bridge.ports import Clock
+from hw_sim.agency.store.disk import make_dirs, write_all
+from hw_sim.agency.store.register import Register, Upload
+from recorder.evidence.encoding import b64u
+from recorder.evidence.files import sync_dir
+
+SYNC_BYTES = 8 << 20
+REJECTED_KEPT = 3
+"""Attempts of one upload that did not match their digest and are kept for people to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """``offset`` durable now. ``complete``: all that was announced has come."""
+
+    offset: int
+    complete: bool
+
+
+class Staging:
+    """Used under the upload's seat (``holders``)."""
+
+    def __init__(self, directory: Path, register: Register, clock: Clock) -> None:
+        self._dir = directory
+        self._register = register
+        self._clock = clock
+        self._boot_id = clock.boot_id()
+        make_dirs(directory / "rejected")
+
+    def part(self, upload_id: str) -> Path:
+        return self._dir / f"{upload_id}.part"
+
+    def whole(self, upload_id: str) -> Path:
+        return self._dir / f"{upload_id}.whole"
+
+    def now(self) -> float:
+        return self._clock.wall_us() / 1e6
+
+    def create(self, upload: Upload) -> None:
+        """File first, then the row: a row without its file does not come about."""
+        fd = os.open(self.part(upload.upload_id), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        os.close(fd)
+        sync_dir(self._dir)
+        self._register.add_upload(upload)
+
+    def offset(self, upload: Upload) -> int:
+        """What may be answered for: durable when this returns."""
+        if upload.state != "uploading":
+            return upload.size
+        try:
+            fd = os.open(self.part(upload.upload_id), os.O_WRONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            # The crash came between the rename to ``.whole`` and the register.
+            return upload.size if self.whole(upload.upload_id).exists() else 0
+        try:
+            size = os.fstat(fd).st_size
+            if upload.boot_id != self._boot_id and size > upload.synced:
+                os.ftruncate(fd, upload.synced)
+                size = upload.synced
+            if size != upload.synced or upload.boot_id != self._boot_id:
+                os.fdatasync(fd)
+                self._register.upload_synced(upload.upload_id, size, self._boot_id, self.now())
+            return size
+        finally:
+            os.close(fd)
+
+    def receive(self, upload: Upload, offset: int, read: Callable[[memoryview], int]) -> Received:
+        """Write what ``read`` gives (0: the connection ended) from ``offset`` on; synced on return whatever happened.
+
+        Raises OSError from the disk; what came before it is synced.
+        """
+        path = self.part(upload.upload_id)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        buffer = memoryview(bytearray(128 * 1024))
+        synced = offset
+        try:
+            while offset < upload.size:
+                count = read(buffer[: min(len(buffer), upload.size - offset)])
+                if count == 0:
+                    break
+                write_all(fd, buffer[:count], offset)
+                offset += count
+                if offset - synced >= SYNC_BYTES:
+                    synced = self._sync(fd, upload.upload_id, offset)
+            return Received(offset, offset == upload.size)
+        finally:
+            try:
+                if offset != synced:
+                    self._sync(fd, upload.upload_id, offset)
+            finally:
+                os.close(fd)
+
+    def _sync(self, fd: int, upload_id: str, offset: int) -> int:
+        os.fdatasync(fd)
+        self._register.upload_synced(upload_id, offset, self._boot_id, self.now())
+        return offset
+
+    def verify(self, upload: Upload) -> bool:
+        """Read the object back: digest and size as declared? Then it is locked and becomes ``.whole``."""
+        whole, part = self.whole(upload.upload_id), self.part(upload.upload_id)
+        path = whole if whole.exists() else part
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with open(fd, "rb", closefd=False) as file:
+                digest = hashlib.file_digest(file, "sha256").digest()
+            if b64u(digest) != upload.sha256 or os.fstat(fd).st_size != upload.size:
+                return False
+            os.fchmod(fd, 0o444)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        if path is part:
+            part.rename(whole)
+            sync_dir(self._dir)
+        self._register.upload_state(upload.upload_id, "whole")
+        return True
+
+    def reject(self, upload: Upload) -> None:
+        """Keep the bytes apart (the last few attempts) and begin again at 0."""
+        folder = self._dir / "rejected"
+        for number in range(REJECTED_KEPT, 0, -1):
+            source = self.part(upload.upload_id) if number == 1 else folder / f"{upload.upload_id}.{number - 1}"
+            if source.exists():
+                source.rename(folder / f"{upload.upload_id}.{number}")
+        sync_dir(folder)
+        self._register.upload_synced(upload.upload_id, 0, self._boot_id, self.now())
+        os.close(os.open(self.part(upload.upload_id), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        sync_dir(self._dir)
+
+    def discard(self, upload: Upload) -> None:
+        """Termination or expiry of an unfinished upload: row first, so that a crash leaves a file and no promise."""
+        self._register.forget_upload(upload.upload_id)
+        self.part(upload.upload_id).unlink(missing_ok=True)
+
+    def orphans(self) -> int:
+        """Remove partial files no row knows (a crash while creating or discarding); the number removed."""
+        removed = 0
+        for path in self._dir.glob("*.part"):
+            if self._register.upload(path.stem) is None:
+                path.unlink()
+                removed += 1
+        return removed
+
+    def free_bytes(self) -> int:
+        state = os.statvfs(self._dir)
+        return state.f_bavail * state.f_frsize

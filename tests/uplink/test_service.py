@@ -1,0 +1,274 @@
+"""The uplink as the process it is: starts with nothing, ends cleanly, survives SIGKILL at any moment, stays small."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firmware_bridge.ports import Clock
+from recorder.uplink.settings import UplinkSettings
+from tests.uplink.broker import Mosquitto
+from tests.uplink.fake_store import FakeStore
+from tests.uplink.pki import Pki
+from tests.uplink.unit_files import UnitFiles
+
+MB = 1_000_000
+HALF_MB = 500_000
+ROOT = Path(__file__).parents[2]
+
+
+class Process:
+    def __init__(self, settings: UplinkSettings, clock: Clock, log: Path) -> None:
+        self.settings, self._clock, self.log = settings, clock, log
+        self._child: subprocess.Popen[bytes] | None = None
+        self.environment: dict[str, str] = {}
+        self.environment_without: tuple[str, ...] = ()
+
+    @property
+    def child(self) -> subprocess.Popen[bytes]:
+        assert self._child is not None
+        return self._child
+
+    def start(self) -> None:
+        environment = {key: value for key, value in os.environ.items() if key not in self.environment_without}
+        with self.log.open("ab") as log:
+            self._child = subprocess.Popen(
+                [sys.executable, "-W", "error", "-m", "recorder.uplink.process"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+                env={**environment, **self.environment},
+            )
+        assert self._child.stdin is not None
+        self._child.stdin.write(self.settings.to_json().encode())
+        self._child.stdin.close()
+
+    def kill(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait(10)
+
+    def terminate(self) -> int:
+        self.child.send_signal(signal.SIGTERM)
+        return self.child.wait(10)
+
+    def status(self) -> dict[str, Any]:
+        try:
+            value = json.loads(self.settings.status_file.read_text())
+        except FileNotFoundError:
+            return {}
+        assert isinstance(value, dict)
+        return value
+
+    def codes(self) -> set[str]:
+        return {entry["code"] for entry in self.status().get("last_errors", [])}
+
+    def until(self, what: Callable[[], bool], timeout_s: float = 30.0) -> None:
+        tick = threading.Event()
+        deadline = self._clock.boottime_us() + round(timeout_s * 1e6)
+        while not what():
+            assert self._clock.boottime_us() < deadline, (self.status(), self.log.read_text()[-3000:])
+            assert self.child.poll() is None, self.log.read_text()[-3000:]
+            tick.wait(0.02)
+
+    def rss_mb(self) -> float:
+        text = Path(f"/proc/{self.child.pid}/status").read_text()
+        return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+
+    def receipts(self) -> int:
+        return len([path for path in self.settings.receipts_dir.glob("*.jws") if path.read_bytes() != b""])
+
+
+@pytest.fixture
+def process(settings: UplinkSettings, store: FakeStore, clock: Clock, tmp_path: Path) -> Iterator[Process]:
+    made = Process(dataclasses.replace(settings, store_url=store.url), clock, tmp_path / "uplink.log")
+    yield made
+    made.kill()
+
+
+def test_it_starts_with_nothing_at_all_and_says_what_is_missing(
+    settings: UplinkSettings, clock: Clock, tmp_path: Path
+) -> None:
+    shutil.rmtree(settings.run_dir)
+    bare = dataclasses.replace(settings, tls_dir=str(tmp_path / "no-tls"), trust_dir=str(tmp_path / "no-trust"))
+    process = Process(bare, clock, tmp_path / "log")
+    process.start()
+    process.until(lambda: {"store-not-configured", "journal-absent"} <= process.codes())
+    assert process.terminate() == 0
+    for line in process.log.read_text().splitlines():
+        json.loads(line.partition(">")[2])
+
+
+def test_missing_certificates_are_named_and_used_as_soon_as_they_come(
+    process: Process, unit: UnitFiles, tmp_path: Path, pki: Pki
+) -> None:
+    tls = tmp_path / "late"
+    process.settings = dataclasses.replace(process.settings, tls_dir=str(tls), backoff_base_s=1.0, backoff_max_s=3600.0)
+    segment = unit.segment(MB)
+    process.start()
+    process.until(lambda: "tls-credentials" in process.codes())
+    shutil.copytree(pki.tls, tls)
+    process.until(lambda: process.status().get("backlog", {}).get("segments") == 0 and process.receipts() > 0)
+    assert process.terminate() == 0
+    assert segment.size == MB
+
+
+def test_everything_up_to_the_receipt_and_a_clean_end(process: Process, store: FakeStore, unit: UnitFiles) -> None:
+    segments = [unit.segment(MB), unit.segment(2 * MB, close="recovery")]
+    process.start()
+    process.until(lambda: all(segment.segment_id in store.receipts for segment in segments))
+    process.until(lambda: process.status()["backlog"]["segments"] == 0)
+    later = unit.segment(MB)
+    process.until(lambda: later.segment_id in store.receipts)
+    process.until(lambda: process.status()["posted_seq"] == unit.seq - 1)
+    assert store.journal[unit.journal_id] == unit.lines
+    assert process.terminate() == 0
+    sent = store.count("PATCH")
+    process.start()
+    process.until(lambda: process.status().get("pid") == process.child.pid and process.status()["online"])
+    assert process.terminate() == 0
+    assert store.count("PATCH") == sent, "receipted segments are not touched again"
+
+
+def test_the_unit_is_told_of_each_receipt(process: Process, store: FakeStore, unit: UnitFiles) -> None:
+    """The unit process is away first, then answers on its control socket."""
+    segment = unit.segment(MB)
+    process.start()
+    process.until(lambda: segment.segment_id in store.receipts and "unit-away" in process.codes())
+    told: list[dict[str, Any]] = []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(process.settings.control_socket))
+        listener.listen()
+        listener.settimeout(15)
+        while not any((process.settings.receipts_dir / f"{t['receipt_id']}.jws").exists() for t in told):
+            connection, _ = listener.accept()
+            with connection:
+                told.append(json.loads(connection.makefile("rb").readline()))
+                connection.sendall(b'{"v":1,"ok":true}\n')
+    assert all(message["v"] == 1 and message["cmd"] == "receipt" for message in told)
+    assert process.terminate() == 0
+
+
+@pytest.mark.kill
+def test_sigkill_at_any_moment_loses_nothing_and_resumes_at_the_stores_offset(
+    process: Process, store: FakeStore, unit: UnitFiles
+) -> None:
+    """Kills fall at random points of the upload; what is sent twice stays under half a megabyte each."""
+    seed = int(os.environ.get("KILL_SEED", "20191201"))
+    rounds = 20 if os.environ.get("CI") == "true" else 6
+    rnd = random.Random(seed)
+    segments = [unit.segment(6 * MB) for _ in range(3)]
+    total = sum(segment.size for segment in segments)
+    reached = threading.Event()
+    mark = 0
+
+    def body(_upload: object) -> None:
+        if sum(upload.received for upload in store.uploads.values()) >= mark:
+            reached.set()
+        threading.Event().wait(0.0005)
+
+    store.on_body = body
+    for number in range(rounds):
+        mark = round(total * (number + rnd.random()) / rounds)
+        reached.clear()
+        process.start()
+        process.until(reached.is_set)
+        process.kill()
+    process.start()
+    process.until(lambda: all(segment.segment_id in store.receipts for segment in segments), 60)
+    for segment in segments:
+        assert bytes(store.uploads[f"/uploads/{segment.segment_id}"].data) == unit.path(segment).read_bytes()
+    assert store.journal[unit.journal_id] == unit.lines
+    received = sum(upload.received for upload in store.uploads.values())
+    assert received == total, f"KILL_SEED={seed}: the store got {received - total} bytes twice"
+    assert process.terminate() == 0
+
+
+@pytest.mark.kill
+def test_killed_between_receipt_and_the_next_start_nothing_is_sent_again(
+    process: Process, store: FakeStore, unit: UnitFiles
+) -> None:
+    segment = unit.segment(2 * MB)
+    process.start()
+    process.until(lambda: any(p.read_bytes() != b"" for p in process.settings.receipts_dir.glob("*.jws")))
+    process.until(lambda: segment.segment_id in store.receipts)
+    process.kill()
+    process.start()
+    process.until(lambda: process.status().get("pid") == process.child.pid and process.status()["online"])
+    process.until(lambda: process.status()["backlog"]["segments"] == 0)
+    assert sum(upload.received for upload in store.uploads.values()) == segment.size
+    assert process.terminate() == 0
+
+
+HOLD_MB = 40.0
+
+
+def test_memory_stays_under_the_hold_and_does_not_grow_with_the_file(
+    process: Process, store: FakeStore, unit: UnitFiles, pki: Pki, tmp_path: Path
+) -> None:
+    """Everything on: MQTT connected, journal posted, a large segment sent. Byte code is cached, as on an installed unit."""
+    process.environment = {"PYTHONPYCACHEPREFIX": str(tmp_path / "pyc")}
+    process.environment_without = ("PYTHONDONTWRITEBYTECODE",)
+    with Mosquitto(pki, tmp_path / "broker") as broker:
+        process.settings = dataclasses.replace(
+            process.settings, mqtt_enabled=True, mqtt_host="localhost", mqtt_port=broker.port
+        )
+        small = unit.segment(MB)
+        process.start()
+        process.until(lambda: small.segment_id in store.receipts, 60)
+        assert process.terminate() == 0
+        process.start()
+        process.until(
+            lambda: process.status().get("pid") == process.child.pid and bool(process.status()["mqtt_connected"])
+        )
+        before = process.rss_mb()
+        large = unit.segment(120 * MB)
+        process.until(lambda: large.segment_id in store.receipts, 90)
+        after = process.rss_mb()
+        assert process.terminate() == 0
+    assert after - before < 3, f"{before:.1f} MB -> {after:.1f} MB over a 120 MB segment"
+    assert after <= HOLD_MB, f"{before:.1f} MB before, {after:.1f} MB after"
+
+
+def test_exec_replaces_the_process_by_the_lean_one(tmp_path: Path) -> None:
+    """Same pid, no pydantic and no numpy in it."""
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from recorder.config.load import load_config\n"
+        "from recorder.uplink.process import exec_uplink\n"
+        "exec_uplink(load_config((), dict(os.environ)).config)\n"
+    )
+    environment = {
+        **os.environ,
+        "RECORDER__STORAGE__DATA_DIR": str(tmp_path / "data"),
+        "RECORDER__STORAGE__RUN_DIR": str(tmp_path / "run"),
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert child.stdout is not None
+    with child.stdout as output:
+        for line in output:
+            if b"journal-absent" in line:
+                break
+        maps = Path(f"/proc/{child.pid}/maps").read_text()
+        child.send_signal(signal.SIGTERM)
+        rest = output.read()
+    assert child.wait(10) == 0, rest
+    assert "pydantic" not in maps
+    assert "numpy" not in maps

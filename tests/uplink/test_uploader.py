@@ -1,0 +1,206 @@
+"""The uploader thread against the scripted store: what a segment goes through until its receipt is on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.ports import Clock
+from recorder.evidence.files import OsFiles
+from recorder.uplink.facts import Fact, JournalGrew, Marked, Segment
+from recorder.uplink.fault_board import FaultBoard
+from recorder.uplink.receipts import Receipt, ReceiptStore
+from recorder.uplink.settings import UplinkSettings
+from recorder.uplink.uploader import Hurry, Uploader
+from tests.uplink.fake_store import FakeStore, problem
+from tests.uplink.pki import Pki
+from tests.uplink.unit_files import UnitFiles
+
+MB = 1_000_000
+
+
+class Running:
+    def __init__(self, store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles) -> None:
+        self.store, self.unit, self.clock = store, unit, clock
+        self.board = FaultBoard(clock)
+        self.seen: list[Receipt] = []
+        self.receipt_files = ReceiptStore(settings.receipts_dir, Path(settings.trust_dir), settings.unit_id, OsFiles())
+        self.receipts_dir = settings.receipts_dir
+        self.uploader = Uploader(
+            settings,
+            clock,
+            self.receipt_files,
+            self.board,
+            lambda: 0.1,
+            lambda receipt, _new: self.seen.append(receipt),
+        )
+
+    def give(self, *facts: Fact) -> None:
+        for fact in facts:
+            self.uploader.inbox.put(fact)
+        self.uploader.inbox.put(JournalGrew(self.unit.journal_id, self.unit.seq - 1))
+
+    def until(self, what: Callable[[], bool], timeout_s: float = 15.0) -> None:
+        tick = threading.Event()
+        deadline = self.clock.boottime_us() + round(timeout_s * 1e6)
+        while not what():
+            assert self.clock.boottime_us() < deadline, (self.uploader.status, self.board.active())
+            tick.wait(0.02)
+
+    def done(self, *segments: Segment) -> Callable[[], bool]:
+        return lambda: {s.segment_id for s in segments} <= {c.segment_id for r in self.seen for c in r.segments}
+
+    def codes(self) -> list[str]:
+        return [entry["code"] for entry in self.board.recent()]
+
+
+@pytest.fixture
+def running(store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles) -> Iterator[Running]:
+    made = Running(store, dataclasses.replace(settings, store_url=store.url), clock, unit)
+    made.uploader.start()
+    yield made
+    store.released.set()
+    assert made.uploader.close(5)
+
+
+def test_a_segment_is_done_when_its_receipt_is_on_disk(running: Running) -> None:
+    segment = running.unit.segment(2 * MB)
+    running.give(segment)
+    running.until(running.done(segment))
+    assert (
+        bytes(running.store.uploads[f"/uploads/{segment.segment_id}"].data) == running.unit.path(segment).read_bytes()
+    )
+    found, faults = running.receipt_files.stored()
+    assert faults == []
+    assert segment.segment_id in {covered.segment_id for receipt in found for covered in receipt.segments}
+    running.until(lambda: running.uploader.status["backlog"]["segments"] == 0)
+    assert running.uploader.status["online"]
+    assert running.uploader.status["posted_seq"] == running.unit.seq - 1
+
+
+def test_marked_evidence_overtakes(store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles) -> None:
+    running = Running(store, dataclasses.replace(settings, store_url=store.url), clock, unit)
+    order: list[str] = []
+    store.on_body = lambda upload: order.append(upload.metadata["segment_id"])
+    plain, marked = unit.segment(MB), unit.segment(MB)
+    running.give(plain, marked, Marked(marked.session_id, (marked.segment_id,)))
+    running.uploader.start()
+    running.until(running.done(plain, marked))
+    assert list(dict.fromkeys(order)) == [marked.segment_id, plain.segment_id]
+    assert running.uploader.close(5)
+
+
+@pytest.mark.parametrize("status", [401, 403, 413, 423, 460, 500, 503, 507])
+def test_after_any_refusal_it_tries_again_and_arrives(running: Running, status: int) -> None:
+    running.store.replies = [("PATCH", "/uploads", problem(status, "urn:test"))] * 2
+    segment = running.unit.segment(MB)
+    running.give(segment)
+    running.until(running.done(segment))
+    assert running.store.count("PATCH") >= 3
+
+
+def test_a_forged_receipt_is_reported_and_not_kept(running: Running, pki: Pki) -> None:
+    segment = running.unit.segment(MB)
+    running.store.signer = pki.other_signer
+    running.give(segment)
+    running.until(lambda: "receipt-invalid" in running.codes())
+    assert list(running.receipts_dir.glob("*")) == []
+    assert running.uploader.status["posted_seq"] == -1, "200 without a receipt that verifies is no success"
+    running.store.signer = pki.store_signer
+    running.until(running.done(segment))
+
+
+def test_a_receipt_naming_other_bytes_does_not_end_the_upload(running: Running) -> None:
+    segment = running.unit.segment(MB)
+    good = running.store.receipt
+    lies = [{"segment_id": segment.segment_id, "sha256": "x" * 43, "size": segment.size}]
+    running.store.receipt = lambda journal_id, uploads, **changes: good(journal_id, uploads, **changes, segments=lies)  # type: ignore[method-assign]  # the store lies
+    running.give(segment)
+    running.until(lambda: "receipt-invalid" in running.codes())
+    assert running.uploader.status["backlog"]["segments"] == 1
+    running.store.receipt = good  # type: ignore[method-assign]  # and stops lying
+    running.until(lambda: running.uploader.status["backlog"]["segments"] == 0)
+
+
+def test_a_store_that_forgot_the_upload_is_asked_for_the_receipt_first(running: Running) -> None:
+    running.store.replies = [("PATCH", "/uploads", (404, {}, b""))]
+    segment = running.unit.segment(MB)
+    running.give(segment)
+    running.until(running.done(segment))
+    methods = [(r.method, r.path.rpartition("/")[2]) for r in running.store.requests]
+    asked = methods.index(("GET", "receipt"))
+    assert ("POST", "uploads") in methods[:asked]
+    assert ("POST", "uploads") in methods[asked:], "created again only after asking"
+
+
+def test_the_journal_keeps_its_rhythm_during_a_long_upload(running: Running) -> None:
+    posted: list[int] = []
+
+    def body(_upload: object) -> None:
+        if not posted:
+            running.unit.record("event", event="meanwhile")
+            running.give()
+        posted.append(running.store.count("POST", "/journals"))
+        threading.Event().wait(0.02)
+
+    running.store.on_body = body
+    segment = running.unit.segment(3 * MB)
+    running.give(segment)
+    running.until(running.done(segment), 30)
+    assert posted[-1] > posted[0], "an anchor went up between two blocks"
+    assert running.store.count("PATCH") == 1
+
+
+def test_a_file_that_is_gone_holds_up_nothing_else(running: Running) -> None:
+    gone, there = running.unit.segment(MB), running.unit.segment(MB)
+    running.unit.path(gone).unlink()
+    running.give(gone, there)
+    running.until(running.done(there))
+    assert "segment-missing" in running.codes()
+
+
+def test_a_file_the_card_changed_is_named_as_such(running: Running) -> None:
+    segment = running.unit.segment(MB)
+    path = running.unit.path(segment)
+    data = bytearray(path.read_bytes())
+    data[77] ^= 1
+    path.write_bytes(data)
+    running.give(segment)
+    running.until(lambda: "segment-altered" in running.codes())
+    assert not running.done(segment)()
+
+
+def test_a_store_that_is_away_is_found_again(pki: Pki, settings: UplinkSettings, clock: Clock, unit: UnitFiles) -> None:
+    with FakeStore(pki) as first:
+        port = first.port
+    running = Running(first, dataclasses.replace(settings, store_url=f"https://127.0.0.1:{port}"), clock, unit)
+    segment = unit.segment(MB)
+    running.uploader.start()
+    running.give(segment)
+    running.until(lambda: "store-unreachable" in running.codes())
+    assert not running.uploader.status["online"]
+    with FakeStore(pki, port) as second:
+        running.uploader.inbox.put(Hurry())
+        running.until(running.done(segment))
+        assert second.count("PATCH") == 1
+        assert running.uploader.close(5)
+
+
+def test_closing_interrupts_a_request_that_hangs(
+    store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles
+) -> None:
+    slow = dataclasses.replace(settings, store_url=store.url, io_timeout_s=60.0)
+    running = Running(store, slow, clock, unit)
+    store.stall_after = [MB]
+    segment = unit.segment(20 * MB)
+    running.uploader.start()
+    running.give(segment)
+    running.until(lambda: running.uploader.status["bytes_sent"] > 0 or bool(store.uploads))
+    running.until(lambda: any(upload.received >= MB for upload in store.uploads.values()))
+    before = clock.boottime_us()
+    assert running.uploader.close(5)
+    assert clock.boottime_us() - before < 3_000_000

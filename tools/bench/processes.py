@@ -1,0 +1,73 @@
+"""Other processes as /proc shows them: who is a recorder's, and what memory each holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes. ``rss`` resident; ``pss`` with shared pages divided among their users; ``peak`` the largest ``rss`` ever;
+    ``anonymous`` what belongs to the process alone."""
+
+    rss: int
+    pss: int
+    peak: int
+    anonymous: int
+
+
+def memory(pid: int | str) -> Memory:
+    """Raises OSError when the process is gone."""
+    status = _fields(PROC / str(pid) / "status")
+    rollup = _fields(PROC / str(pid) / "smaps_rollup")
+    return Memory(
+        rss=_kib(status["VmRSS"]), pss=_kib(rollup["Pss"]), peak=_kib(status["VmHWM"]), anonymous=_kib(status["RssAnon"])
+    )
+
+
+def descendants(root: int) -> list[int]:
+    """Process ids below ``root``, by their parents."""
+    parents: dict[int, int] = {}
+    for folder in PROC.iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            parents[int(folder.name)] = int(_fields(folder / "status")["PPid"])
+        except (OSError, KeyError):
+            continue  # it ended while we looked
+    found, todo = [], [root]
+    while todo:
+        parent = todo.pop()
+        children = [pid for pid, its_parent in parents.items() if its_parent == parent]
+        found += children
+        todo += children
+    return found
+
+
+def role(pid: int) -> str | None:
+    """``run``, ``capture-worker`` or ``uplink`` when the process is a ``recorder`` command, else None."""
+    try:
+        words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    names = [word.decode("utf-8", "replace") for word in words]
+    for number, name in enumerate(names[:-1]):
+        if Path(name).name == "recorder" and (number == 0 or names[number - 1] == "-m" or number == 1):
+            command = names[number + 1]
+            return command if command in ("run", "capture-worker", "uplink") else None
+    return None
+
+
+def _fields(path: Path) -> dict[str, str]:
+    fields = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        key, _, value = line.partition(":")
+        fields[key] = value.strip()
+    return fields
+
+
+def _kib(text: str) -> int:
+    return int(text.split()[0]) * 1024

@@ -1,0 +1,8 @@
+"""The rows of the table, in the order of design §10."""
+
+from __future__ import annotations
+
+from tools.bench.rows import capture, preroll
+from tools.bench.workshop import Row
+
+ROWS: tuple[Row, ...] = (capture.ROW, preroll.ROW)
