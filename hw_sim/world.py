@@ -63,13 +63,18 @@ class World:
     # --- life ---------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin the first boot and serve. Raises DeviceError when ``gnss.file`` cannot be played."""
-        feed = open_feed(self._state)
-        self._state["gnss.tty"] = str(self._gnss.path)
-        self._state.update(self._fresh_boot())
-        self._gnss.set_failure(str(self._state["gnss.failure"]))
-        self._gnss.start(feed)
-        self._server.start(self._state)
+        """Begin the first boot and serve. Raises DeviceError when ``gnss.file`` cannot be played, OSError when the socket
+        cannot be made; everything is closed then."""
+        try:
+            feed = open_feed(self._state)
+            self._state["gnss.tty"] = str(self._gnss.path)
+            self._state.update(self._fresh_boot())
+            self._gnss.set_failure(str(self._state["gnss.failure"]))
+            self._gnss.start(feed)
+            self._server.start(self._state)
+        except (DeviceError, OSError):
+            self.close()
+            raise
 
     def close(self) -> None:
         self._server.close()

@@ -20,7 +20,7 @@ from recorder.evidence.files import Files, OsFiles
 from recorder.evidence.journal import Journal
 from recorder.evidence.journal_reader import iterate
 from recorder.evidence.personal import load_officer_key
-from recorder.evidence.receipts import ReceiptCheck, StoreKeyError, load_store_key
+from recorder.evidence.receipts import LockPolicy, ReceiptCheck, StoreKeyError, load_store_key
 from recorder.evidence.records import Config
 from recorder.evidence.recovery import BootFacts, Recovered, recover
 from recorder.evidence.signer import FileSigner, KeyFileError, load_or_create
@@ -68,7 +68,7 @@ def run_unit(loaded: Loaded, config_files: Sequence[Path]) -> int:
         return CANNOT_START
     try:
         signer = load_or_create(data_dir / "keys" / "device-key.pem", data_dir / "keys" / "device-cert.pem")
-        board = load_board_module(config.board.module).unit_board(config.board.options)
+        board = load_board_module(config.board.module).unit_board(board_options(config))
     except (KeyFileError, BoardLoadError) as error:
         log.critical("start.refused", extra={"fields": {"error": str(error)}})
         return CANNOT_START
@@ -135,7 +135,7 @@ def _run(loaded: Loaded, config_files: Sequence[Path], files: Files, signer: Fil
     sensors.apply_night()
     _save_last_good(files, loaded)
     control = ControlSocket(run_dir / "control.sock", events)
-    _listen(board, events)
+    _listen(config, board, events)
     notifier = Notifier(os.environ)
     status = StatusWriter(unit, index, journal, run_dir, files, notifier)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -162,6 +162,15 @@ def _run(loaded: Loaded, config_files: Sequence[Path], files: Files, signer: Fil
 
 def new_id() -> str:
     return str(uuid.uuid4())
+
+
+def board_options(config: RecorderConfig) -> dict[str, str]:
+    """What the drivers need to know of the configuration; ``[board.options]`` may override each."""
+    return {
+        "debounce_ms": str(config.controls.debounce_ms),
+        "gnss_max_speed_mps": str(config.gnss.max_speed_mps),
+        **config.board.options,
+    }
 
 
 def _lock(data_dir: Path) -> int | None:
@@ -226,7 +235,14 @@ def _receipt_check(config: RecorderConfig, signer: FileSigner, journal: Journal)
     except (OSError, StoreKeyError) as error:
         log.error("trust.store-key", extra={"fields": {"path": str(path), "error": str(error)}})
         return None
-    return ReceiptCheck(key, unit_id=config.device.id, device_kids=[signer.kid], journal_id=journal.journal_id)
+    policy = LockPolicy(require_lock=config.trust.require_lock, min_days=config.trust.min_lock_days)
+    return ReceiptCheck(
+        key,
+        unit_id=config.device.id,
+        device_kids=[signer.kid],
+        journal_id=journal.journal_id,
+        policy=policy,
+    )
 
 
 def _camera(config: RecorderConfig, camera_id: str, run_dir: Path, events: queue.Queue[UnitEvent]) -> CameraParts:
@@ -243,11 +259,11 @@ def _socket(run_dir: Path, camera_id: str) -> Path:
     return run_dir / f"capture-{camera_id}.sock"
 
 
-def _listen(board: UnitBoard, events: queue.Queue[UnitEvent]) -> None:
+def _listen(config: RecorderConfig, board: UnitBoard, events: queue.Queue[UnitEvent]) -> None:
     """Devices enqueue; nothing else happens on their threads."""
     for name, button in board.buttons.items():
         _listen_to(name, button, events)
-    if board.gnss is not None:
+    if board.gnss is not None and config.gnss.enabled:
         board.gnss.start(lambda fix: events.put(FixReceived(fix)))
 
 

@@ -75,7 +75,10 @@ class Authority:
         self._ca = self._load_or_make_ca(name)
         receipt_key = self._key(self.receipt_key_file)
         self._public("store-key.pem", _spki(receipt_key.public_key()))
-        self.recipients = (self._identity(self.identity_file), self._identity(directory / "private/escrow-identity.txt"))
+        self.recipients = (
+            self._identity(self.identity_file),
+            self._identity(directory / "private/escrow-identity.txt"),
+        )
         self._public("recipients.txt", "".join(f"{recipient}\n" for recipient in self.recipients).encode("ascii"))
         self._write_crl()
         self._server_credentials()
@@ -117,7 +120,9 @@ class Authority:
     def enrol(self, unit_id: str, signing_csr_pem: bytes, client_csr_pem: bytes) -> Enrolment:
         """Certificates for a unit's two keys: one signs its journal, one speaks TLS. Raises AuthorityError."""
         if not is_unit_id(unit_id):
-            raise AuthorityError(f"{unit_id!r}: 设备编号只能用小写字母、数字和连字符 lower-case letters, digits, hyphens only")
+            raise AuthorityError(
+                f"{unit_id!r}: 设备编号只能用小写字母、数字和连字符 lower-case letters, digits, hyphens only"
+            )
         signing = _requested_key(signing_csr_pem, unit_id, "signing")
         client = _requested_key(client_csr_pem, unit_id, "client")
         if signing == client:
@@ -201,7 +206,9 @@ class Authority:
             key = self._key(folder / f"{prefix}-key.pem")
             self._files.replace(folder / "ca.pem", pem(self._ca))
             if not (folder / f"{prefix}-cert.pem").exists():
-                self._files.replace(folder / f"{prefix}-cert.pem", pem(self._issue(key.public_key(), name, purpose, hosts)))
+                self._files.replace(
+                    folder / f"{prefix}-cert.pem", pem(self._issue(key.public_key(), name, purpose, hosts))
+                )
 
     def _write_crl(self) -> None:
         revoked = [(int(entry["serial"]), utc(round(entry["at"] * 1e6))) for entry in self._entries("revoked.jsonl")]

@@ -75,7 +75,7 @@ class Broker:
         self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self._dir / "acl").write_text(ACL, encoding="ascii")
         (self._dir / "mosquitto.conf").write_text(self._configuration(), encoding="utf-8")
-        os.chmod(self._dir / "acl", 0o600)
+        (self._dir / "acl").chmod(0o600)
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._program, "-c", str(self._dir / "mosquitto.conf")],

@@ -19,7 +19,8 @@ def write_unit_config(layout: Layout, unit_id: str, overrides: dict[str, Any], a
         "board": {"module": "hw_sim.board", "options": {"world": str(layout.world_socket)}},
         "storage": {"data_dir": str(layout.unit), "run_dir": str(layout.run)},
         "sealing": {"recipients": list(agency.recipients)},
-        "trust": {"dir": str(layout.config / "trust")},
+        # The demo store keeps its objects in a plain folder and says so: its receipts promise no lock.
+        "trust": {"dir": str(layout.config / "trust"), "require_lock": False},
         "uplink": {"store_url": agency.store_url, "tls_dir": str(layout.tls)},
         "mqtt": {"host": agency.mqtt_host, "port": agency.mqtt_port},
     }

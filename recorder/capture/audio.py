@@ -31,6 +31,7 @@ FRAME: Final = 1024
 BLOCK_MS: Final = 20
 _READ_S: Final = 0.05
 _REOPEN_US: Final = 1_000_000
+_HUNG_US: Final = 2_000_000
 _QUIET_US: Final = 2_000_000
 """A fault is over when the microphone has delivered for so long without another."""
 
@@ -147,6 +148,8 @@ class AudioCapture:
         self._open = False
         self._reopen_us = 0
         self._faulty_since_us: int | None = None
+        self._alive_us = clock.boottime_us()
+        self._lock = threading.Lock()
         self._last_bad_us = 0
         self._silent = 0
         self._overflows = 0
@@ -159,6 +162,11 @@ class AudioCapture:
         self._stop.set()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def watch(self, now_us: int) -> None:
+        """Called by the worker now and then: a driver that never returns from ``read`` cannot report itself."""
+        if now_us - self._alive_us > _HUNG_US and self._faulty_since_us is None:
+            self._bad(now_us, {"error": "microphone driver hangs 麦克风驱动无响应"})
 
     def _run(self) -> None:
         try:
@@ -188,7 +196,7 @@ class AudioCapture:
             self._open = False
             self._reopen_us = now_us + _REOPEN_US
             self._bad(now_us, {"error": str(error), "errno": error.errno})
-        now_us = self._clock.boottime_us()
+        now_us = self._alive_us = self._clock.boottime_us()
         if block is None:
             packets, silence = self._track.stalled(now_us)
         else:
@@ -201,13 +209,21 @@ class AudioCapture:
         elif block is not None and block.overflowed:
             self._overflows += 1
             self._bad(now_us, {"error": "overflow 溢出"})
-        elif self._faulty_since_us is not None and block is not None and now_us - self._last_bad_us > _QUIET_US:
-            silent_us = self._silent * 1_000_000 // self._rate
-            self._fault("microphone-fault", "end", {"silence_us": silent_us, "overflows": self._overflows})
+        elif block is not None:
+            self._good(now_us)
+
+    def _good(self, now_us: int) -> None:
+        with self._lock:
+            if self._faulty_since_us is None or now_us - self._last_bad_us <= _QUIET_US:
+                return
             self._faulty_since_us = None
+        silent_us = self._silent * 1_000_000 // self._rate
+        self._fault("microphone-fault", "end", {"silence_us": silent_us, "overflows": self._overflows})
 
     def _bad(self, now_us: int, evidence: dict[str, Any]) -> None:
-        self._last_bad_us = now_us
-        if self._faulty_since_us is None:
+        with self._lock:
+            self._last_bad_us = now_us
+            if self._faulty_since_us is not None:
+                return
             self._faulty_since_us = now_us
-            self._fault("microphone-fault", "onset", evidence)
+        self._fault("microphone-fault", "onset", evidence)

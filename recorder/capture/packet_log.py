@@ -45,6 +45,7 @@ class PacketLog:
         self._gap: Gap | None = None
         self._preroll_gap: Gap | None = None
         self._sensor: SensorInfo | None = None
+        self._queued_frames = 0
         self._frames = 0
         self._last_frame_us = -1
         self._lost_frames = 0
@@ -65,6 +66,7 @@ class PacketLog:
                 self._gap = self._count(self._gap, [packet])
                 return
             self._queue.append(packet)
+            self._queued_frames += isinstance(packet, EncodedFrame)
             self._bytes += len(packet.data)
             if self._recording:
                 while self._bytes > self._max_bytes:
@@ -104,6 +106,7 @@ class PacketLog:
         with self._changed:
             for packet in reversed(unused):
                 self._queue.appendleft(packet)
+                self._queued_frames += isinstance(packet, EncodedFrame)
                 self._bytes += len(packet.data)
                 if _is_key(packet):
                     self._keys.appendleft(packet.timestamp_us)
@@ -129,6 +132,11 @@ class PacketLog:
         """Wait without taking: until the next packet, ``wake``, or the timeout."""
         with self._changed:
             self._changed.wait(timeout_s)
+
+    def has_frames(self) -> bool:
+        """True while frames of the recording wait to be taken."""
+        with self._changed:
+            return self._recording and self._queued_frames > 0
 
     def has_preroll(self) -> bool:
         with self._changed:
@@ -182,6 +190,7 @@ class PacketLog:
 
     def _pop_queue(self) -> Packet:
         packet = self._queue.popleft()
+        self._queued_frames -= isinstance(packet, EncodedFrame)
         self._bytes -= len(packet.data)
         if _is_key(packet):
             self._keys.popleft()

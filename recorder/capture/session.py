@@ -89,7 +89,10 @@ class Session:
         now_us = self._context.clock.boottime_us()
         self._pause_s = timeout_s
         if self._live is not None:
-            self._step_live(self._live, now_us, 0.0 if self._fresh or self._preroll is not None else timeout_s)
+            busy = self._fresh or (
+                self._preroll is not None and self._log.has_preroll() and not self._preroll.blocked(now_us)
+            )
+            self._step_live(self._live, now_us, 0.0 if busy else timeout_s)
         elif self._preroll is not None:
             self._step_preroll(self._preroll, now_us)
             if self._preroll is not None and now_us - self._live_ended_us > _PREROLL_PATIENCE_US:
@@ -114,7 +117,9 @@ class Session:
             live.flush()  # the button was pressed: what is here is to be durable now, not when a fragment is full
         elif self._preroll is not None:
             self._step_preroll(self._preroll, now_us)
-        if self._live is not None and now_us - self._frame_seen_us > GRACE_US:
+        # Sound goes on when frames do not, and after a slow write the clock has run on while frames wait: so neither an
+        # empty queue nor the clock alone tells that the camera is silent.
+        if self._live is not None and now_us - self._frame_seen_us > GRACE_US and not self._log.has_frames():
             self._without_frames(live, now_us)
 
     def _without_frames(self, live: SegmentStream, now_us: int) -> None:

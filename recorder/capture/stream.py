@@ -30,6 +30,7 @@ from recorder.evidence.files import Files
 Report: TypeAlias = Opened | EntryWritten | Closed | FaultReport | Speech
 CloseReason = Literal["split", "stop", "preroll-complete", "camera-fault", "shutdown", "overflow"]
 
+_SOUND_SLACK_US: Final = 250_000
 _RETRY_FIRST_US: Final = 200_000
 _RETRY_MOST_US: Final = 2_000_000
 
@@ -75,6 +76,7 @@ class _Open:
     frames: int = 0
     lost_frames: int = 0
     audio_gaps_us: int = 0
+    audio_us: int = 0
 
 
 class SegmentStream:
@@ -285,6 +287,7 @@ class SegmentStream:
             raise
         segment.frames += len(fragment.frames)
         segment.audio_gaps_us += sum(packet.gap_us for packet in fragment.audio)
+        segment.audio_us += sum(packet.duration_us for packet in fragment.audio)
         segment.media_end_us = max(segment.media_end_us, fragment.media_end_us)
         self._report_entry(segment, entry)
         if self._fault is not None:
@@ -318,10 +321,15 @@ class SegmentStream:
                 media_end_us=segment.media_end_us,
                 frames=segment.frames,
                 dropped_frames=context.dropped_frames() - segment.dropped_before + segment.lost_frames,
-                audio_gaps_us=segment.audio_gaps_us,
+                audio_gaps_us=segment.audio_gaps_us + self._missing_sound_us(segment),
                 fix_seconds=segment.telemetry.fix_seconds,
             )
         )
+
+    def _missing_sound_us(self, segment: _Open) -> int:
+        """Media without any sound packet: the audio thread itself was gone. Less is edges and rounding."""
+        missing_us = segment.media_end_us - segment.base_us - segment.audio_us
+        return missing_us if self._audio is not None and missing_us > _SOUND_SLACK_US else 0
 
     # --- when the disk refuses -------------------------------------------------------------------------------------
 

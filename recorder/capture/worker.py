@@ -76,6 +76,7 @@ class Worker:
         self._camera_refused = False
         self._unmarked = False
         self._fatal: BaseException | None = None
+        self._failure: Exception | None = None
         self._sensor_lux: float | None = None
         self._entries = 0
 
@@ -137,6 +138,14 @@ class Worker:
         self._writer.start()
         if self._audio is not None:
             self._audio.start()
+        try:
+            self._watch()
+        except Exception as error:  # whatever it is, the open file is closed before the process goes
+            LOG.exception("worker failed 采集进程出错")
+            self._failure = error
+        return self._finish()
+
+    def _watch(self) -> None:
         started = self._start_camera()
         retry_us = self._clock.boottime_us() + _CAMERA_RETRY_US
         while not (self._channel_closed or self._terminated or self._fatal):
@@ -146,9 +155,10 @@ class Worker:
                 retry_us = now_us + _CAMERA_RETRY_US
             if started:
                 self._monitor.look(now_us, self._log.state())
+            if self._audio is not None:
+                self._audio.watch(now_us)
             self._send_progress(now_us)
             self._wake.wait(_LOOK_S)
-        return self._finish()
 
     # --- the unit process's side -----------------------------------------------------------------------------------
 
@@ -265,8 +275,9 @@ class Worker:
         while self._fatal is None and not closed and self._clock.boottime_us() - began_us < _FLUSH_US:
             closed = self._writer.join(_LOOK_S)
             self._send_progress(self._clock.boottime_us())
-        if self._fatal is not None:
-            self._fault("worker-fault", "onset", {"error": f"{type(self._fatal).__name__}: {self._fatal}"})
+        failure = self._fatal or self._failure
+        if failure is not None:
+            self._fault("worker-fault", "onset", {"error": f"{type(failure).__name__}: {failure}"})
         elif not closed:
             LOG.error("writer did not end in time 写入线程未按时结束")
         self._link.finish(_ACK_S)
@@ -274,7 +285,7 @@ class Worker:
         if self._audio is not None and not self._audio.stop():
             LOG.warning("audio thread does not end 音频线程未结束")
         self._board.close()
-        return EXIT_OK if closed else EXIT_INTERNAL
+        return EXIT_OK if closed and failure is None else EXIT_INTERNAL
 
     def _tags(self, session_id: str, segment_id: str, base_us: int) -> Mapping[str, str]:
         """The segment's place in the world, for whoever holds nothing but the file."""

@@ -79,6 +79,8 @@ class Signing(Section):
 
 class Trust(Section):
     dir: str
+    require_lock: bool
+    min_lock_days: Annotated[float, Field(ge=0, le=36_500)]
 
 
 class Session(Section):

@@ -141,12 +141,12 @@ class SessionMachine:
         effects += self._finish_when_done()
         if self._in_standby() and self._now >= self._shift.next_us:
             effects += self._standby_to(self._now)
-        if self._power_off and self._session is None:
-            effects += self._end_of_power()
         base = self._base_indication()
         if base != self._base:
             self._base = base
             effects.append(Indicate(base))
+        if self._power_off and self._session is None:
+            effects += self._end_of_power()
         return effects
 
     # --- start of the unit, shift, standby ---------------------------------------------------------------------------

@@ -135,7 +135,10 @@ class WorkerSupervisor:
         if became_ready:
             self.phase = Phase.RUNNING
         if became_ready or message.frames > self._frames:
-            self._frames, self._frames_us = message.frames, now_us
+            self._frames = message.frames
+            # From the frame itself: by the report's arrival a stall would be noticed half a second later.
+            sane = now_us - self._limits.progress_timeout_us < message.last_frame_us <= now_us
+            self._frames_us = message.last_frame_us if sane else now_us
         begins = message.recording and not self._recording
         if began_or_grew := begins or message.entries > self._entries:
             self._entries = message.entries

@@ -30,7 +30,7 @@ def request(path: Path, message: dict[str, Any], timeout_s: float) -> dict[str, 
         answer = json.loads(answer_line)
     except OSError as error:
         raise ControlError(f"{path}: 无法连接记录单元：{error}", f"{path}: cannot reach the unit: {error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ControlError(f"{path}: 应答无法解析", f"{path}: the answer cannot be read") from error
     if not isinstance(answer, dict) or not answer.get("ok"):
         failure = answer.get("error", {}) if isinstance(answer, dict) else {}

@@ -35,7 +35,7 @@ class _Handler(socketserver.StreamRequestHandler):
             return refusal("bad-request", "请求不完整或者过长", "torn or oversized request")
         try:
             message = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):  # deeply nested JSON is a RecursionError, not a ValueError
             return refusal("bad-request", "请求不是 JSON", "not JSON")
         if not isinstance(message, dict) or message.get("v") != 1 or not isinstance(message.get("cmd"), str):
             return refusal("bad-request", "请求缺少 v=1 或者 cmd", "v=1 or cmd is missing")
@@ -54,6 +54,7 @@ class _Handler(socketserver.StreamRequestHandler):
 
 class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
+    request_queue_size = 64  # with the default 5 a burst of clients is refused at connect (EAGAIN)
 
     def __init__(self, path: Path, events: queue.Queue[UnitEvent]) -> None:
         self.events = events

@@ -148,6 +148,8 @@ class Custody:
 
     def _release(self, wall_us: int) -> None:
         storage = self._config.storage
+        if self.free_bytes >= storage.release_below_free_mb * 1_000_000:
+            return
         held = [segment for segment in self._index.held() if segment.segment_id not in self._pending_release]
         for segment in releasable(
             held,

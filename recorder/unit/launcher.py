@@ -29,17 +29,24 @@ class WorkerLauncher(Protocol):
 class ChildProcessLauncher:
     """Workers as children of the unit process, each watched by a thread."""
 
-    def __init__(self, config_files: Sequence[Path], events: queue.Queue[UnitEvent]) -> None:
+    def __init__(
+        self,
+        config_files: Sequence[Path],
+        events: queue.Queue[UnitEvent],
+        program: Sequence[str] = (sys.executable, "-m", "recorder"),
+    ) -> None:
+        self._program = tuple(program)
         self._config_files = tuple(config_files)
         self._events = events
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def launch(self, camera_id: str, socket_path: Path) -> None:
-        command = [sys.executable, "-m", "recorder", "capture-worker", "--camera", camera_id]
+        command = [*self._program, "capture-worker", "--camera", camera_id]
         command += ["--socket", str(socket_path)]
         for path in self._config_files:
             command += ["--config", str(path)]
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        # In a process group of its own: Ctrl-C in a terminal is for the unit process, which ends its workers in order.
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
         self._children[camera_id] = child
         threading.Thread(target=self._watch, args=(camera_id, child), name=f"wait-{camera_id}", daemon=True).start()
 

@@ -16,7 +16,9 @@ class Notifier:
         address = environment.get("NOTIFY_SOCKET", "")
         # A leading @ is systemd's way to write an abstract socket.
         self._address = "\0" + address[1:] if address.startswith("@") else address
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) if address else None
+        # Never blocks: a listener that does not read would otherwise stop the main loop, and with it the signing.
+        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        self._socket = socket.socket(socket.AF_UNIX, kind) if address else None
         watchdog = environment.get("WATCHDOG_USEC", "")
         self.watchdog_us = int(watchdog) if watchdog.isdigit() and int(watchdog) > 0 else None
 
@@ -28,7 +30,8 @@ class Notifier:
 
     def watchdog(self) -> None:
         """Only when frames, encoder and disk made progress: a bare timer would feed a unit that records nothing."""
-        self._send("WATCHDOG=1")
+        if self.watchdog_us is not None:
+            self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
         self._send("STOPPING=1")
@@ -42,6 +45,8 @@ class Notifier:
             return
         try:
             self._socket.sendto(text.encode("utf-8"), self._address)
+        except BlockingIOError:
+            return  # its queue is full: the next message says the same
         except OSError:
             # Whoever listened is gone. That must not stop a recording; systemd's own watchdog tells.
             self._socket.close()

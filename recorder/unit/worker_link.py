@@ -14,8 +14,6 @@ from recorder.channel.messages import Hello, Message, decode_from_worker, encode
 from recorder.unit.events import UnitEvent, WorkerConnected, WorkerDisconnected, WorkerMessage
 
 MAX_LINE = 1 << 20
-SEND_TIMEOUT_S = 1.0
-"""A worker that does not read for so long is hung: the connection is closed, and supervision does the rest."""
 
 
 class WorkerLink:
@@ -37,13 +35,14 @@ class WorkerLink:
         self._thread.start()
 
     def send(self, message: Message) -> bool:
-        """False when there is no worker or it does not read."""
+        """False when there is no worker or it does not read. Never waits: the socket buffer holds a minute of what is
+        said to a worker, so one that let it fill up is hung. It is dropped, and supervision does the rest."""
         with self._lock:
             connection = self._connection
         if connection is None:
             return False
         try:
-            connection.sendall(encode(message))
+            connection.sendall(encode(message), socket.MSG_DONTWAIT)
         except OSError:
             self.drop()
             return False
@@ -73,7 +72,6 @@ class WorkerLink:
             except OSError:
                 return
             connection.settimeout(None)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(SEND_TIMEOUT_S))
             detail = self._talk(connection)
             with self._lock:
                 if self._connection is connection:
@@ -109,8 +107,3 @@ class WorkerLink:
                     self._events.put(WorkerConnected(self._camera_id, message.pid))
                     continue
                 self._events.put(WorkerMessage(self._camera_id, message))
-
-
-def _timeval(seconds: float) -> bytes:
-    whole = int(seconds)
-    return whole.to_bytes(8, "little") + round((seconds - whole) * 1e6).to_bytes(8, "little")

@@ -270,8 +270,7 @@ class StoreClient:
         connection.putheader("Content-Length", str(length))
         connection.endheaders()
         sock = connection.secure_socket()
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
+        sending = _Sending(sock, self._io_s)
         buffer = memoryview(bytearray(BLOCK))
         left = length
         while left > 0:
@@ -281,21 +280,11 @@ class StoreClient:
                 raise UplinkFault(SEGMENT_UNREADABLE, f"{file.name}: {error}") from error
             if not count:
                 raise UplinkFault(SEGMENT_SIZE, f"{file.name}: {left} 字节缺失 bytes missing")
-            try:
-                sock.sendall(buffer[:count])
-            except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
-                # The store may have said why before it closed.
-                early = _early(sock, poll)
-                if not early:
-                    raise
+            early = sending.send(buffer[:count])
+            if early is not None:
                 return self._early_answer(early, sock, method)
             self.body_bytes_sent += count
             left -= count
-            early = _early(sock, poll)
-            if early is not None:
-                if not early:
-                    raise ConnectionResetError("closed by the store while sending")
-                return self._early_answer(early, sock, method)
             between_blocks()
         return self._answer(connection.getresponse())
 
@@ -319,21 +308,62 @@ class StoreClient:
         return Answer(response.status, headers, body)
 
 
-def _early(sock: ssl.SSLSocket, poll: select.poll) -> bytes | None:
-    """Bytes of an answer already there, ``b""`` when the store closed, None when there is nothing.
+class _Sending:
+    """Sends blocks and listens at the same time.
 
-    A readable socket alone means little: TLS 1.3 session tickets arrive after the handshake.
+    A store that is full answers and stops reading. A blocking send would sit in front of that answer until it timed out,
+    and then take it for a dead link.
     """
-    if not sock.pending() and not poll.poll(0):
-        return None
-    timeout = sock.gettimeout()
-    sock.settimeout(0)
-    try:
-        return sock.recv(BLOCK)
-    except (ssl.SSLWantReadError, BlockingIOError):
-        return None
-    finally:
-        sock.settimeout(timeout)
+
+    def __init__(self, sock: ssl.SSLSocket, io_s: float) -> None:
+        self._sock = sock
+        self._io_ms = round(io_s * 1000)
+        self._readable = select.poll()
+        self._readable.register(sock, select.POLLIN)
+        self._either = select.poll()
+        self._either.register(sock, select.POLLIN | select.POLLOUT)
+
+    def send(self, block: memoryview) -> bytes | None:
+        """Send all of ``block``, or return the first bytes of an answer that came before the end of the body.
+
+        Raises TimeoutError when nothing moves for the I/O time-out, OSError and ssl.SSLError of the connection.
+        """
+        timeout = self._sock.gettimeout()
+        self._sock.settimeout(0)
+        try:
+            while block:
+                early = self._early()
+                if early is not None:
+                    return early
+                try:
+                    block = block[self._sock.send(block) :]
+                except ssl.SSLWantWriteError:
+                    if not self._either.poll(self._io_ms):
+                        raise TimeoutError(f"nothing sent for {self._io_ms} ms") from None
+                except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
+                    # The store may have said why before it closed.
+                    early = self._early()
+                    if early is None:
+                        raise
+                    return early
+            return None
+        finally:
+            self._sock.settimeout(timeout)
+
+    def _early(self) -> bytes | None:
+        """Bytes of an answer already there, None when there is nothing. Raises ConnectionResetError at the end.
+
+        A readable socket alone means little: TLS 1.3 session tickets arrive after the handshake.
+        """
+        if not self._sock.pending() and not self._readable.poll(0):
+            return None
+        try:
+            data = self._sock.recv(BLOCK)
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return None
+        if not data:
+            raise ConnectionResetError("closed by the store while sending")
+        return data
 
 
 def link_fault(error: Exception, *, connecting: bool) -> UplinkFault:

@@ -271,3 +271,45 @@ def test_an_overflow_is_reported() -> None:
     script[20] = AudioBlock(np.zeros(BLOCK, np.int16), 1_000_000 + 21 * 20_000, True)
     _, faults, _ = listen(script, clock)
     assert faults[0][0] == "microphone-fault" and "overflow" in faults[0][2]["error"]
+
+
+def test_a_driver_that_hangs_is_reported_from_outside() -> None:
+    class Hung:
+        let_go = threading.Event()
+
+        def open(self, rate: int, block: int) -> None:
+            pass
+
+        def read(self, timeout_s: float) -> AudioBlock | None:
+            self.let_go.wait(30)
+            return None
+
+        def close(self) -> None:
+            pass
+
+    clock = ManualClock(1_000_000)
+    faults: list[Any] = []
+    microphone = Hung()
+    capture = AudioCapture(
+        microphone, AudioTrack(RATE, 64_000), RATE, clock, lambda packet: None, lambda *fault: faults.append(fault)
+    )
+    capture.start()
+    capture.watch(2_000_000)
+    assert faults == []
+    capture.watch(3_500_000)
+    capture.watch(4_500_000)
+    assert [fault[:2] for fault in faults] == [("microphone-fault", "onset")]
+    assert not capture.stop(0.1)
+    microphone.let_go.set()
+    assert capture.stop()
+
+
+def test_missing_sound_is_counted_in_its_segment(tmp_path: Path) -> None:
+    frames = film(200)
+    rig = Rig(tmp_path, capture_settings(segment_s=60), audio=AudioTrack(RATE, 64_000).stream)
+    rig.push(frames[:1])
+    rig.start(frames[0].timestamp_us + 1)
+    rig.push(frames[1:])
+    rig.finish(frames[-1].timestamp_us + 1)
+    closed = rig.closed[0]
+    assert closed.audio_gaps_us == closed.media_end_us - closed.media_start_us

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from recorder.capture.audio import AudioTrack
+from recorder.capture.packets import AudioPacket
 from tests.capture.doubles import FailingFiles, Rig, capture_settings, frame
 from tests.capture.footage import film, pictures
 
@@ -124,3 +126,19 @@ def test_overflow_closes_the_segment_and_counts_what_is_missing(tmp_path: Path) 
     assert [closed.reason for closed in rig.closed] == ["overflow", "stop"]
     assert rig.closed[1].dropped_frames == lost
     assert rig.closed[0].frames + rig.closed[1].frames + lost == 2 + len(stream)
+
+
+def test_a_slow_disk_and_running_sound_do_not_end_a_session_early(tmp_path: Path) -> None:
+    """A write of a second at the moment of the stop: the frames from before it are still in the queue, sound in front."""
+    frames = film(200)
+    rig = Rig(tmp_path, capture_settings(segment_s=60), audio=AudioTrack(48_000, 64_000).stream)
+    rig.push(frames[:1])
+    rig.start(frames[0].timestamp_us + 1)
+    rig.push(frames[1:100])
+    rig.push([AudioPacket(b"\x21\x00", frames[99].timestamp_us + 1, 21_333), *frames[100:150]], step=False)
+    rig.stop(frames[149].timestamp_us + 1)
+    rig.clock.now_us += 1_000_000
+    rig.settle()
+    rig.push(frames[150:])
+    assert rig.ended()
+    assert rig.closed[0].frames == 150

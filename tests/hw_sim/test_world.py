@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import queue
@@ -181,6 +182,15 @@ def test_clients_learn_of_the_end_of_the_world(path: Path) -> None:
 def test_no_world_is_a_device_error(path: Path) -> None:
     with pytest.raises(DeviceError, match=r"world\.sock"):
         WorldClient(path, {"hello": "unit"})
+
+
+def test_a_world_that_cannot_start_leaves_nothing_open(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        World({}, tmp_path / "no such folder" / "w").start()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        World({}, tmp_path / "folder").start()
+    gc.collect()  # -W error turns a socket left open into a failure
 
 
 def test_a_socket_path_too_long_is_said(tmp_path: Path) -> None:

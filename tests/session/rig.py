@@ -336,11 +336,15 @@ class Bench:
     def hole(self, camera_id: str, hole_us: int) -> None:
         """Media is lost between two segments, and the worker does not say so."""
         worker = self.workers[camera_id]
-        if worker.segment_id is not None and worker.stop_at_us is None and worker.stalled_us is None:
-            self.run(hole_us)
-            worker = self.workers[camera_id]
-            if worker.segment_id is not None and worker.durable_us + hole_us <= self.now:
-                self._split(worker, hole_us)
+        if worker.segment_id is None or worker.stop_at_us is not None or worker.stalled_us is not None:
+            return
+        worker.stalled_us = self.now
+        self.run(min(hole_us, SECOND))
+        if self.workers[camera_id] is not worker or worker.segment_id is None:
+            return
+        self._durable(worker, worker.stalled_us)
+        worker.stalled_us = None
+        self._split(worker, self.now - worker.durable_us)
 
     def give_up(self, camera_id: str) -> None:
         """A write failed: the worker never touches that file again and begins another."""

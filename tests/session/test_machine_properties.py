@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TypeAlias
 
 from hypothesis import given
@@ -14,37 +15,30 @@ from recorder.session.effects import Refused
 from recorder.session.machine import State
 from tests.session.accounting import check_order, check_truth, holes
 from tests.session.rig import SECOND, Bench, settings
+from tests.support import tier
 
 Step: TypeAlias = tuple[str, int, int]
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(
-            [
-                "start",
-                "stop",
-                "mark",
-                "lose",
-                "stall",
-                "stall-stop",
-                "camera-fault",
-                "hole",
-                "give-up",
-                "deaf",
-                "immortal",
-                "slow-launch",
-                "fault",
-                "crash",
-                "power-cut",
-                "wait",
-                "wait",
-                "late-tick",
-            ]
-        ),
-        st.integers(0, 1),
-        st.integers(0, 40),
-    ),
-    max_size=30,
+WHAT = (
+    "start",
+    "stop",
+    "mark",
+    "lose",
+    "stall",
+    "stall-stop",
+    "camera-fault",
+    "hole",
+    "give-up",
+    "deaf",
+    "immortal",
+    "slow-launch",
+    "fault",
+    "crash",
+    "power-cut",
+    "wait",
+    "wait",
+    "late-tick",
 )
+STEPS = st.lists(st.tuples(st.sampled_from(WHAT), st.integers(0, 1), st.integers(0, 40)), min_size=4, max_size=30)
 
 
 def play(bench: Bench, step: Step) -> None:
@@ -125,4 +119,32 @@ def test_every_second_of_every_shift_is_accounted_for(
     bench = Bench(settings(cameras=cameras, post_event_us=post_event_us, resume_open_recording=resume))
     for step in steps:
         play(bench, step)
+    check_to_the_end(bench)
+
+
+SHIFTS = {"quick": 150, "ci": 2000, "nightly": 50_000}
+
+
+def test_long_shifts_at_random() -> None:
+    """Longer than hypothesis likes them. A failing seed is in the message: ``play_seed(SEED)`` replays it."""
+    for seed in range(SHIFTS[tier()]):
+        try:
+            play_seed(seed)
+        except Exception as error:
+            error.add_note(f"seed {seed}")
+            raise
+
+
+def play_seed(seed: int) -> None:
+    rnd = random.Random(seed)
+    bench = Bench(
+        settings(
+            cameras=rnd.choice([("cam0",), ("cam0", "cam1")]),
+            post_event_us=rnd.choice([0, 2 * SECOND]),
+            resume_open_recording=rnd.random() < 0.7,
+        )
+    )
+    for _ in range(25):
+        what = rnd.choice([*WHAT, "start", "start", "start", "stop"])
+        play(bench, (what, rnd.randint(0, 1), rnd.randint(0, 40)))
     check_to_the_end(bench)

@@ -35,6 +35,8 @@ class Upload:
     data: bytearray = field(default_factory=bytearray)
     complete: bool = False
     received: int = 0
+    busy: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a PATCH is being received: whoever comes next sees all that arrived, as docs/wire.md asks."""
 
 
 @dataclass
@@ -94,6 +96,9 @@ class FakeStore:
 
         self.server = Server(("127.0.0.1", port), Handler)
         self.port = int(self.server.server_address[1])
+        # What the unit sends twice after a fault is its own send buffer plus what the path holds. Loopback grows its
+        # receive buffers to megabytes, which no radio link does; bounded, the unit's share is what is measured.
+        self.server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
 
     @property
@@ -117,11 +122,20 @@ class FakeStore:
     def serve(self, raw: socket.socket) -> None:
         raw.settimeout(20)
         try:
-            with self.context.wrap_socket(raw, server_side=True) as connection:
+            connection = self.context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
+        except OSError:
+            return
+        with connection:
+            try:
+                try:
+                    connection.do_handshake()
+                except ssl.SSLError:
+                    farewell(connection)
+                    return
                 while self._one(connection):
                     continue
-        except (OSError, ssl.SSLError, Drop):
-            reset(raw)
+            except (OSError, Drop):
+                reset(connection)
 
     def _one(self, connection: ssl.SSLSocket) -> bool:
         head = b""
@@ -154,6 +168,7 @@ class FakeStore:
         return True
 
     def _answer(self, request: Request, body: bytes) -> Reply:
+        self._settle(request)
         with self.lock:
             if request.method == "POST" and request.path == "/uploads":
                 return self._create(request)
@@ -175,6 +190,13 @@ class FakeStore:
         offset = len(upload.data) + self._skew()
         return 201, {"Location": location, "Upload-Offset": str(offset), "Tus-Resumable": "1.0.0"}, b""
 
+    def _settle(self, request: Request) -> None:
+        """Wait until the last PATCH of the upload concerned has taken in what was on its way."""
+        for upload in list(self.uploads.values()):
+            named = upload.location == request.path or request.path == "/uploads"
+            if named and upload.busy.acquire(timeout=5):
+                upload.busy.release()
+
     def _head(self, request: Request) -> Reply:
         upload = self.uploads.get(request.path)
         if upload is None:
@@ -191,13 +213,32 @@ class FakeStore:
             drop = self.drop_after.pop(0) if self.drop_after else None
             stall = self.stall_after.pop(0) if self.stall_after else None
             early = self.early.pop(0) if self.early else None
-        offset = int(request.headers["upload-offset"])
         if upload is None:
             send(connection, problem(404, "urn:zfy:unknown"))
             return False
+        with upload.busy:
+            reply, linger = self._receive(connection, upload, request, rest, length, (drop, stall, early))
+        if reply is not None:
+            send(connection, reply)
+        if linger:
+            self.released.wait(20)
+            raise Drop
+        return reply is not None and reply[0] == 204
+
+    def _receive(
+        self,
+        connection: ssl.SSLSocket,
+        upload: Upload,
+        request: Request,
+        rest: bytes,
+        length: int,
+        switches: tuple[int | None, int | None, tuple[int, Reply] | None],
+    ) -> tuple[Reply | None, bool]:
+        """(what to answer, whether to keep the connection open without reading on)."""
+        drop, stall, early = switches
+        offset = int(request.headers["upload-offset"])
         if offset != len(upload.data):
-            send(connection, problem(409, "urn:zfy:offset", offset=len(upload.data)))
-            return False
+            return problem(409, "urn:zfy:offset", offset=len(upload.data)), False
         got = 0
         block = rest
         while True:
@@ -211,13 +252,10 @@ class FakeStore:
                 raise Drop
             if stall is not None and got >= stall:
                 self._interrupted(upload)
-                self.released.wait(20)
-                raise Drop
+                return None, True
             if early is not None and got >= early[0]:
                 self._interrupted(upload)
-                send(connection, early[1])
-                self.released.wait(20)
-                raise Drop
+                return early[1], True
             if got >= length:
                 break
             block = connection.recv(65536)
@@ -229,8 +267,7 @@ class FakeStore:
             if upload.complete and self.drop_final_answer:
                 self.drop_final_answer -= 1
                 raise Drop
-        send(connection, reply)
-        return True
+        return reply, False
 
     def _interrupted(self, upload: Upload) -> None:
         with self.lock:
@@ -352,9 +389,16 @@ def send(connection: ssl.SSLSocket, reply: Reply) -> None:
     connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
 
-def reset(raw: socket.socket) -> None:
+def farewell(connection: ssl.SSLSocket) -> None:
+    """Let the alert arrive: closing with unread bytes would send a reset that overtakes it."""
+    socket.socket.shutdown(connection, socket.SHUT_WR)
+    while socket.socket.recv(connection, 65536):
+        continue
+
+
+def reset(connection: ssl.SSLSocket) -> None:
+    """Make the close that follows a reset, as a vanished peer's is."""
     try:
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        raw.close()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     except OSError:
-        return
+        return  # gone already

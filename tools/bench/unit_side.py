@@ -1,7 +1,7 @@
 """What the unit process does with a worker's reports, without its devices: heads, signatures, ``fdatasync``.
 
-The same parts in the same order as ``recorder/unit/process.py``: entries are signed in a ``head`` once they are durable,
-and each commit is one ``fdatasync``. Entries come about each half second, so each gets its own head, as in a running unit.
+The same parts in the same order as ``recorder/unit/process.py``: entries are signed in a ``head`` once they are durable and
+the oldest has waited for the interval of the configuration, in media time; each commit is one ``fdatasync``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from recorder.unit.ledger import Ledger
 
 CAMERA = "cam0"
+HEAD_INTERVAL_US = 500_000
+"""``signing.head_interval_s`` of config/defaults.toml."""
 BOOT = BootFacts("urn:bench", UNIT_ID, "bench", "1", "zfy-recorder", "bench")
 
 
@@ -42,11 +44,10 @@ class UnitSide:
     """``channel``: each report goes through the channel's JSON and its validation, and the index follows the journal."""
 
     def __init__(self, data_dir: Path, signer: Signer, clock: Clock, files: Files, *, channel: bool) -> None:
-        self._clock = clock
         self._channel = channel
         self.journal = open_journal(data_dir, signer, clock, files)
         self._ledger = _ledger(data_dir, self.journal) if channel else None
-        self._heads = HeadBook(500_000)
+        self._heads = HeadBook(HEAD_INTERVAL_US)
         self._n = 0
         self._shift_id = ""
         self.segments = 0
@@ -76,12 +77,15 @@ class UnitSide:
             report = decoded
         self._heads.arrived(self._n)
         if isinstance(report, EntryWritten):
-            self._heads.add(report, self._clock.boottime_us())
+            due_us = self._heads.due_us()
+            if due_us is not None and report.media_end_us >= due_us:
+                self._sign_heads()
+            self._heads.add(report, report.media_end_us)
             self.entries += 1
-            self._sign_heads()
         elif isinstance(report, Opened):
             self.write(segment_open(report, None))
         elif isinstance(report, Closed):
+            self._sign_heads()
             self._heads.forget(report.segment_id)
             self.write(segment_close(report))
             self.segments += 1

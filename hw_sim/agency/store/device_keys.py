@@ -1,4 +1,4 @@
-"""Which keys may sign a unit's journal: certificates from its ``boot`` records, judged by the agency CA, kept by thumbprint.
+"""Which keys may sign a unit's journal: certificates from its ``boot`` records, judged by the agency CA.
 
 ``keys/<kid>.pem`` beside the journal holds the chain a key was accepted with; it is durable before the first line signed
 with that key is.

@@ -21,8 +21,9 @@ _NAME = re.compile(r"^(\d{12})\.jws$")
 class JournalLog:
     """Not thread-safe: its journal's lock is held. After an OSError ``open`` must be called again."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, file_bytes: int = FILE_BYTES) -> None:
         self.directory = directory
+        self._file_bytes = file_bytes
         self.head = Head()
         self._last: Path | None = None
         self._size = 0
@@ -66,7 +67,7 @@ class JournalLog:
             self.open()
         self._ready = False
         path, start = self._last, self._size
-        new = path is None or start >= FILE_BYTES
+        new = path is None or start >= self._file_bytes
         if path is None or new:
             make_dirs(self.directory)
             path, start = self.directory / f"{self.head.next_seq:012d}.jws", 0
@@ -94,10 +95,10 @@ class JournalLog:
 
     def _files(self) -> list[tuple[int, Path]]:
         try:
-            names = sorted(os.listdir(self.directory))
+            paths = sorted(self.directory.iterdir())
         except FileNotFoundError:
             return []
-        return [(int(match[1]), self.directory / name) for name in names if (match := _NAME.match(name))]
+        return [(int(match[1]), path) for path in paths if (match := _NAME.match(path.name))]
 
 
 def _count(path: Path) -> tuple[int, bytes]:

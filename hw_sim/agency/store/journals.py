@@ -110,9 +110,7 @@ class JournalDesk:
             if from_seq > head.next_seq:
                 raise Problem(JOURNAL_GAP, f"from {from_seq}, have {head.next_seq}", next_seq=head.next_seq)
             keys = Keys(journal.keys.known, journal.keys.introduce)
-            judgement = judge(
-                unit_id, journal_id, head, from_seq, split_body(body), journal.log.lines(from_seq), keys
-            )
+            judgement = judge(unit_id, journal_id, head, from_seq, split_body(body), journal.log.lines(from_seq), keys)
             for key in judgement.new_keys:
                 journal.keys.adopt(key)
             self._store(journal, judgement.accepted)
@@ -228,15 +226,14 @@ class JournalDesk:
         return placed
 
     def _place(self, journal: Journal, named: Named) -> tuple[Named, str] | None:
-        """Place the whole upload that fits; set others aside. None: nothing (more) to place."""
-        if self._register.object(named.unit_id, named.segment_id) is not None:
-            return None
+        """Place the whole upload that fits; set others aside. None: nothing to place (any more)."""
+        stored = self._register.object(named.unit_id, named.segment_id) is not None
         path = None
         for upload in self._register.uploads_of(named.unit_id, named.segment_id):
             if upload.state != "whole":
                 continue
             whole = self._staged(upload.upload_id)
-            if (upload.sha256, upload.size) == (named.sha256, named.size):
+            if (upload.sha256, upload.size) == (named.sha256, named.size) and not stored:
                 try:
                     path = journal.vault.place(whole, named)
                     continue

@@ -24,7 +24,9 @@ TUS_VERSION = ProblemKind(412, "urn:zfy:tus-version", "Tus-Resumable must be 1.0
 TOO_LARGE = ProblemKind(413, "urn:zfy:too-large", "larger than declared or allowed", "超过声明或允许的大小")
 MEDIA_TYPE = ProblemKind(415, "urn:zfy:media-type", "wrong Content-Type", "Content-Type 不符")
 JOURNAL_GAP = ProblemKind(409, "urn:zfy:journal-gap", "lines before these are missing", "之前的日志行缺失")
-JOURNAL_FORK = ProblemKind(409, "urn:zfy:journal-fork", "a line differs from the stored one", "日志行与已存的不同（分叉）")
+JOURNAL_FORK = ProblemKind(
+    409, "urn:zfy:journal-fork", "a line differs from the stored one", "日志行与已存的不同（分叉）"
+)
 JOURNAL_INVALID = ProblemKind(422, "urn:zfy:journal-invalid", "a journal line is not valid", "日志行无效")
 WRONG_OFFSET = ProblemKind(409, "urn:zfy:wrong-offset", "the upload is at another offset", "上传位置不符")
 DIGEST_CONFLICT = ProblemKind(

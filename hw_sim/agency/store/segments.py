@@ -1,4 +1,4 @@
-"""Uploads of segments: tus 1.0.0 (creation, expiration, termination) as docs/wire.md fixes it, and what follows the last byte.
+"""Uploads of segments: tus 1.0.0 (creation, expiration, termination) as docs/wire.md fixes it, and what follows.
 
 An upload's id is a digest of who uploads what, so creation is idempotent without a table of requests and a unit cannot
 guess its way to another one's: the id of the same segment under another certificate is a different one.
@@ -286,7 +286,7 @@ class SegmentDesk:
             size=claim.size,
             state="uploading",
             synced=0,
-            boot_id="",
+            boot_id=self._staging.boot_id,
             touched_at=self._staging.now(),
         )
 

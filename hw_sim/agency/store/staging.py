@@ -39,7 +39,7 @@ class Staging:
         self._dir = directory
         self._register = register
         self._clock = clock
-        self._boot_id = clock.boot_id()
+        self.boot_id = clock.boot_id()
         make_dirs(directory / "rejected")
 
     def part(self, upload_id: str) -> Path:
@@ -69,12 +69,12 @@ class Staging:
             return upload.size if self.whole(upload.upload_id).exists() else 0
         try:
             size = os.fstat(fd).st_size
-            if upload.boot_id != self._boot_id and size > upload.synced:
+            if upload.boot_id != self.boot_id and size > upload.synced:
                 os.ftruncate(fd, upload.synced)
                 size = upload.synced
-            if size != upload.synced or upload.boot_id != self._boot_id:
+            if size != upload.synced or upload.boot_id != self.boot_id:
                 os.fdatasync(fd)
-                self._register.upload_synced(upload.upload_id, size, self._boot_id, self.now())
+                self._register.upload_synced(upload.upload_id, size, self.boot_id, self.now())
             return size
         finally:
             os.close(fd)
@@ -107,7 +107,7 @@ class Staging:
 
     def _sync(self, fd: int, upload_id: str, offset: int) -> int:
         os.fdatasync(fd)
-        self._register.upload_synced(upload_id, offset, self._boot_id, self.now())
+        self._register.upload_synced(upload_id, offset, self.boot_id, self.now())
         return offset
 
     def verify(self, upload: Upload) -> bool:
@@ -133,12 +133,15 @@ class Staging:
     def reject(self, upload: Upload) -> None:
         """Keep the bytes apart (the last few attempts) and begin again at 0."""
         folder = self._dir / "rejected"
+        whole = self.whole(upload.upload_id)
+        latest = whole if whole.exists() else self.part(upload.upload_id)
+        # The row first: after a crash in between, the bytes are verified and rejected once more.
+        self._register.upload_synced(upload.upload_id, 0, self.boot_id, self.now())
         for number in range(REJECTED_KEPT, 0, -1):
-            source = self.part(upload.upload_id) if number == 1 else folder / f"{upload.upload_id}.{number - 1}"
+            source = latest if number == 1 else folder / f"{upload.upload_id}.{number - 1}"
             if source.exists():
                 source.rename(folder / f"{upload.upload_id}.{number}")
         sync_dir(folder)
-        self._register.upload_synced(upload.upload_id, 0, self._boot_id, self.now())
         os.close(os.open(self.part(upload.upload_id), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         sync_dir(self._dir)
 

@@ -48,7 +48,7 @@ class Vault:
         try:
             os.link(whole, target)
         except FileExistsError as error:
-            if not os.path.samefile(whole, target):
+            if not whole.samefile(target):
                 raise ObjectConflict(str(target)) from error
         sync_dir(target.parent)
         self._note_digest(unb64u(named.sha256).hex(), relative)
@@ -93,10 +93,9 @@ class Vault:
 
     def receipt_files(self) -> set[str]:
         try:
-            names = os.listdir(self.path / "receipts")
+            return {path.stem for path in (self.path / "receipts").iterdir() if not path.name.startswith(".")}
         except FileNotFoundError:
             return set()
-        return {name.removesuffix(".jws") for name in names if not name.startswith(".")}
 
 
 def _tail(path: Path) -> bytes:

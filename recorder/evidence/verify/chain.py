@@ -67,6 +67,7 @@ class Chain:
     journal_id: str | None = None
     next_seq: int = 0
     last_digest: str | None = None
+    lines: int = 0
     torn_lines: int = 0
     whole: bool = True
     """No line was lost, altered or inserted."""
@@ -81,6 +82,7 @@ class Chain:
 
     def feed(self, raw: RawLine) -> Link | None:
         """The line as a link of the chain; None when it is bad, repeated or foreign (found and noted)."""
+        self.lines += 1
         new_file = raw.place.file != self._file
         self._file = raw.place.file
         try:

@@ -376,6 +376,9 @@ class Reading:
             return
         segment.claims.extend(link.seq, common.iat)
         self._session(link, common, segment.session_id)
+        if self.chain.whole and record.signed_entries != segment.entries:
+            reason = f"recovered with {record.signed_entries} signed entries, {segment.entries} signed"
+            self._disagree(link, record.segment_id, reason)
         segment.recovery_seq = link.seq
         segment.size, segment.sha256 = record.kept_bytes, record.sha256
         segment.torn_file, segment.torn_digest = record.torn_file, record.torn_digest

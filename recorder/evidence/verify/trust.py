@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509.oid import NameOID
@@ -27,6 +27,14 @@ from recorder.evidence.verify.errors import CannotRead
 MAX_CHAIN = 5
 MAX_CERTIFICATE = 16_384
 """Bounds for what a hostile ``boot`` record may make us parse."""
+
+_UNPARSABLE = (
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What cryptography raises for strange certificates besides ValueError; they have no common base."""
 
 _PEM_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----\s*", re.DOTALL)
 
@@ -140,20 +148,26 @@ def parse_x5c(x5c: object) -> tuple[x509.Certificate, ...]:
         if len(item) > MAX_CERTIFICATE:
             raise ValueError(f"a certificate is longer than {MAX_CERTIFICATE} characters")
         try:
-            certificates.append(x509.load_der_x509_certificate(base64.b64decode(item, validate=True)))
-        except (binascii.Error, ValueError) as error:
+            certificate = x509.load_der_x509_certificate(base64.b64decode(item, validate=True))
+            _touch(certificate)
+        except (binascii.Error, ValueError, *_UNPARSABLE) as error:
             raise ValueError(f"a certificate does not parse: {error}") from error
+        certificates.append(certificate)
     return tuple(certificates)
+
+
+def _touch(certificate: x509.Certificate) -> None:
+    """Parse everything that will be looked at: the library does so lazily, and a hostile certificate must fail here."""
+    certificate.public_key()
+    for part in ("subject", "issuer", "serial_number", "extensions", "not_valid_before_utc", "not_valid_after_utc"):
+        getattr(certificate, part)
 
 
 def leaf_key(chain: tuple[x509.Certificate, ...]) -> ec.EllipticCurvePublicKey | None:
     """The P-256 key of the leaf, None when there is none."""
     if not chain:
         return None
-    try:
-        key = chain[0].public_key()
-    except ValueError:
-        return None  # a curve or encoding the library does not know: not a key of ours
+    key = chain[0].public_key()
     return key if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1) else None
 
 
@@ -203,7 +217,7 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate, depth: int)
         return False
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, ValueError, TypeError):
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True
 

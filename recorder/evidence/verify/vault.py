@@ -74,6 +74,8 @@ def _read(journal: JournalFiles, chain: Chain, reading: Reading) -> None:
             reading.feed(link)
     chain.finish()
     reading.finish()
+    if not chain.lines:
+        chain.findings.add("journal-missing", "journal")  # files, but not a line in them
 
 
 def _settle_receipts(

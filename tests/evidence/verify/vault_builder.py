@@ -247,8 +247,17 @@ class VaultBuilder:
         )
         return segment
 
-    def fill(self, segment: BuiltSegment, fragments: int, per_head: int = 2, *, close: bool = True) -> None:
-        """Media of ``fragments`` × 0.2 s, signed in heads; time passes with them. ``close``: also the final entry."""
+    def fill(
+        self,
+        segment: BuiltSegment,
+        fragments: int,
+        per_head: int = 2,
+        *,
+        close: bool = True,
+        signed: int | None = None,
+    ) -> None:
+        """Media of ``fragments`` × 0.2 s, signed in heads; time passes with them. ``close``: also the final entry.
+        ``signed``: only so many entries get into a head."""
         writer = AgeEncryptor(self.recipients) if segment.sealed else None
         plains = [little_mp4.padded(little_mp4.head(), CHUNK if segment.sealed else 1024)]
         for number in range(fragments):
@@ -273,11 +282,12 @@ class VaultBuilder:
             )
             segment.stored.append(stored)
             segment.plain.append(plain)
+        entries = entries[:signed]
         for first in range(0, len(entries), per_head):
             batch = entries[first : first + per_head]
             self.us = max(self.us, batch[-1][4])
             self.append(r.Head(segment_id=segment.segment_id, first=first, entries=tuple(batch)))
-        segment.end_us = ends[-1]
+        segment.end_us = entries[-1][4]
 
     def close_segment(self, segment: BuiltSegment, **changes: Any) -> None:
         plain = b"".join(segment.plain)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.bench.rows import capture, preroll
+from tools.bench.rows import capture, preroll, splits, start, upload, verify
 from tools.bench.workshop import Row
 
-ROWS: tuple[Row, ...] = (capture.ROW, preroll.ROW)
+ROWS: tuple[Row, ...] = (capture.ROW, preroll.ROW, splits.ROW, upload.ROW, verify.ROW, start.ROW)

@@ -53,7 +53,7 @@ def start_of_peers(shop: Workshop, files: int) -> float:
 
 
 def measure(shop: Workshop) -> Sequence[Line]:
-    times, count = shop.count(10, 1), shop.count(5, 2)
+    times, count = shop.count(10, 5), shop.count(5, 2)
     stream = footage(shop, SHAPE)
     source = repeated(shop, stream, times)
     minutes = times * BASE_S / 60

@@ -12,8 +12,6 @@ from tools.bench.workshop import Row, Workshop
 
 RING = Shape(60, 1920, 1080, 7000)
 STREAMS = (Shape(60, 1920, 1080, 8000), Shape(60, 1920, 1080, 6000), Shape(60, 1280, 720, 2000), Shape(60, 640, 360, 1500))
-JUDGED_KBPS = 6000
-"""The hold is for what a recorder is set to (design §5: 0.5 s fragments at 6 Mbit/s and more); below, it is information."""
 
 
 def ring(shop: Workshop) -> Line:
@@ -63,7 +61,6 @@ def padding(shop: Workshop, shape: Shape) -> Line:
             rest += more_rest
         fragments = answer["entries"] - 2 * answer["segments"]
     percent = free / rest * 100
-    judged = shape.kbps >= JUDGED_KBPS
     return Line(
         "preroll",
         f"填充，{shape.kbps / 1000:g} Mbit/s",
@@ -73,8 +70,8 @@ def padding(shop: Workshop, shape: Shape) -> Line:
         None,
         f"{free / 1e3:.0f} kB / {rest / 1e6:.1f} MB",
         "",
-        Limit("<=", 7) if judged else None,
-        Limit("<=", 4) if judged else None,
+        Limit("<=", 7),
+        Limit("<=", 4),
         f"{shape.kbps / 1000:g} Mbit/s ({shape.width}×{shape.height}): 分片平均 mean fragment "
         f"{shape.seconds / fragments:.2f} s",
     )

@@ -1,0 +1,156 @@
+"""The store's side of MQTT: what units announce and report is recorded, then acknowledged; receipts are published.
+
+The connection is the units' own link class (one place that knows the client library's traps); here is what is said over
+it. An acknowledgement goes out only after the commit: the unit repeats until then, the broker may forget what it likes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from firmware_bridge.ports import Clock
+from hw_sim.agency.authority import STORE_NAME, is_unit_id
+from hw_sim.agency.store.register import IssuedReceipt, Register
+from recorder.uplink.backoff import BackoffPolicy
+from recorder.uplink.http import tls_context
+from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, MqttLink, MqttOptions, Outgoing
+
+log = logging.getLogger("agency.store")
+
+STATE_TOPIC = "fleet/v1/store/state"
+MAX_PAYLOAD = 128 * 1024
+MAX_MSG_ID = 200
+BATCH = 100
+
+
+class Fleet:
+    """One thread handles what comes in; ``publish_receipt`` may be called from any."""
+
+    def __init__(
+        self,
+        register: Register,
+        clock: Clock,
+        host: str,
+        port: int,
+        tls_dir: Path,
+        fraction: Callable[[], float],
+    ) -> None:
+        self._register = register
+        self._clock = clock
+        self._inbound: queue.SimpleQueue[Inbound | None] = queue.SimpleQueue()
+        options = MqttOptions(
+            host=host,
+            port=port,
+            keepalive_s=30,
+            connect_timeout_s=5.0,
+            client_id=STORE_NAME,
+            status_topic=STATE_TOPIC,
+            will=self._text(online=False),
+            subscribe=("fleet/v1/+/up/#",),
+        )
+        self._link = MqttLink(
+            options, lambda: tls_context(tls_dir), clock, BackoffPolicy(0.2, 10.0), fraction, self._inbound.put
+        )
+        self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
+
+    def start(self) -> None:
+        self._link.start()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Say offline (a clean goodbye makes the broker drop the last will), then go."""
+        if self._link.connected:
+            self._link.publish(Outgoing(STATE_TOPIC, self._text(online=False), retain=True))
+        self._link.close(3.0)
+        self._inbound.put(None)
+        self._thread.join(3.0)
+
+    def publish_receipt(self, receipt: IssuedReceipt) -> None:
+        """Best effort: the receipt can always be fetched over HTTPS, so nothing is queued while there is no broker."""
+        if self._link.connected:
+            text = self._text(receipt=receipt.jws)
+            self._link.publish(Outgoing(f"fleet/v1/{receipt.unit_id}/down/receipt", text))
+
+    def _run(self) -> None:
+        while (item := self._inbound.get()) is not None:
+            batch: list[Inbound] = [item]
+            while len(batch) < BATCH:
+                try:
+                    following = self._inbound.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    return
+                batch.append(following)
+            try:
+                self._handle(batch)
+            except Exception:
+                # Nothing was acknowledged, so the units repeat it; the thread must live to hear them.
+                log.exception("fleet messages")
+
+    def _handle(self, batch: list[Inbound]) -> None:
+        acks: defaultdict[str, list[str]] = defaultdict(list)
+        for item in batch:
+            if isinstance(item, Connected):
+                log.info("mqtt connected")
+                self._link.publish(Outgoing(STATE_TOPIC, self._text(online=True), retain=True))
+            elif isinstance(item, Disconnected):
+                log.warning("mqtt: %s", item.fault)
+            elif isinstance(item, Message):
+                self._message(item, acks)
+        for unit_id, msg_ids in acks.items():
+            self._link.publish(Outgoing(f"fleet/v1/{unit_id}/down/ack", self._text(acks=msg_ids)))
+
+    def _message(self, message: Message, acks: defaultdict[str, list[str]]) -> None:
+        parts = message.topic.split("/")
+        if len(parts) != 5 or parts[3] != "up" or not is_unit_id(parts[2]):
+            return
+        unit_id, kind = parts[2], parts[4]
+        try:
+            payload = parse(message.payload)
+        except ValueError as error:
+            log.warning("%s: %s", message.topic, error)
+            return
+        now = self._clock.wall_us() / 1e6
+        text = message.payload.decode("utf-8")
+        if kind == "status":
+            self._register.add_status(unit_id, payload["msg_id"], text, now)
+        elif kind == "announce":
+            self._register.add_announcement(unit_id, payload["msg_id"], text, now)
+            acks[unit_id].append(payload["msg_id"])
+            self._repeat_receipt(unit_id, payload.get("segment_id"))
+
+    def _repeat_receipt(self, unit_id: str, segment_id: object) -> None:
+        """A unit that announces what is stored already may have missed the receipt."""
+        stored = self._register.object(unit_id, segment_id) if isinstance(segment_id, str) else None
+        receipt = None if stored is None else self._register.receipt(stored.receipt_id)
+        if receipt is not None:
+            self.publish_receipt(receipt)
+
+    def _text(self, **members: Any) -> str:
+        envelope = {"msg_id": str(uuid4()), "sent_at": round(self._clock.wall_us() / 1e6, 3)}
+        return json.dumps({**members, **envelope}, separators=(",", ":"))
+
+
+def parse(payload: bytes) -> dict[str, Any]:
+    """A message's members; ``msg_id`` is there and short. Raises ValueError."""
+    if len(payload) > MAX_PAYLOAD:
+        raise ValueError(f"longer than {MAX_PAYLOAD} bytes")
+    try:
+        value = json.loads(payload.decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    msg_id = value.get("msg_id")
+    if not isinstance(msg_id, str) or not 0 < len(msg_id) <= MAX_MSG_ID:
+        raise ValueError("no usable msg_id")
+    return value

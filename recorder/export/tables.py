@@ -1,0 +1,192 @@
+"""The report's tables. Every value from the evidence is escaped: it was written by whoever made the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from recorder.evidence.verify import formatting
+from recorder.evidence.verify.assembly import SEGMENT_AXES, proven
+from recorder.evidence.verify.catalogue import AXES, VALUE_NAMES
+from recorder.evidence.verify.report import SegmentReport, TimeRange, VaultReport
+
+_FILE = {
+    "present": ("在此", "here"),
+    "released": ("已释放，机关存储保管", "released, held by the store"),
+    "missing": ("缺失", "missing"),
+    "none": ("无文件", "no file"),
+}
+_STATE = {
+    "open": ("未结束", "open"),
+    "closed": ("完整", "closed"),
+    "recovered": ("断电后恢复", "recovered"),
+    "empty": ("空", "empty"),
+    "lost": ("已失", "lost"),
+}
+
+
+def _table(title_zh: str, title_en: str, head: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> str:
+    """``rows``: cells as HTML, already escaped. Nothing for no rows."""
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    if not body:
+        return ""
+    cells = "".join(f"<th>{escape(zh)} <em>{escape(en)}</em></th>" for zh, en in head)
+    title = f"<h3>{escape(title_zh)} <em>{escape(title_en)}</em></h3>"
+    return f"{title}<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _code(text: str | None) -> str:
+    return f"<code>{escape(text)}</code>" if text else "—"
+
+
+def _time(seconds: float | None) -> str:
+    return escape(formatting.wall(seconds)) if seconds is not None else "—"
+
+
+def _both(pair: tuple[str, str]) -> str:
+    return f"{escape(pair[0])} <em>{escape(pair[1])}</em>"
+
+
+def _bounds(time: TimeRange) -> str:
+    return f"{_time(time.lower)}<br>{_time(time.upper)}"
+
+
+def segments(vault: VaultReport) -> str:
+    head = (
+        ("片段", "segment"),
+        ("摄像头", "camera"),
+        ("时间", "time"),
+        ("时长", "length"),
+        ("大小", "bytes"),
+        ("状态", "state"),
+        ("文件", "file"),
+        ("结论", "verdict"),
+        ("存储文件 SHA-256", "of the stored file"),
+    )
+    rows = (
+        (
+            _code(segment.segment_id),
+            escape(f"{segment.camera_id} {segment.role}"),
+            f"{_time(segment.time.first)}<br>{_time(segment.time.last)}",
+            formatting.length(segment.length_us),
+            f"{segment.size:,}",
+            _both(_STATE[segment.state]),
+            _both(_FILE[segment.file]),
+            _segment_verdict(segment),
+            _code(segment.sha256),
+        )
+        for segment in vault.segments
+    )
+    return _table("片段", "segments", head, rows)
+
+
+def _segment_verdict(segment: SegmentReport) -> str:
+    if proven(segment.axes):
+        opened = "，已解密核验 <em>opened</em>" if segment.opened else ""
+        return f'<span class="good">证实 <em>proven</em>{opened}</span>'
+    short = [VALUE_NAMES[segment.axes[axis]] for axis in SEGMENT_AXES if segment.axes[axis] != AXES[axis][0]]
+    return f'<span class="bad">{"，".join(_both(pair) for pair in short)}</span>'
+
+
+def sessions(vault: VaultReport) -> str:
+    head = (
+        ("录制", "session"),
+        ("触发", "trigger"),
+        ("开始与结束（设备自称）", "start and end (claimed)"),
+        ("界限（回执或证书）", "bounds (receipts, certificate)"),
+        ("时间", "time"),
+        ("片段", "segments"),
+        ("标记", "marks"),
+        ("结束原因", "ended by"),
+    )
+    rows = (
+        (
+            _code(session.session_id),
+            escape(session.trigger),
+            f"{_time(session.time.first)}<br>{_time(session.time.last)}",
+            _bounds(session.time),
+            _both(VALUE_NAMES["proven" if session.proven else "claimed"]),
+            str(session.segments),
+            str(session.marks),
+            escape(session.ended or "—"),
+        )
+        for session in vault.sessions
+    )
+    return _table("录制", "sessions", head, rows)
+
+
+def gaps(vault: VaultReport) -> str:
+    head = (
+        ("中断", "gap"),
+        ("摄像头", "camera"),
+        ("开始", "from"),
+        ("时长", "length"),
+        ("原因", "cause"),
+        ("恢复", "resumed"),
+        ("说明", "explained"),
+    )
+    yes, no = _both(("是", "yes")), '<span class="bad">否 <em>no</em></span>'
+    rows = (
+        (
+            _code(gap.gap_id),
+            escape(gap.camera_id),
+            _time(gap.start),
+            _gap_length(gap.length_us, gap.basis),
+            escape(gap.cause),
+            yes if gap.resumed else no,
+            yes if gap.explained else no,
+        )
+        for gap in vault.gaps
+    )
+    return _table("中断", "interruptions (art. 23)", head, rows)
+
+
+def _gap_length(us: int | None, basis: str | None) -> str:
+    if us is None:
+        return "—"
+    claimed = "（自称 <em>claimed</em>）" if basis == "wall" else ""
+    return f"{formatting.length(us)}{claimed}"
+
+
+def officers(vault: VaultReport) -> str:
+    head = (("登记时间", "signed in"), ("姓名", "name"), ("执法证号", "certificate"), ("代号", "reference"))
+    sealed = "（密封 <em>sealed</em>）"
+    rows = (
+        (
+            _time(officer.at),
+            escape(officer.name) if officer.name is not None else sealed,
+            escape(officer.cert_no) if officer.cert_no is not None else sealed,
+            _code(officer.officer_ref),
+        )
+        for officer in vault.officers
+    )
+    return _table("执法人员", "officers (art. 9)", head, rows)
+
+
+def receipts(vault: VaultReport) -> str:
+    head = (("回执", "receipt"), ("签发时间", "issued"), ("锚定到记录", "anchors record"))
+    rows = ((_code(r.receipt_id), _time(r.iat), str(r.head_seq)) for r in vault.receipts)
+    return _table("机关存储回执", "store receipts", head, rows)
+
+
+def keys(vault: VaultReport) -> str:
+    head = (
+        ("签名密钥", "signing key (RFC 7638)"),
+        ("证书", "certificate"),
+        ("证书 SHA-256 指纹", "fingerprint"),
+        ("有效期", "validity"),
+        ("记录", "records"),
+        ("结论", "verdict"),
+    )
+    rows = (
+        (
+            _code(key.kid),
+            escape(key.subject or "—"),
+            _code(key.fingerprint),
+            f"{_time(key.not_before)}<br>{_time(key.not_after)}",
+            f"{key.first_seq}–{key.last_seq}",
+            _both(VALUE_NAMES[key.status]),
+        )
+        for key in vault.keys
+    )
+    return _table("密钥", "keys", head, rows)

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recorder.evidence.encoding import b64u, compact_json, sha256_b64u, unb64u
+
+
+@given(st.binary(max_size=100))
+def test_base64url_round_trip(data: bytes) -> None:
+    text = b64u(data)
+    assert "=" not in text
+    assert unb64u(text) == data
+
+
+@pytest.mark.parametrize("text", ["A", "AB", "AA==", "A A", "AA\n", "A+/A", "é"])
+def test_what_is_not_canonical_base64url_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="base64url"):
+        unb64u(text)
+
+
+def test_sha256_of_the_empty_string() -> None:
+    assert sha256_b64u(b"") == "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
+
+
+def test_json_is_compact_keeps_its_order_and_refuses_nan() -> None:
+    assert compact_json({"b": 1, "a": "执法"}) == '{"b":1,"a":"执法"}'.encode()
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        compact_json(float("nan"))

@@ -1,0 +1,174 @@
+"""A receipt permits deletion, so everything about it that can be wrong is tried."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from recorder.evidence import jws
+from recorder.evidence.encoding import sha256_b64u
+from recorder.evidence.receipts import (
+    DAY_S,
+    Believed,
+    LockPolicy,
+    OwnSegment,
+    ReceiptCheck,
+    Refused,
+    StoreKeyError,
+    load_store_key,
+)
+from recorder.evidence.signer import FileSigner
+from tests.evidence.kit import counting_ids, other_signer, signer
+
+STORE = other_signer()
+IDS = counting_ids(3)
+JOURNAL, SEGMENT, SESSION, OTHER = IDS(), IDS(), IDS(), IDS()
+HEAD = sha256_b64u(b"our line 41")
+STORED = sha256_b64u(b"stored file")
+NOW = 1_700_000_000.0
+
+
+def receipt(**changes: Any) -> dict[str, Any]:
+    segment = {
+        "segment_id": SEGMENT,
+        "session_id": SESSION,
+        "sha256": STORED,
+        "size": 12345,
+        "object": "units/zfy-000001/x",
+        "version": "1",
+        "lock_mode": "compliance",
+        "retain_until": NOW + 200 * DAY_S,
+        "stored_at": NOW,
+        **changes.pop("segment", {}),
+    }
+    return {
+        "ver": 1,
+        "iss": "store",
+        "iat": NOW,
+        "jti": IDS(),
+        "unit_id": "zfy-000001",
+        "device_kid": signer().kid,
+        "journal_id": JOURNAL,
+        "head_seq": 41,
+        "head_digest": HEAD,
+        "segments": [segment],
+        "tst": None,
+        **changes,
+    }
+
+
+def digest_of(seq: int) -> str | None:
+    return {41: HEAD}.get(seq)
+
+
+def own(segment_id: str) -> OwnSegment | None:
+    return {SEGMENT: OwnSegment(STORED, 12345)}.get(segment_id)
+
+
+def check(text: str, policy: LockPolicy | None = None) -> Believed | Refused:
+    judge = ReceiptCheck(STORE.public_key(), "zfy-000001", {signer().kid}, JOURNAL, policy)
+    return judge.verify(text, digest_of, own)
+
+
+def signed(payload: dict[str, Any], key: FileSigner = STORE, typ: str = "receipt") -> str:
+    return jws.sign(typ, payload, key)
+
+
+def test_a_true_receipt_is_believed() -> None:
+    payload = receipt()
+    text = signed(payload)
+    verdict = check(text)
+    assert isinstance(verdict, Believed)
+    assert verdict.receipt.jti == payload["jti"]
+    assert verdict.receipt_digest == sha256_b64u(text.encode())
+
+
+def test_a_receipt_for_heads_only_is_believed() -> None:
+    assert isinstance(check(signed(receipt(segments=[]))), Believed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"unit_id": "zfy-000002"}, "receipt-other-unit"),
+        ({"device_kid": "x" * 43}, "receipt-other-key"),
+        ({"journal_id": OTHER}, "receipt-other-journal"),
+        ({"head_seq": 42}, "receipt-head-unknown"),
+        ({"head_digest": sha256_b64u(b"another line 41")}, "receipt-head-differs"),
+        ({"segment": {"segment_id": OTHER}}, "receipt-segment-unknown"),
+        ({"segment": {"sha256": HEAD}}, "receipt-segment-differs"),
+        ({"segment": {"size": 12344}}, "receipt-segment-differs"),
+        ({"segment": {"lock_mode": "none"}}, "receipt-not-locked"),
+        ({"segment": {"retain_until": NOW + 100 * DAY_S}}, "receipt-lock-short"),
+        ({"ver": 2}, "receipt-form"),
+        ({"head_seq": -1}, "receipt-form"),
+        ({"extra": 1}, "receipt-form"),
+        ({"segment": {"size": "12345x"}}, "receipt-form"),
+    ],
+)
+def test_a_receipt_wrong_in_one_thing_is_refused_by_name(changes: dict[str, Any], code: str) -> None:
+    verdict = check(signed(receipt(**changes)), LockPolicy(min_days=180))
+    assert isinstance(verdict, Refused)
+    assert verdict.code == code
+    assert verdict.zh
+    assert verdict.en
+
+
+def test_one_wrong_segment_refuses_the_whole_receipt() -> None:
+    payload = receipt()
+    payload["segments"].append({**payload["segments"][0], "size": 1})
+    verdict = check(signed(payload))
+    assert isinstance(verdict, Refused)
+
+
+def test_without_a_lock_policy_an_unlocked_object_may_do() -> None:
+    text = signed(receipt(segment={"lock_mode": "none", "retain_until": NOW}))
+    assert isinstance(check(text, LockPolicy(require_lock=False)), Believed)
+
+
+def test_forgeries_are_refused() -> None:
+    payload = receipt()
+    true = signed(payload)
+    codes = {
+        "by the unit itself": check(signed(payload, signer())),
+        "another record of the store": check(signed(payload, typ="head")),
+        "altered": check(_altered(true)),
+        "not a JWS": check("nonsense"),
+        "not ASCII": check("é.é.é"),
+    }
+    assert {name: verdict.code for name, verdict in codes.items() if isinstance(verdict, Refused)} == {
+        "by the unit itself": "receipt-key",
+        "another record of the store": "receipt-type",
+        "altered": "receipt-signature",
+        "not a JWS": "receipt-malformed",
+        "not ASCII": "receipt-malformed",
+    }
+
+
+def _altered(text: str) -> str:
+    """The signature of one receipt under the words of another."""
+    head, _, signature = text.rpartition(".")
+    other, _, _ = signed(receipt()).rpartition(".")
+    assert head != other
+    return f"{other}.{signature}"
+
+
+def test_a_replayed_receipt_is_named() -> None:
+    payload = receipt()
+    judge = ReceiptCheck(STORE.public_key(), "zfy-000001", {signer().kid}, JOURNAL)
+    verdict = judge.verify(signed(payload), digest_of, own, believed=lambda jti: jti == payload["jti"])
+    assert isinstance(verdict, Refused)
+    assert verdict.code == "receipt-replayed"
+
+
+def test_the_pinned_key_must_be_p256_spki() -> None:
+    pem = STORE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    assert load_store_key(pem, "store-key.pem").public_numbers() == STORE.public_key().public_numbers()
+    with pytest.raises(StoreKeyError, match=r"store-key\.pem"):
+        load_store_key(b"nonsense", "store-key.pem")
+    ed25519 = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    with pytest.raises(StoreKeyError, match="P-256"):
+        load_store_key(ed25519, "store-key.pem")

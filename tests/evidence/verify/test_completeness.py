@@ -1,0 +1,219 @@
+"""Gaps, explanations and open ends: what the completeness axis says, and when the anchor axis speaks for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recorder.evidence import records as r
+from recorder.evidence.encoding import sha256_b64u
+from tests.evidence.verify.agency import TestAgency
+from tests.evidence.verify.checking import check, codes, notes
+from tests.evidence.verify.vault_builder import BuiltSegment, VaultBuilder
+
+AGENCY = TestAgency()
+
+
+def interrupted(*, resume: bool) -> tuple[VaultBuilder, str, BuiltSegment]:
+    """A recording with one gap, resumed or not; the session is over, the shift not yet."""
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.session_start()
+    before = b.segment(5)
+    gap = b.interruption(before, "camera-unplugged", before.end_us, b.bootseed)
+    b.wait(4)
+    if resume:
+        after = b.open_segment()
+        b.resumption(gap, after, after.start_us - before.end_us, "boottime")
+        b.fill(after, 3)
+        b.close_segment(after)
+        b.session_stop(after.end_us)
+    else:
+        b.session_stop()
+    return b, gap, before
+
+
+def finish(b: VaultBuilder) -> VaultBuilder:
+    b.standby(3)
+    b.shift_end()
+    b.receipt()
+    return b
+
+
+def explain(b: VaultBuilder, gap: str) -> None:
+    b.session_id = b.session_id or ""
+    b.append(
+        r.Explanation(
+            gap_id=gap, confirmed="button", legal_cause="设备故障", speech=(), before_sha256=None, after_sha256=None
+        )
+    )
+
+
+def state(b: VaultBuilder, gap: str, *numbers: str) -> None:
+    signers = tuple(
+        r.Signer(officer_ref=sha256_b64u(number.encode()), method="certificate", signature="", x5c=())
+        for number in numbers
+    )
+    digest = sha256_b64u(b"document")
+    b.append(r.Statement(gap_id=gap, document_sha256=digest, legal_cause="设备故障", signers=signers))
+
+
+def test_a_resumed_gap_without_explanation_stays_unexplained(tmp_path: Path) -> None:
+    b, gap, _ = interrupted(resume=True)
+    vault = check(finish(b), tmp_path)
+    assert codes(vault) == {"gap-unexplained"}
+    assert vault.findings[0].subject == f"gap {gap}"
+    assert vault.axes["completeness"] == "unexplained"
+    assert vault.totals_us["gap"] == vault.gaps[0].length_us
+    assert vault.totals_us.get("unaccounted", 0) == 0
+
+
+def test_an_explained_gap_is_a_gap_and_not_valid(tmp_path: Path) -> None:
+    b, gap, _ = interrupted(resume=True)
+    explain(b, gap)
+    vault = check(finish(b), tmp_path)
+    assert codes(vault) == {"gap-explained"}
+    assert vault.axes["completeness"] == "gap"
+    assert not vault.valid
+
+
+def test_a_gap_that_never_resumed_is_unexplained_then_owes_a_statement_then_has_one(tmp_path: Path) -> None:
+    expected = ["unexplained", "statement-owed", "statement-owed", "gap"]
+    for number, value in enumerate(expected):
+        b, gap, _ = interrupted(resume=False)
+        if number >= 1:
+            explain(b, gap)
+        if number >= 2:
+            state(b, gap, "130100001", *(["130100001"] if number == 2 else ["130100002"]))
+        vault = check(finish(b), tmp_path / str(number))
+        assert vault.axes["completeness"] == value
+
+
+def test_media_lacking_between_segments_without_a_record(tmp_path: Path) -> None:
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.session_start()
+    first = b.segment(5)
+    second = b.segment(5, start_us=first.end_us + 60_000)
+    b.session_stop(second.end_us)
+    vault = check(finish(b), tmp_path)
+    assert codes(vault) == {"gap-unrecorded"}
+    assert first.segment_id in vault.findings[0].en
+    assert vault.axes["completeness"] == "unexplained"
+
+
+def test_time_nobody_signed_for_is_named(tmp_path: Path) -> None:
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.standby(10)
+    b.wait(5)
+    b.covered_us = b.us
+    b.standby(10)
+    vault = check(finish(b), tmp_path)
+    assert codes(vault) == {"time-unaccounted"}
+    assert "5.00 s" in vault.findings[0].en
+    assert vault.totals_us["unaccounted"] >= 5_000_000
+
+
+def test_a_reboot_without_unit_down_is_unaccounted(tmp_path: Path) -> None:
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.standby(10)
+    b.boot(off_s=90)
+    b.covered_us = b.us
+    b.standby(10)
+    vault = check(finish(b), tmp_path)
+    assert "time-unaccounted" in codes(vault)
+    assert 89 < vault.totals_us["unaccounted"] / 1e6 < 92
+
+
+def test_unit_down_accounts_for_it_as_off(tmp_path: Path) -> None:
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.standby(10)
+    covered, seed = b.covered_us, b.bootseed
+    b.boot(off_s=90)
+    b.unit_down(covered, seed)
+    b.standby(10)
+    vault = check(finish(b), tmp_path)
+    assert vault.valid
+    assert notes(vault) == {"unit-down"}
+    assert 89 < vault.totals_us["off"] / 1e6 < 92
+
+
+def test_an_open_shift_is_not_valid_because_its_end_may_have_been_cut(tmp_path: Path) -> None:
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.session(2)
+    b.standby(5)
+    b.wait(3)
+    b.receipt()
+    vault = check(b, tmp_path)
+    assert codes(vault) == {"shift-open"}
+    assert vault.axes["anchor"] == "unanchored"
+    assert all(segment.axes["anchor"] == "anchored" for segment in vault.segments)
+    assert vault.totals_us.get("unaccounted", 0) == 0
+
+
+def test_a_live_copy_in_the_middle_of_a_segment(tmp_path: Path) -> None:
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.session_start()
+    whole = b.segment(4)
+    running = b.open_segment(start_us=whole.end_us)
+    b.fill(running, 4, close=False, signed=4)
+    b.receipt()
+    vault = check(b, tmp_path)
+    assert codes(vault) == {"segment-open", "shift-open"}
+    assert {s.segment_id: s.axes["integrity"] for s in vault.segments} == {
+        whole.segment_id: "intact",
+        running.segment_id: "incomplete",
+    }
+    (finding,) = [f for f in vault.findings if f.code == "segment-open"]
+    assert f"{len(running.stored[4])} unsigned bytes follow" in finding.en
+
+
+def test_recording_behind_the_last_receipt_is_unanchored(tmp_path: Path) -> None:
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.session(1)
+    b.receipt()
+    b.session(1)
+    b.standby(2)
+    b.shift_end()
+    vault = check(b, tmp_path)
+    assert codes(vault) == {"anchor-behind", "time-claimed"}
+    assert [segment.axes["anchor"] for segment in vault.segments] == ["anchored", "unanchored"]
+
+
+def test_bookkeeping_behind_the_last_receipt_is_a_note(tmp_path: Path) -> None:
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.session(1)
+    b.receipt(embed=True)
+    b.standby(5)
+    b.shift_end()
+    vault = check(b, tmp_path)
+    assert vault.valid
+    assert notes(vault) == {"tail-bookkeeping"}
+
+
+def test_a_receipt_only_in_the_journal_anchors_too(tmp_path: Path) -> None:
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.session(1)
+    b.standby(5)
+    b.shift_end()
+    b.receipt(keep=False, embed=True)
+    vault = check(b, tmp_path)
+    assert vault.valid
+    assert len(vault.receipts) == 1

@@ -1,0 +1,155 @@
+"""SIGKILL of the store at random moments of uploads and journal posts: afterwards everything is there once and right."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import random
+import threading
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.clock import SystemClock
+from hw_sim.agency.agency import StoreProcess
+from hw_sim.agency.authority import Authority
+from tests.hw_sim.agency.test_store_journal import believed, stored_lines, vault
+from tests.hw_sim.agency.unit_double import DoubleSegment, UnitDouble
+from tests.support import tier
+
+ROUNDS = {"quick": 12, "ci": 60, "nightly": 300}
+
+
+class Restless:
+    """Sends everything until it is receipted, through any number of deaths of the store; counts what it sent."""
+
+    def __init__(self, unit: UnitDouble, back: threading.Event) -> None:
+        self.unit = unit
+        self.sent = 0
+        self.broken = 0
+        self.moment = threading.Event()
+        self._steps_left = 0
+        self._back = back
+
+    def die_after(self, steps: int) -> None:
+        """``moment`` is set after this many posts and blocks: kills must meet the work however fast the machine is."""
+        self._steps_left = steps
+        self.moment.clear()
+
+    def _step(self) -> None:
+        self._steps_left -= 1
+        if self._steps_left == 0:
+            self.moment.set()
+
+    def until_done(self, segments: list[DoubleSegment]) -> None:
+        while not self._attempt(segments):
+            self._back.wait(20)
+
+    def _attempt(self, segments: list[DoubleSegment]) -> bool:
+        try:
+            return self._post() and all(self._segment(segment) for segment in segments)
+        except (OSError, http.client.HTTPException):
+            self.broken += 1
+            return False
+
+    def _post(self) -> bool:
+        """In small posts: each is a moment to die in."""
+        known = self.unit.request("GET", f"/journals/{self.unit.journal_id}")
+        at = known.json["next_seq"] if known.status == 200 else 0
+        while at < self.unit.next_seq:
+            self._step()
+            reply = self.unit.post(max(0, at - 2), at + 25)
+            assert reply.status == 200, reply
+            at = reply.json["next_seq"]
+        return True
+
+    def _segment(self, segment: DoubleSegment) -> bool:
+        if self.unit.receipt(segment).status == 200:
+            return True
+        created = self.unit.create(segment)
+        assert created.status == 201, created
+        offset = created.offset
+        rest = memoryview(segment.data)[offset:]
+        if rest:
+            link = self.unit.start_patch(created.headers["location"], offset, len(rest), b"")
+            try:
+                for begin in range(0, len(rest), 65536):
+                    self._step()
+                    link.send(bytes(rest[begin : begin + 65536]))
+                    self.sent += min(65536, len(rest) - begin)
+                answer = link.getresponse()
+                answer.read()
+                assert answer.status == 204, answer.status
+            finally:
+                link.close()
+        return self.unit.receipt(segment).status == 200
+
+
+@pytest.mark.kill
+@pytest.mark.timeout(900)
+def test_random_kills_lose_nothing_and_double_nothing(
+    authority: Authority, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed = int(os.environ.get("KILL_SEED", "20191201"))
+    rounds = ROUNDS[tier()]
+    print(f"KILL_SEED={seed}, {rounds} rounds")
+    rnd = random.Random(seed)
+    store = StoreProcess(tmp_path, tmp_path / "root", authority, SystemClock())
+    store.start()
+    unit = UnitDouble.enrolled(authority, "zfy-kills", tmp_path / "unit", store.port)
+    unit.write_boot()
+    segments: list[DoubleSegment] = []
+    back = threading.Event()
+    restless = Restless(unit, back)
+    pause = threading.Event()
+    kills = 0
+    try:
+        for number in range(rounds):
+            unit.write_events(rnd.randint(5, 60))
+            made = [unit.segment(rnd.randint(100_000, 9_000_000)) for _ in range(2)]
+            for segment in made:
+                unit.close(segment)
+            segments += made
+            back.clear()
+            restless.die_after(rnd.randint(1, 90))
+            worker = threading.Thread(target=restless.until_done, args=(made,))
+            worker.start()
+            restless.moment.wait(10)
+            pause.wait(rnd.uniform(0, 0.02))
+            store.kill()
+            kills += 1
+            store.start()
+            back.set()
+            worker.join(60)
+            assert not worker.is_alive(), f"round {number}: {store.log_file.read_text()[-2000:]}"
+    finally:
+        store.stop()
+    with capsys.disabled():
+        total = sum(len(segment.data) for segment in segments)
+        print(
+            f"\n{kills} SIGKILLs, {restless.broken} broken attempts, {len(segments)} segments, {total / 1e6:.1f} MB,"
+            f" {(restless.sent - total) / 1e6:.2f} MB sent twice"
+        )
+    assert restless.broken >= rounds // 3, "the kills missed the work"
+    assert restless.sent - total <= 0.5e6 * restless.broken
+    assert stored_lines(store, unit) == unit.lines
+    folder = vault(store, unit)
+    found = sorted(path.relative_to(folder / "segments") for path in (folder / "segments").rglob("*.mp4.age"))
+    assert found == sorted(Path(item.session_id) / f"{item.segment_id}.mp4.age" for item in segments)
+    covered: list[str] = []
+    for path in (folder / "receipts").iterdir():
+        receipt = believed(authority, path.read_text().strip())
+        covered += [item.segment_id for item in receipt.segments]
+        assert path.stem == receipt.jti
+    assert sorted(covered) == sorted(item.segment_id for item in segments)
+    sums = (folder / "SHA256SUMS").read_text().splitlines()
+    assert sorted(sums) == sorted(
+        f"{hashlib.sha256(item.data).hexdigest()}  segments/{item.session_id}/{item.segment_id}.mp4.age"
+        for item in segments
+    )
+    for item in segments:
+        assert (folder / "segments" / item.session_id / f"{item.segment_id}.mp4.age").read_bytes() == item.data
+    assert sorted(path.name for path in (tmp_path / "root" / "staging").iterdir()) == ["rejected"]
+    assert not (tmp_path / "root" / "alarms.log").exists()
+    assert "Traceback" not in store.log_file.read_text(encoding="utf-8")

@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recorder.channel.messages import Progress
+from recorder.session.supervision import BLIND_US, KillWorker, Launch, Limits, Order, Phase, WorkerSupervisor
+
+SECOND = 1_000_000
+LIMITS = Limits(
+    progress_timeout_us=2 * SECOND, start_timeout_us=10 * SECOND, backoff_us=100_000, backoff_max_us=10 * SECOND
+)
+
+
+def progress(frames: int, entries: int = 0, recording: bool = False, last_frame_us: int = 0) -> Progress:
+    return Progress(
+        camera_id="cam0",
+        at_us=0,
+        frames=frames,
+        entries=entries,
+        recording=recording,
+        last_frame_us=last_frame_us,
+        dropped_frames=0,
+        buffer_bytes=0,
+        lux=None,
+    )
+
+
+class Bench:
+    """Ticks each 0.1 s; ``frames``/``entries`` grow by the given rates a tick."""
+
+    def __init__(self) -> None:
+        self.supervisor = WorkerSupervisor(LIMITS)
+        self.now = 0
+        self.orders: list[tuple[int, Order]] = []
+        self.frames = self.entries = 0
+        self.recording = False
+
+    def run(self, seconds: float, frames: int | None = 3, entries: int = 1) -> None:
+        """``frames`` None: no reports at all."""
+        for _ in range(round(seconds * 10)):
+            self.now += SECOND // 10
+            if frames is not None:
+                self.frames += frames
+                self.entries += entries if self.recording else 0
+                self.supervisor.progress(progress(self.frames, self.entries, self.recording), self.now)
+            order = self.supervisor.tick(self.now)
+            if order is not None:
+                self.orders.append((self.now, order))
+
+    def up(self) -> None:
+        self.run(0.1, None)
+        self.supervisor.hello(self.now)
+        self.run(1)
+
+    def last(self) -> Order:
+        return self.orders[-1][1]
+
+    def die(self, detail: str = "exit status 1") -> None:
+        self.supervisor.note_exit(detail)
+        self.supervisor.exited(self.now)
+        self.frames = self.entries = 0
+
+
+def test_it_launches_at_once_and_runs_quietly() -> None:
+    bench = Bench()
+    bench.up()
+    bench.recording = True
+    bench.run(60)
+    assert [type(order) for _, order in bench.orders] == [Launch]
+    assert bench.supervisor.phase is Phase.RUNNING and bench.supervisor.restarts == 0
+
+
+def test_it_becomes_ready_with_the_first_frames_and_only_once() -> None:
+    supervisor = WorkerSupervisor(LIMITS)
+    supervisor.tick(0)
+    supervisor.hello(1)
+    assert not supervisor.progress(progress(0), 2)
+    assert supervisor.progress(progress(1), 3)
+    assert not supervisor.progress(progress(2), 4)
+
+
+def test_frames_that_stop_growing_are_noticed_within_the_limit() -> None:
+    bench = Bench()
+    bench.up()
+    stalled = bench.now
+    bench.run(3, frames=0)
+    at, order = bench.orders[-1]
+    assert isinstance(order, KillWorker) and order.cause == "camera-stall"
+    assert at - stalled <= 2.2 * SECOND
+
+
+def test_the_limit_counts_from_the_last_frame_not_from_its_report() -> None:
+    supervisor = WorkerSupervisor(LIMITS)
+    supervisor.tick(0)
+    supervisor.progress(progress(30, last_frame_us=SECOND), SECOND + 450_000)
+    times = range(SECOND + 450_000, 4 * SECOND, 50_000)
+    killed = next(now for now in times if supervisor.tick(now) is not None)
+    assert killed - SECOND <= 2_050_000
+
+
+def test_a_driver_with_another_clock_is_judged_by_the_reports() -> None:
+    for last_frame_us in (0, 10**15):
+        supervisor = WorkerSupervisor(LIMITS)
+        supervisor.tick(0)
+        for now in range(SECOND, 10 * SECOND, SECOND // 2):
+            supervisor.progress(progress(now, last_frame_us=last_frame_us), now)
+            assert supervisor.tick(now) is None
+
+
+def test_a_worker_that_says_nothing_more_is_killed_too() -> None:
+    bench = Bench()
+    bench.up()
+    bench.run(3, frames=None)
+    assert isinstance(bench.last(), KillWorker)
+
+
+def test_frames_without_durable_entries_while_recording_are_a_storage_fault() -> None:
+    bench = Bench()
+    bench.up()
+    bench.run(30, entries=0)
+    assert len(bench.orders) == 1, "nothing is owed outside a recording"
+    bench.recording = True
+    began = bench.now
+    bench.run(5, entries=0)
+    at, order = bench.orders[-1]
+    assert isinstance(order, KillWorker) and order.cause == "storage-fault"
+    assert 3 * SECOND <= at - began <= 3.3 * SECOND
+
+
+def test_a_worker_that_never_connects_or_never_sees_a_frame() -> None:
+    bench = Bench()
+    bench.run(10.5, None)
+    order = bench.last()
+    assert isinstance(order, KillWorker) and (order.cause, order.detail) == ("worker-crash", "did not connect in time")
+    bench = Bench()
+    bench.run(0.1, None)
+    bench.supervisor.hello(bench.now)
+    bench.run(10.5, frames=0)
+    order = bench.last()
+    assert isinstance(order, KillWorker) and order.cause == "camera-stall"
+
+
+def test_a_process_that_survives_sigkill_is_killed_again() -> None:
+    bench = Bench()
+    bench.up()
+    bench.run(9, frames=0)
+    kills = [at for at, order in bench.orders if isinstance(order, KillWorker)]
+    assert len(kills) >= 3
+    assert not any(isinstance(order, Launch) for _, order in bench.orders[1:]), "never two workers on one camera"
+
+
+def test_the_reason_for_the_kill_stays_the_cause_when_the_exit_is_seen() -> None:
+    bench = Bench()
+    bench.up()
+    bench.run(3, frames=0)
+    bench.die("killed by signal 9")
+    assert bench.supervisor.cause == "camera-stall"
+
+
+def test_an_exit_by_itself_is_a_crash_with_its_status() -> None:
+    bench = Bench()
+    bench.up()
+    bench.die("exit status 70")
+    assert (bench.supervisor.cause, bench.supervisor.detail) == ("worker-crash", "exit status 70")
+
+
+def test_a_verdict_from_elsewhere_is_kept() -> None:
+    bench = Bench()
+    bench.up()
+    bench.supervisor.condemn("buffer-overflow", "entry 3, expected 2")
+    bench.die()
+    assert (bench.supervisor.cause, bench.supervisor.detail) == ("buffer-overflow", "entry 3, expected 2")
+    bench.supervisor.condemn("unknown", "nobody is there")
+    assert bench.supervisor.cause == "buffer-overflow"
+
+
+def test_pauses_double_up_to_the_limit_and_it_never_gives_up() -> None:
+    bench = Bench()
+    launches: list[int] = []
+    pauses: list[int] = []
+    for _ in range(60):
+        bench.run(11, None)
+        launches.append([at for at, order in bench.orders if isinstance(order, Launch)][-1])
+        bench.die()
+        pauses.append((bench.supervisor.next_launch_us or 0) - bench.now)
+    assert pauses[:4] == [100_000, 200_000, 400_000, 800_000]
+    assert pauses[-1] == LIMITS.backoff_max_us
+    assert launches == sorted(set(launches))
+
+
+def test_a_healthy_run_makes_the_next_pause_the_first_one_again() -> None:
+    bench = Bench()
+    for _ in range(5):
+        bench.run(11, None)
+        bench.die()
+    bench.run(11, None)
+    bench.supervisor.hello(bench.now)
+    bench.run(31)
+    bench.die()
+    assert (bench.supervisor.next_launch_us or 0) - bench.now == LIMITS.backoff_us
+
+
+def test_a_judge_that_was_blind_does_not_condemn() -> None:
+    """The main loop was busy for five seconds; the reports of that time are still in the queue."""
+    bench = Bench()
+    bench.up()
+    bench.now += 5 * SECOND
+    assert bench.supervisor.tick(bench.now) is None
+    bench.run(1)
+    assert len(bench.orders) == 1
+    bench.run(3, frames=0)
+    assert isinstance(bench.last(), KillWorker)
+
+
+def test_a_new_worker_is_not_judged_by_the_numbers_of_the_old_one() -> None:
+    bench = Bench()
+    bench.up()
+    bench.recording = True
+    bench.run(60)
+    bench.die()
+    bench.run(1, None)
+    bench.supervisor.hello(bench.now)
+    bench.run(10)
+    assert not any(isinstance(order, KillWorker) for _, order in bench.orders)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["run", "stall", "silent", "hello", "die", "blind"]), st.integers(1, 30))))
+def test_launch_only_when_no_worker_exists(steps: list[tuple[str, int]]) -> None:
+    bench = Bench()
+    alive = False
+    seen = 0
+    for what, tenths in steps:
+        match what:
+            case "run":
+                bench.run(tenths / 10)
+            case "stall":
+                bench.run(tenths / 10, frames=0)
+            case "silent":
+                bench.run(tenths / 10, None)
+            case "hello":
+                bench.supervisor.hello(bench.now)
+            case "blind":
+                bench.now += BLIND_US + tenths
+            case _ if alive:
+                bench.die()
+                alive = False
+        for _, order in bench.orders[seen:]:
+            if isinstance(order, Launch):
+                assert not alive
+                alive = True
+            else:
+                assert alive
+        seen = len(bench.orders)

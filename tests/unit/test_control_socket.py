@@ -1,0 +1,173 @@
+"""The control socket and its client over a real Unix socket; the main loop is a thread that answers."""
+
+from __future__ import annotations
+
+import json
+import queue
+import socket
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recorder.unit import control_socket
+from recorder.unit.control_client import ControlError, request
+from recorder.unit.control_socket import MAX_LINE, ControlSocket, refusal
+from recorder.unit.events import ControlRequest, UnitEvent
+
+
+@dataclass
+class Loop:
+    """The main loop: takes requests until the test ends."""
+
+    path: Path
+    events: queue.Queue[UnitEvent | None]
+    answer: Callable[[dict[str, Any]], dict[str, Any]] = lambda message: {"ok": True, "echo": message}
+    seen: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self) -> None:
+        while (event := self.events.get()) is not None:
+            assert isinstance(event, ControlRequest)
+            self.seen.append(event.message)
+            event.reply(self.answer(event.message))
+
+    def raw(self, data: bytes) -> dict[str, Any]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(10)
+            connection.connect(str(self.path))
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            answer = json.loads(connection.makefile("rb").readline())
+            assert isinstance(answer, dict)
+            return answer
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> Iterator[Loop]:
+    events: queue.Queue[Any] = queue.Queue()
+    path = tmp_path / "control.sock"
+    server = ControlSocket(path, events)
+    running = Loop(path, events)
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    yield running
+    events.put(None)
+    thread.join(10)
+    server.close()
+    assert not path.exists()
+
+
+def test_a_request_and_its_answer(loop: Loop) -> None:
+    answer = request(loop.path, {"cmd": "mark", "kind": "出示证件"}, timeout_s=10)
+    assert answer["ok"] and answer["echo"]["kind"] == "出示证件"
+    assert loop.seen == [{"v": 1, "cmd": "mark", "kind": "出示证件"}]
+
+
+def test_only_owner_and_group_may_speak(loop: Loop) -> None:
+    assert stat.S_IMODE(loop.path.stat().st_mode) == 0o660
+
+
+def test_a_refusal_reaches_the_caller_in_both_languages(loop: Loop) -> None:
+    loop.answer = lambda message: refusal("not-recording", "没有在记录", "not recording")
+    with pytest.raises(ControlError) as caught:
+        request(loop.path, {"cmd": "stop"}, timeout_s=10)
+    assert (caught.value.zh, caught.value.en) == ("没有在记录", "not recording")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}\n",
+        b"not json\n",
+        b'{"v":1}\n',
+        b'{"v":2,"cmd":"x"}\n',
+        b'{"v":1,"cmd":7}\n',
+        b"[1]\n",
+        b'{"v":1,"cmd":"x"}',
+    ],
+)
+def test_bad_requests_are_answered_and_never_reach_the_main_loop(loop: Loop, data: bytes) -> None:
+    answer = loop.raw(data)
+    assert answer["ok"] is False and answer["error"]["code"] == "bad-request"
+    assert answer["error"]["zh"] and answer["error"]["en"]
+    assert loop.seen == []
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe\n", b'{"v":1,"cmd":"\xff"}\n', b"[" * 50_000 + b"\n"])
+def test_hostile_requests_are_answered_too(loop: Loop, data: bytes) -> None:
+    assert loop.raw(data)["error"]["code"] == "bad-request"
+    assert request(loop.path, {"cmd": "status"}, timeout_s=10)["ok"]
+
+
+def test_an_endless_line_is_refused(loop: Loop) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(10)
+        connection.connect(str(loop.path))
+        connection.sendall(b"x" * MAX_LINE)
+        assert json.loads(connection.makefile("rb").readline())["error"]["code"] == "bad-request"
+
+
+def test_many_at_once(loop: Loop) -> None:
+    answers: list[dict[str, Any]] = []
+    threads = [
+        threading.Thread(target=lambda n=n: answers.append(request(loop.path, {"cmd": "x", "n": n}, timeout_s=10)))
+        for n in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(answer["echo"]["n"] for answer in answers) == list(range(20))
+
+
+def test_a_main_loop_that_does_not_answer(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_socket, "ANSWER_TIMEOUT_S", 0.05)
+    blocked = threading.Event()
+
+    def slow(message: dict[str, Any]) -> dict[str, Any]:
+        blocked.wait(10)
+        return {"ok": True}
+
+    loop.answer = slow
+    with pytest.raises(ControlError, match="did not answer in time"):
+        request(loop.path, {"cmd": "start"}, timeout_s=10)
+    blocked.set()
+
+
+def test_without_a_unit_the_client_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ControlError) as caught:
+        request(tmp_path / "control.sock", {"cmd": "start"}, timeout_s=1)
+    assert "无法连接" in caught.value.zh and "cannot reach" in caught.value.en
+
+
+def test_an_answer_that_makes_no_sense(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(str(path))
+        server.listen(2)
+
+        def serve() -> None:
+            for reply in (b"garbage\n", b""):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(1024)
+                    connection.sendall(reply)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        for _ in range(2):
+            with pytest.raises(ControlError, match="cannot be read"):
+                request(path, {"cmd": "x"}, timeout_s=10)
+        thread.join(10)
+
+
+def test_a_stale_socket_of_a_crashed_unit_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as old:
+        old.bind(str(path))
+    ControlSocket(path, queue.Queue()).close()

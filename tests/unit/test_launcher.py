@@ -1,0 +1,87 @@
+"""Real child processes: their end is always reported, and a kill is a kill."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recorder.unit.events import WorkerExited
+from recorder.unit.launcher import ChildProcessLauncher
+
+
+@dataclass
+class Starter:
+    folder: Path
+    events: queue.Queue[Any] = field(default_factory=queue.Queue)
+    made: list[ChildProcessLauncher] = field(default_factory=list)
+
+    def launcher(self, script: str) -> ChildProcessLauncher:
+        made = ChildProcessLauncher([Path("/etc/a.toml")], self.events, (sys.executable, "-c", script))
+        self.made.append(made)
+        return made
+
+    def exited(self) -> WorkerExited:
+        event = self.events.get(timeout=20)
+        assert isinstance(event, WorkerExited)
+        return event
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> Iterator[Starter]:
+    made = Starter(tmp_path)
+    yield made
+    for launcher in made.made:
+        launcher.close(0.0)
+
+
+def test_an_exit_is_reported_with_its_status(starter: Starter) -> None:
+    launcher = starter.launcher("raise SystemExit(70)")
+    launcher.launch("cam0", starter.folder / "s")
+    event = starter.exited()
+    assert (event.camera_id, event.status) == ("cam0", 70)
+    assert launcher.pid("cam0") is None
+
+
+def test_a_hung_worker_is_killed_and_the_signal_is_reported(starter: Starter) -> None:
+    launcher = starter.launcher("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()")
+    launcher.launch("cam0", starter.folder / "s")
+    pid = launcher.pid("cam0")
+    assert pid is not None and os.getpgid(pid) == pid
+    launcher.kill("cam0")
+    event = starter.exited()
+    assert (event.pid, event.status) == (pid, -signal.SIGKILL)
+    launcher.kill("cam0")
+    launcher.kill("no-such-camera")
+
+
+def test_the_worker_gets_its_camera_its_socket_and_the_configuration(starter: Starter) -> None:
+    launcher = starter.launcher("import pathlib, sys; pathlib.Path(sys.argv[5]).write_text(' '.join(sys.argv[1:]))")
+    path = starter.folder / "capture-cam0.sock"
+    launcher.launch("cam0", path)
+    assert starter.exited().status == 0
+    expected = f"capture-worker --camera cam0 --socket {path} --config /etc/a.toml"
+    assert path.read_text() == expected
+
+
+def test_closing_leaves_nobody_behind(starter: Starter) -> None:
+    launcher = starter.launcher("import signal; signal.pause()")
+    launcher.launch("cam0", starter.folder / "a")
+    launcher.launch("cam1", starter.folder / "b")
+    launcher.close(0.1)
+    assert {starter.exited().camera_id, starter.exited().camera_id} == {"cam0", "cam1"}
+
+
+def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+    launcher = ChildProcessLauncher([], queue.Queue(), (str(tmp_path / "missing"),))
+    with pytest.raises(OSError, match="missing"):
+        launcher.launch("cam0", tmp_path / "s")
+    assert launcher.pid("cam0") is None
+    launcher.close(0.0)
