@@ -89,15 +89,19 @@ class Session:
         now_us = self._context.clock.boottime_us()
         self._pause_s = timeout_s
         if self._live is not None:
-            busy = self._fresh or (
-                self._preroll is not None and self._log.has_preroll() and not self._preroll.blocked(now_us)
-            )
-            self._step_live(self._live, now_us, 0.0 if busy else timeout_s)
+            self._step_live(self._live, now_us, 0.0 if self._fresh or self._preroll_is_due(now_us) else timeout_s)
         elif self._preroll is not None:
             self._step_preroll(self._preroll, now_us)
             if self._preroll is not None and now_us - self._live_ended_us > _PREROLL_PATIENCE_US:
                 self._abandon_preroll(self._preroll)
         return self._live is not None or self._preroll is not None
+
+    def _preroll_is_due(self, now_us: int) -> bool:
+        """The pre-roll has something to write or can be finished. Then the live queue is only looked at, not waited for:
+        frames come faster than any wait ends, so a pre-roll that waits for a quiet moment would never be closed."""
+        if self._preroll is None or self._preroll.blocked(now_us):
+            return False
+        return self._log.has_preroll() or now_us - self._began_us > _SOUND_TRAILS_US
 
     def _step_live(self, live: SegmentStream, now_us: int, timeout_s: float) -> None:
         if live.blocked(now_us):

@@ -137,7 +137,7 @@ class WorkerSupervisor:
         if became_ready or message.frames > self._frames:
             self._frames = message.frames
             # From the frame itself: by the report's arrival a stall would be noticed half a second later.
-            sane = now_us - self._limits.progress_timeout_us < message.last_frame_us <= now_us
+            sane = max(0, now_us - self._limits.progress_timeout_us) < message.last_frame_us <= now_us
             self._frames_us = message.last_frame_us if sane else now_us
         begins = message.recording and not self._recording
         if began_or_grew := begins or message.entries > self._entries:

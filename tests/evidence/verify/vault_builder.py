@@ -304,7 +304,7 @@ class VaultBuilder:
                 plaintext_sha256=sha256_b64u(plain),
                 media_start_us=segment.start_us,
                 media_end_us=segment.end_us,
-                frames=(len(segment.stored) - 2) * FRAGMENT_FRAMES,
+                frames=max(0, len(segment.stored) - 2) * FRAGMENT_FRAMES,
                 dropped_frames=0,
                 audio_gaps_us=0,
                 fix_seconds=0,
