@@ -11,6 +11,8 @@ import selectors
 import socket
 import struct
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -48,7 +50,8 @@ class FaultProxy:
     def __init__(self, target_port: int, clock: Clock) -> None:
         self._target = ("127.0.0.1", target_port)
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._asked = self._done = 0
         self._mode: Mode = "ok"
         self._rate: float | None = None
         self._cut_after: int | None = None
@@ -71,33 +74,39 @@ class FaultProxy:
     # --- what a scenario does with it --------------------------------------------------------------------------------
 
     def mode(self, mode: Mode) -> None:
-        """Takes effect on every connection at once."""
-        with self._lock:
+        """For every connection; in effect when this returns, like every change here."""
+        with self._change():
             self._mode = mode
-        self._wake()
 
     def reset(self) -> None:
         """Reset every connection there is; new ones work."""
-        with self._lock:
+        with self._change():
             self._reset_wanted = True
-        self._wake()
 
     def slow(self, bytes_per_s: float | None) -> None:
         """A rate for all connections and both directions together; None: as fast as it goes."""
-        with self._lock:
+        with self._change():
             self._rate = bytes_per_s
-        self._wake()
 
     def cut_after(self, count: int | None) -> None:
         """Reset each connection once ``count`` bytes went from client to server; None: never."""
-        with self._lock:
+        with self._change():
             self._cut_after = count
-        self._wake()
 
     def close(self) -> None:
         self._closing = True
         self._wake()
         self._thread.join(5)
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """A change of the settings; done when the loop works by it."""
+        with self._lock:
+            yield
+            self._asked += 1
+            self._wake()
+            mine = self._asked
+            self._lock.wait_for(lambda: self._done >= mine or self._closing, 5.0)
 
     def _wake(self) -> None:
         self._wake_in.send(b".")
@@ -121,10 +130,14 @@ class FaultProxy:
         with self._lock:
             mode, rate, cut = self._mode, self._rate, self._cut_after
             reset, self._reset_wanted = self._reset_wanted, False
+            asked = self._asked
         if mode == "refuse" or reset:
             for link in list(self._links):
                 self._drop(link)
         self._listen_or_not(mode)
+        with self._lock:
+            self._done = asked
+            self._lock.notify_all()
         ready = self._wait(mode, rate)
         if self._listener is not None and self._listener.fileno() in ready:
             self._accept()

@@ -68,6 +68,7 @@ def collect(
         "gaps": [
             {"gap_id": gap.gap_id, "cause": gap.cause, "duration_s": gap.duration_s} for gap in view.gaps.values()
         ],
+        "gaps_open": sum(gap.to_us is None for gap in view.gaps.values()),
         "gaps_by_cause": dict(Counter(gap.cause for gap in view.gaps.values())),
         "boots": len(view.boots),
         "marks": view.marks,

@@ -174,7 +174,7 @@ def keys(vault: VaultReport) -> str:
         ("签名密钥", "signing key (RFC 7638)"),
         ("证书", "certificate"),
         ("证书 SHA-256 指纹", "fingerprint"),
-        ("有效期", "validity"),
+        ("证书起止", "not before, not after"),
         ("记录", "records"),
         ("结论", "verdict"),
     )

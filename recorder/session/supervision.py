@@ -23,6 +23,11 @@ KILL_AGAIN_US = 2_000_000
 HEALTHY_US = 30_000_000
 """A worker that ran so long was no failed start: the next pause is the first one again."""
 
+FIRST_FRAME_SHARE = 1.5
+"""A camera that has worked before gets so many progress times for its first frame at the first restart, twice that at the
+second, and so on up to the start time: a driver that hangs again costs seconds of a recording, not ten, and one that is
+really slow still gets all its time."""
+
 BLIND_US = 500_000
 """A longer pause between two ticks is the judge's own: reports were waiting unread, so it is not held against the
 worker."""
@@ -85,6 +90,8 @@ class WorkerSupervisor:
         self._launched_us = 0
         self._since_us = 0
         self._connected = False
+        self._ever_ready = False
+        self._vain_starts = 0
         self._frames = 0
         self._frames_us = 0
         self._entries = 0
@@ -123,7 +130,7 @@ class WorkerSupervisor:
                 return self._judge_progress(now_us)
 
     def hello(self, now_us: int) -> None:
-        """The worker is connected; its first frame is awaited for the start time, not for the progress time."""
+        """The worker is connected; its first frame is awaited longer than later ones."""
         if self.phase is Phase.STARTING:
             self._connected, self._since_us = True, now_us
 
@@ -133,7 +140,7 @@ class WorkerSupervisor:
             return False
         became_ready = self.phase is Phase.STARTING and message.frames > 0
         if became_ready:
-            self.phase = Phase.RUNNING
+            self.phase, self._ever_ready, self._vain_starts = Phase.RUNNING, True, 0
         if became_ready or message.frames > self._frames:
             self._frames = message.frames
             # From the frame itself: by the report's arrival a stall would be noticed half a second later.
@@ -173,6 +180,7 @@ class WorkerSupervisor:
             return None
         self.phase = Phase.STARTING
         self.restarts += 1
+        self._vain_starts += 1
         self.cause, self.detail = "worker-crash", ""
         self._launched_us = self._since_us = now_us
         self._connected = self._recording = False
@@ -180,7 +188,11 @@ class WorkerSupervisor:
         return Launch()
 
     def _judge_start(self, now_us: int) -> Order | None:
-        if now_us - self._since_us <= self._limits.start_timeout_us:
+        limit = self._limits.start_timeout_us
+        if self._connected and self._ever_ready:
+            quick = round(self._limits.progress_timeout_us * FIRST_FRAME_SHARE) << min(self._vain_starts - 1, 10)
+            limit = min(limit, quick)
+        if now_us - self._since_us <= limit:
             return None
         if self._connected:
             return self._kill("camera-stall", "no first frame in time", now_us)

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from recorder.uplink.answers import fault_of, members, offset_of, whole_number
 from recorder.uplink.facts import Segment
 from recorder.uplink.faults import NO_PROGRESS, OFFSET_CONFLICT, PROTOCOL, LinkFault, UplinkFault
-from recorder.uplink.http import BLOCK, Answer, StoreClient, parse_store_url
+from recorder.uplink.http import Answer, StoreClient, parse_store_url
+from recorder.uplink.sending import BLOCK
 
 TUS = {"Tus-Resumable": "1.0.0"}
 MAX_CONFLICTS = 3

@@ -29,11 +29,12 @@ from recorder.uplink.faults import (
     Stopped,
     UplinkFault,
 )
-from recorder.uplink.http import BLOCK, StoreClient
+from recorder.uplink.http import StoreClient
 from recorder.uplink.journal_lines import JournalLines
 from recorder.uplink.journal_post import JournalPoster
 from recorder.uplink.queue import Action, AskReceipt, PostJournal, Upload, UploadQueue, Wait
 from recorder.uplink.receipts import Receipt, ReceiptStore
+from recorder.uplink.sending import BLOCK
 from recorder.uplink.settings import UplinkSettings
 from recorder.uplink.tus import TusUploader
 

@@ -1,4 +1,4 @@
-"""A segment file cut, zeroed or garbled anywhere: what is whole stays, what is torn is set aside, nothing is thrown away."""
+"""A segment file cut, zeroed or garbled anywhere: what is whole stays, the torn rest is set aside, nothing is lost."""
 
 from __future__ import annotations
 
@@ -198,8 +198,9 @@ def test_orphans_are_kept_and_only_segments_are_looked_at() -> None:
         record.segment_id: record for record in recover_orphans(DATA, disk, SESSION, known.__eq__, "unclean-stop")
     }
     assert records[sealed].outcome == "kept"
-    assert records[sealed].unsigned is not None
-    assert records[sealed].unsigned.offset == 0
+    unsigned = records[sealed].unsigned
+    assert unsigned is not None
+    assert unsigned.offset == 0
     assert (records[sealed].camera_id, records[sealed].signed_entries) == (None, 0)
     assert records[plain].outcome == "empty"
     assert disk.read(DATA / str(records[plain].torn_file)) == b"only a beginning"

@@ -144,6 +144,29 @@ def test_a_worker_that_never_connects_or_never_sees_a_frame() -> None:
     assert isinstance(order, KillWorker) and order.cause == "camera-stall"
 
 
+def test_a_camera_that_hangs_again_after_a_restart_is_given_up_sooner_but_a_slow_one_gets_its_time() -> None:
+    bench = Bench()
+    bench.up()
+    bench.run(3, frames=0)
+    waits: list[float] = []
+    for _ in range(4):
+        bench.die()
+        seen = len(bench.orders)
+        while len(bench.orders) == seen:
+            bench.run(0.1, None)
+        bench.supervisor.hello(bench.now)
+        connected = bench.now
+        bench.run(10.5, frames=0)
+        kill = next((at, order) for at, order in bench.orders[seen:] if isinstance(order, KillWorker))
+        waits.append(round((kill[0] - connected) / SECOND))
+    assert waits == [3, 6, 10, 10]
+    bench.die()
+    bench.run(11, None)
+    bench.supervisor.hello(bench.now)
+    bench.run(1)
+    assert bench.supervisor.phase is Phase.RUNNING
+
+
 def test_a_process_that_survives_sigkill_is_killed_again() -> None:
     bench = Bench()
     bench.up()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import threading
 
@@ -16,6 +17,7 @@ from recorder.evidence.encoding import b64u, unb64u
 from recorder.evidence.signer import FileSigner
 from recorder.uplink import es256
 from recorder.uplink.es256 import StorePublicKey
+from tests.uplink.pki import Pki
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
@@ -123,14 +125,22 @@ def test_a_point_off_the_curve_is_refused() -> None:
         StorePublicKey(text.encode())
 
 
-def test_a_failed_check_leaves_nothing_in_the_error_queue_of_tls() -> None:
+def test_a_failed_check_leaves_nothing_in_the_error_queue_of_tls(pki: Pki) -> None:
     """Otherwise the next TLS read of this thread would report a healthy connection as broken."""
-    assert not here(parts(ORDER, ORDER))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    reader, writer = ssl.MemoryBIO(), ssl.MemoryBIO()
-    connection = context.wrap_bio(reader, writer, server_hostname="x")
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_context.load_cert_chain(pki.server_cert, pki.server_key)
+    client_context = ssl.create_default_context(cafile=str(pki.ca))
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context.wrap_bio(down, up, server_hostname="localhost")
+    server = server_context.wrap_bio(up, down, server_side=True)
+    for side in (client, server, client, server):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
     with pytest.raises(ssl.SSLWantReadError):
-        connection.do_handshake()
+        client.read(1)
+    assert not here(parts(ORDER, ORDER))
+    with pytest.raises(ssl.SSLWantReadError):
+        client.read(1)
 
 
 def test_several_threads_at_once() -> None:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,77 +24,14 @@ from tests.uplink.broker import Mosquitto
 from tests.uplink.fake_store import FakeStore
 from tests.uplink.pki import Pki
 from tests.uplink.unit_files import UnitFiles
+from tests.uplink.uplink_process import ROOT, UplinkProcess
 
 MB = 1_000_000
-ROOT = Path(__file__).parents[2]
-
-
-class Process:
-    def __init__(self, settings: UplinkSettings, clock: Clock, log: Path) -> None:
-        self.settings, self._clock, self.log = settings, clock, log
-        self._child: subprocess.Popen[bytes] | None = None
-        self.environment: dict[str, str] = {}
-        self.environment_without: tuple[str, ...] = ()
-
-    @property
-    def child(self) -> subprocess.Popen[bytes]:
-        assert self._child is not None
-        return self._child
-
-    def start(self) -> None:
-        environment = {key: value for key, value in os.environ.items() if key not in self.environment_without}
-        with self.log.open("ab") as log:
-            self._child = subprocess.Popen(
-                [sys.executable, "-W", "error", "-m", "recorder.uplink.process"],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=ROOT,
-                env={**environment, **self.environment},
-            )
-        assert self._child.stdin is not None
-        self._child.stdin.write(self.settings.to_json().encode())
-        self._child.stdin.close()
-
-    def kill(self) -> None:
-        if self._child is not None:
-            self._child.kill()
-            self._child.wait(10)
-
-    def terminate(self) -> int:
-        self.child.send_signal(signal.SIGTERM)
-        return self.child.wait(10)
-
-    def status(self) -> dict[str, Any]:
-        try:
-            value = json.loads(self.settings.status_file.read_text())
-        except FileNotFoundError:
-            return {}
-        assert isinstance(value, dict)
-        return value
-
-    def codes(self) -> set[str]:
-        return {entry["code"] for entry in self.status().get("last_errors", [])}
-
-    def until(self, what: Callable[[], bool], timeout_s: float = 30.0) -> None:
-        tick = threading.Event()
-        deadline = self._clock.boottime_us() + round(timeout_s * 1e6)
-        while not what():
-            assert self._clock.boottime_us() < deadline, (self.status(), self.log.read_text()[-3000:])
-            assert self.child.poll() is None, self.log.read_text()[-3000:]
-            tick.wait(0.02)
-
-    def rss_mb(self) -> float:
-        text = Path(f"/proc/{self.child.pid}/status").read_text()
-        return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
-
-    def receipts(self) -> int:
-        return len([path for path in self.settings.receipts_dir.glob("*.jws") if path.read_bytes() != b""])
 
 
 @pytest.fixture
-def process(settings: UplinkSettings, store: FakeStore, clock: Clock, tmp_path: Path) -> Iterator[Process]:
-    made = Process(dataclasses.replace(settings, store_url=store.url), clock, tmp_path / "uplink.log")
+def process(settings: UplinkSettings, store: FakeStore, clock: Clock, tmp_path: Path) -> Iterator[UplinkProcess]:
+    made = UplinkProcess(dataclasses.replace(settings, store_url=store.url), clock, tmp_path / "uplink.log")
     yield made
     made.kill()
 
@@ -104,7 +41,7 @@ def test_it_starts_with_nothing_at_all_and_says_what_is_missing(
 ) -> None:
     shutil.rmtree(settings.run_dir)
     bare = dataclasses.replace(settings, tls_dir=str(tmp_path / "no-tls"), trust_dir=str(tmp_path / "no-trust"))
-    process = Process(bare, clock, tmp_path / "log")
+    process = UplinkProcess(bare, clock, tmp_path / "log")
     process.start()
     process.until(lambda: {"store-not-configured", "journal-absent"} <= process.codes())
     assert process.terminate() == 0
@@ -113,7 +50,7 @@ def test_it_starts_with_nothing_at_all_and_says_what_is_missing(
 
 
 def test_missing_certificates_are_named_and_used_as_soon_as_they_come(
-    process: Process, unit: UnitFiles, tmp_path: Path, pki: Pki
+    process: UplinkProcess, unit: UnitFiles, tmp_path: Path, pki: Pki
 ) -> None:
     tls = tmp_path / "late"
     process.settings = dataclasses.replace(process.settings, tls_dir=str(tls), backoff_base_s=1.0, backoff_max_s=3600.0)
@@ -126,7 +63,9 @@ def test_missing_certificates_are_named_and_used_as_soon_as_they_come(
     assert segment.size == MB
 
 
-def test_everything_up_to_the_receipt_and_a_clean_end(process: Process, store: FakeStore, unit: UnitFiles) -> None:
+def test_everything_up_to_the_receipt_and_a_clean_end(
+    process: UplinkProcess, store: FakeStore, unit: UnitFiles
+) -> None:
     segments = [unit.segment(MB), unit.segment(2 * MB, close="recovery")]
     process.start()
     process.until(lambda: all(segment.segment_id in store.receipts for segment in segments))
@@ -143,7 +82,7 @@ def test_everything_up_to_the_receipt_and_a_clean_end(process: Process, store: F
     assert store.count("PATCH") == sent, "receipted segments are not touched again"
 
 
-def test_the_unit_is_told_of_each_receipt(process: Process, store: FakeStore, unit: UnitFiles) -> None:
+def test_the_unit_is_told_of_each_receipt(process: UplinkProcess, store: FakeStore, unit: UnitFiles) -> None:
     """The unit process is away first, then answers on its control socket."""
     segment = unit.segment(MB)
     process.start()
@@ -164,7 +103,7 @@ def test_the_unit_is_told_of_each_receipt(process: Process, store: FakeStore, un
 
 @pytest.mark.kill
 def test_sigkill_at_any_moment_loses_nothing_and_resumes_at_the_stores_offset(
-    process: Process, store: FakeStore, unit: UnitFiles
+    process: UplinkProcess, store: FakeStore, unit: UnitFiles
 ) -> None:
     """Kills fall at random points of the upload; not one byte reaches the store twice."""
     seed = int(os.environ.get("KILL_SEED", "20191201"))
@@ -200,7 +139,7 @@ def test_sigkill_at_any_moment_loses_nothing_and_resumes_at_the_stores_offset(
 
 @pytest.mark.kill
 def test_killed_between_receipt_and_the_next_start_nothing_is_sent_again(
-    process: Process, store: FakeStore, unit: UnitFiles
+    process: UplinkProcess, store: FakeStore, unit: UnitFiles
 ) -> None:
     segment = unit.segment(2 * MB)
     process.start()
@@ -218,7 +157,7 @@ HOLD_MB = 40.0
 
 
 def test_memory_stays_under_the_hold_and_does_not_grow_with_the_file(
-    process: Process, store: FakeStore, unit: UnitFiles, pki: Pki, tmp_path: Path
+    process: UplinkProcess, store: FakeStore, unit: UnitFiles, pki: Pki, tmp_path: Path
 ) -> None:
     """Everything on: MQTT connected, journal posted, a large segment sent. Byte code is cached, as on an installed unit."""
     process.environment = {"PYTHONPYCACHEPREFIX": str(tmp_path / "pyc")}

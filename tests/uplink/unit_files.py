@@ -20,12 +20,12 @@ BOOT = "11111111-2222-4333-8444-555555555555"
 class UnitFiles:
     """``record`` appends a line; ``segment`` writes a file with its open, head and close records."""
 
-    def __init__(self, data_dir: Path, seed: int = 1) -> None:
+    def __init__(self, data_dir: Path, seed: int = 1, signer: FileSigner | None = None) -> None:
         self.data_dir = data_dir
         self.journal_dir = data_dir / "journal"
-        self.journal_dir.mkdir(parents=True)
+        self.journal_dir.mkdir(parents=True, exist_ok=True)
         self._random = random.Random(seed)
-        self._signer = FileSigner(ec.generate_private_key(ec.SECP256R1()))
+        self._signer = signer or FileSigner(ec.generate_private_key(ec.SECP256R1()))
         self.journal_id = self.new_id()
         self.seq = 0
         self.prev: str | None = None
@@ -39,6 +39,21 @@ class UnitFiles:
     def rotate(self) -> None:
         self.file = self.journal_dir / f"{self.seq:012d}.jws"
         self.record("checkpoint", reason="rotation")
+
+    def boot(self, unit_id: str) -> int:
+        return self.record(
+            "boot",
+            ueid="test",
+            unit_id=unit_id,
+            hwmodel="test",
+            hwversion="1",
+            swname="recorder",
+            swversion="0",
+            hash_alg="sha-256",
+            x5c=list(self._signer.x5c),
+            previous_end="first",
+            same_boot=False,
+        )
 
     def line(self, typ: str, **fields: Any) -> bytes:
         """The next line, not written."""
@@ -74,20 +89,58 @@ class UnitFiles:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / f"{segment_id}.mp4.age").write_bytes(data)
         digest = sha256_b64u(data)
-        self.record("segment-open", session_id=session_id, segment_id=segment_id)
+        self.record(
+            "segment-open",
+            session_id=session_id,
+            segment_id=segment_id,
+            segment_index=0,
+            camera_id="cam0",
+            role="live",
+            media_start_us=0,
+            media={
+                "mime": "video/mp4",
+                "codecs": "avc1",
+                "width": 1,
+                "height": 1,
+                "frame_rate": 30.0,
+                "audio_rate": None,
+            },
+            encryption={"format": "age-v1", "recipients": []},
+            overlay=None,
+        )
         self.record("head", segment_id=segment_id, first=0, entries=[])
         at = self.wall
+        common = {"session_id": session_id, "segment_id": segment_id, "camera_id": "cam0", "sha256": digest}
         if close == "segment-close":
-            seq = self.record(close, session_id=session_id, segment_id=segment_id, size=size, sha256=digest)
+            seq = self.record(
+                close,
+                **common,
+                reason="split",
+                entries=0,
+                size=size,
+                plaintext_size=size,
+                plaintext_sha256=digest,
+                media_start_us=0,
+                media_end_us=1,
+                frames=1,
+                dropped_frames=0,
+                audio_gaps_us=0,
+                fix_seconds=0,
+            )
         else:
             seq = self.record(
                 "recovery",
+                **common,
                 subject="segment",
+                reason="unclean-stop",
                 outcome="kept",
-                session_id=session_id,
-                segment_id=segment_id,
+                signed_entries=0,
+                last_signed_offset=0,
                 kept_bytes=size,
-                sha256=digest,
+                torn_bytes=0,
+                torn_digest=None,
+                torn_file=None,
+                unsigned=None,
             )
         return Segment(self.journal_id, seq, session_id, segment_id, digest, size, at)
 

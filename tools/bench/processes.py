@@ -24,7 +24,10 @@ def memory(pid: int | str) -> Memory:
     status = _fields(PROC / str(pid) / "status")
     rollup = _fields(PROC / str(pid) / "smaps_rollup")
     return Memory(
-        rss=_kib(status["VmRSS"]), pss=_kib(rollup["Pss"]), peak=_kib(status["VmHWM"]), anonymous=_kib(status["RssAnon"])
+        rss=_kib(status["VmRSS"]),
+        pss=_kib(rollup["Pss"]),
+        peak=_kib(status["VmHWM"]),
+        anonymous=_kib(status["RssAnon"]),
     )
 
 

@@ -70,7 +70,7 @@ def find_late_certificate(journal: JournalFiles, ring: KeyRing) -> None:
 
 def find_forks(folder: Path, journal: JournalFiles, journal_id: str | None, ring: KeyRing, findings: Findings) -> None:
     """What a store kept apart because it contradicted what it had: two histories, if the unit signed both."""
-    kept: dict[int, tuple[str, str]] = {}
+    kept: dict[int, dict[str, str]] = {}
     for node, raw in _fork_lines(folder):
         found = verified(raw, ring)
         if found is None:
@@ -78,14 +78,17 @@ def find_forks(folder: Path, journal: JournalFiles, journal_id: str | None, ring
         text, parts = found
         seq = parts.payload.get("seq")
         if parts.payload.get("journal_id") == journal_id and isinstance(seq, int):
-            kept.setdefault(seq, (sha256_b64u(text.encode("ascii")), f"forks/{node.name}"))
+            kept.setdefault(seq, {})[sha256_b64u(text.encode("ascii"))] = f"forks/{node.name}"
     if not kept:
         return
     for raw in journal.lines():
         found = split(raw)
         seq = found[1].payload.get("seq") if found is not None else None
-        if isinstance(seq, int) and seq in kept and raw.data is not None and kept[seq][0] != sha256_b64u(raw.data):
-            findings.add("fork-kept", f"record {seq}", seq=seq, file=kept[seq][1])
+        if isinstance(seq, int) and seq in kept and raw.data is not None:
+            ours = sha256_b64u(raw.data)
+            for digest, name in kept.pop(seq).items():
+                if digest != ours:
+                    findings.add("fork-kept", f"record {seq}", seq=seq, file=name)
 
 
 def _fork_lines(folder: Path) -> Iterator[tuple[tree.Node, RawLine]]:

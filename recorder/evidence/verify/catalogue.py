@@ -327,8 +327,8 @@ KINDS: dict[str, Kind] = {
     "key-expired": Kind(
         "key",
         "expired",
-        "不能证明密钥 {kid} 的签名（至记录 {seq}）是在证书有效期内作出的",
-        "signatures of key {kid} (to record {seq}) are not shown to fall within its certificate's validity",
+        "不能证明密钥 {kid} 的签名（至记录 {seq}）是在证书到期之前作出的",
+        "signatures of key {kid} (to record {seq}) are not shown to be from before its certificate expired",
     ),
     "key-revoked": Kind(
         "key",

@@ -17,6 +17,7 @@ import pytest
 
 from recorder.evidence import jws
 from recorder.evidence.encoding import b64u, compact_json, sha256_b64u, unb64u
+from recorder.evidence.records import Head, Recovery
 from recorder.evidence.signer import FileSigner
 from tests.evidence.verify.agency import TestAgency
 from tests.evidence.verify.checking import codes, subjects, verify_folder
@@ -325,8 +326,6 @@ def test_entries_signed_twice_by_the_unit_disagree(agency: TestAgency, tmp_path:
     segment = b.open_segment()
     b.fill(segment, 2, per_head=8)
     head = payload_of(b.files[-1][-1])
-    from recorder.evidence.records import Head
-
     b.append(Head(segment_id=segment.segment_id, first=0, entries=tuple(tuple(e) for e in head["entries"])))
     b.close_segment(segment)
     b.session_stop(segment.end_us)
@@ -484,7 +483,8 @@ def test_fork_the_store_kept(scene: Scene) -> None:
     last = payload_of(scene.lines()[-1])
     fork = jws.sign("shift-end", {**last, "iat": last["iat"] + 1}, scene.builder.signer)
     (scene.folder / "forks").mkdir()
-    (scene.folder / "forks" / "1.jws").write_text(f"rubbish\n{scene.lines()[-2]}\n{fork}\n", encoding="ascii")
+    (scene.folder / "forks" / "1.jws").write_text(f"rubbish\n{scene.lines()[-1]}\n", encoding="ascii")
+    (scene.folder / "forks" / "2.jws").write_text(f"{scene.lines()[-2]}\n{fork}\n", encoding="ascii")
     vault = verify(scene).vaults[0]
     assert subjects(vault, "fork-kept") == [f"record {last['seq']}"]
     assert vault.axes["anchor"] == "forked"
@@ -504,7 +504,11 @@ def signed(scene: Scene, payload: bytes, header: dict[str, object] | None = None
 def hostile_lines(scene: Scene) -> dict[str, bytes]:
     last = payload_of(scene.lines()[-1])
     base = compact_json(last)
-    none = {"alg": "none", "kid": scene.builder.signer.kid if scene.builder.signer else "", "typ": "event"}
+    none: dict[str, object] = {
+        "alg": "none",
+        "kid": scene.builder.signer.kid if scene.builder.signer else "",
+        "typ": "event",
+    }
     return {
         "huge": b"A" * (5 << 20),
         "deep": signed(scene, b'{"a":' * 100_000 + b"1" + b"}" * 100_000).encode(),
@@ -580,8 +584,6 @@ def test_linked_journal_file_is_not_read(scene: Scene, tmp_path: Path) -> None:
 
 
 def test_torn_file_name_cannot_lead_outside(agency: TestAgency, tmp_path: Path) -> None:
-    from recorder.evidence.records import Recovery
-
     b = VaultBuilder(agency)
     b.boot()
     b.append(

@@ -12,7 +12,7 @@ from recorder.evidence.verify.chain import Chain
 from recorder.evidence.verify.findings import Findings
 from recorder.evidence.verify.lines import JournalFiles
 from tests.evidence.verify.agency import TestAgency
-from tests.evidence.verify.checking import check, codes, notes
+from tests.evidence.verify.checking import check, codes, notes, verify_folder
 from tests.evidence.verify.vault_builder import VaultBuilder
 
 AGENCY = TestAgency()
@@ -119,8 +119,6 @@ def test_a_torn_end_that_the_next_file_continues_is_a_note(tmp_path: Path) -> No
     b.write(folder)
     first = folder / "journal" / "000000000000.jws"
     first.write_bytes(first.read_bytes() + torn[:200].encode())
-    from tests.evidence.verify.checking import verify_folder
-
     vault = verify_folder(AGENCY, folder).vaults[0]
     assert vault.valid
     assert notes(vault) == {"journal-torn-continued"}

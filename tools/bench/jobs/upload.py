@@ -45,7 +45,9 @@ def store(folder: Path, clock: Clock) -> Iterator[int]:
             deadline_us = clock.boottime_us() + round(READY_S * 1e6)
             while not ready.exists():
                 if process.poll() is not None or clock.boottime_us() > deadline_us:
-                    raise click.ClickException(f"存储未启动 the store did not start:\n{log.read_text(errors='replace')}")
+                    raise click.ClickException(
+                        f"存储未启动 the store did not start:\n{log.read_text(errors='replace')}"
+                    )
                 pause.wait(0.02)
             yield int(ready.read_text())
         finally:
@@ -94,10 +96,18 @@ class Uploads:
         command = ["curl", "-sS", "-X", "PATCH", "-T", str(self._file), f"https://127.0.0.1:{self._port}{location}"]
         for name, option in (("ca.pem", "--cacert"), ("client-cert.pem", "--cert"), ("client-key.pem", "--key")):
             command += [option, str(self._client / name)]
-        for header in ("Tus-Resumable: 1.0.0", "Upload-Offset: 0", "Content-Type: application/offset+octet-stream", "Expect:"):
+        for header in (
+            "Tus-Resumable: 1.0.0",
+            "Upload-Offset: 0",
+            "Content-Type: application/offset+octet-stream",
+            "Expect:",
+        ):
             command += ["-H", header]
         done = subprocess.run(
-            [*command, "-o", "/dev/null", "-w", "%{http_code} %{time_total}"], capture_output=True, text=True, check=False
+            [*command, "-o", "/dev/null", "-w", "%{http_code} %{time_total}"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         status, _, seconds = done.stdout.partition(" ")
         if status != "204":

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tools.bench.rows import capture, preroll, splits, start, upload, verify
+from tools.bench.rows import button, capture, kills, memory, preroll, splits, start, upload, verify, worker
 from tools.bench.workshop import Row
 
-ROWS: tuple[Row, ...] = (capture.ROW, preroll.ROW, splits.ROW, upload.ROW, verify.ROW, start.ROW)
+ROWS: tuple[Row, ...] = (
+    capture.ROW,
+    memory.ROW,
+    preroll.ROW,
+    splits.ROW,
+    kills.ROW,
+    button.ROW,
+    worker.ROW,
+    upload.ROW,
+    verify.ROW,
+    start.ROW,
+)

@@ -97,12 +97,22 @@ def measure(shop: Workshop) -> Sequence[Line]:
     less = (net, net_peer)
     return [
         line(
-            "编码器以外的采集 CPU，整个进程", "capture beside the encoder, CPU, whole processes", mine, strict, None, note
+            "编码器以外的采集 CPU，整个进程",
+            "capture beside the encoder, CPU, whole processes",
+            mine,
+            strict,
+            None,
+            note,
         ),
         line("同上，不计进程启动", "the same without the processes' start", mine, strict, less, ""),
         line("不计启动，对照也求明文摘要", "without start, the peer hashing the plain files too", mine, both, less, ""),
         line(
-            "同上，并含进程间消息与索引", "the same, ours with the channel's messages and the index", channel, both, less, ""
+            "同上，并含进程间消息与索引",
+            "the same, ours with the channel's messages and the index",
+            channel,
+            both,
+            less,
+            "",
         ),
     ]
 

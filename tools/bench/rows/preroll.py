@@ -11,7 +11,12 @@ from tools.bench.model import Limit, Line, MeasurementError, Spread
 from tools.bench.workshop import Row, Workshop
 
 RING = Shape(60, 1920, 1080, 7000)
-STREAMS = (Shape(60, 1920, 1080, 8000), Shape(60, 1920, 1080, 6000), Shape(60, 1280, 720, 2000), Shape(60, 640, 360, 1500))
+STREAMS = (
+    Shape(60, 1920, 1080, 8000),
+    Shape(60, 1920, 1080, 6000),
+    Shape(60, 1280, 720, 2000),
+    Shape(60, 640, 360, 1500),
+)
 
 
 def ring(shop: Workshop) -> Line:

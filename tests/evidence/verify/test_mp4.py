@@ -1,0 +1,77 @@
+"""The box walk: counts frames, sees holes, survives anything."""
+
+from __future__ import annotations
+
+import random
+import struct
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recorder.evidence.verify.mp4 import BoxWalk
+from tests.evidence.verify.little_mp4 import FRAME, box, fragment, free, head
+
+FILE = head() + b"".join(fragment(n * 5 * FRAME, 5, bytes(500)) for n in range(6)) + free(8)
+
+
+def walked(data: bytes, sizes: list[int] | None = None, *, torn: bool = False) -> BoxWalk:
+    walk = BoxWalk()
+    at = 0
+    for size in sizes or [len(data)]:
+        walk.feed(data[at : at + size])
+        at += size
+    walk.feed(data[at:])
+    walk.finish(torn=torn)
+    return walk
+
+
+def test_counts_frames_and_time() -> None:
+    walk = walked(FILE)
+    assert (walk.fragments, walk.frames, walk.video_us, walk.problems) == (6, 30, 1_200_000, [])
+
+
+@given(sizes=st.lists(st.integers(1, 700), max_size=12))
+def test_the_way_bytes_arrive_does_not_matter(sizes: list[int]) -> None:
+    walk = walked(FILE, sizes)
+    assert (walk.fragments, walk.frames, walk.problems) == (6, 30, [])
+
+
+def test_a_missing_fragment_shows() -> None:
+    walk = walked(head() + fragment(0, 5, b"") + fragment(10 * FRAME, 5, b"") + free(8))
+    assert walk.problems == ["fragment 2 begins +200.0 ms from where the one before ended"]
+
+
+def test_a_repeated_fragment_shows() -> None:
+    walk = walked(head() + fragment(0, 5, b"") * 2)
+    assert walk.problems == ["fragment 2 begins -200.0 ms from where the one before ended"]
+
+
+def test_a_cut_is_no_problem_only_in_a_torn_file() -> None:
+    assert walked(FILE[:-200], torn=True).problems == []
+    assert walked(FILE[:-200]).problems != []
+
+
+def test_no_moov_is_a_problem() -> None:
+    assert walked(box(b"ftyp", b"isom") + free(40)).problems == ["no moov box"]
+
+
+def test_large_sizes_and_64_bit_sizes() -> None:
+    big = struct.pack(">I4sQ", 1, b"mdat", 16 + 100) + bytes(100)
+    assert walked(head() + big + fragment(0, 5, b"")).frames == 5
+    assert walked(struct.pack(">I4s", 1 << 31, b"moov") + bytes(50)).problems != []
+
+
+@settings(max_examples=200)
+@given(data=st.binary(max_size=400))
+def test_rubbish_never_raises(data: bytes) -> None:
+    walked(data)
+    walked(head() + data)
+
+
+@settings(max_examples=200)
+@given(position=st.integers(0, len(FILE) - 1), value=st.integers(0, 255), seed=st.integers(0, 99))
+def test_altered_files_never_raise(position: int, value: int, seed: int) -> None:
+    data = bytearray(FILE)
+    data[position] = value
+    rnd = random.Random(seed)
+    walked(bytes(data), [rnd.randint(1, 300) for _ in range(8)])

@@ -1,0 +1,178 @@
+"""The uplink against the simulated agency: real store, real broker, the line between them failing in every way."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.ports import Clock
+from hw_sim.agency.agency import Agency
+from recorder.evidence.enrol import device_chain_file, device_key_file, install, make_requests
+from recorder.evidence.files import OsFiles
+from recorder.evidence.signer import load_or_create
+from recorder.uplink.facts import Segment
+from recorder.uplink.settings import UplinkSettings
+from tests.support import require_program
+from tests.uplink.pki import UNIT
+from tests.uplink.unit_files import UnitFiles
+from tests.uplink.uplink_process import UplinkProcess
+
+MB = 1_000_000
+HOLD_PER_FAULT = 500_000
+"""Design §10: bytes sent twice per fault."""
+
+
+@dataclass
+class Field:
+    """One unit in the field and its agency."""
+
+    agency: Agency
+    unit: UnitFiles
+    process: UplinkProcess
+
+    def stored(self, segment: Segment) -> Path:
+        return next(iter(self.agency.store_root.glob(f"*/*/segments/*/{segment.segment_id}.*")), Path("/nowhere"))
+
+    def receipted(self, *segments: Segment) -> bool:
+        status = self.process.status()
+        if status.get("pid") != self.process.child.pid or status["backlog"]["segments"]:
+            return False
+        return bool(status["posted_seq"] >= max(segment.seq for segment in segments))
+
+    def check(self, *segments: Segment) -> None:
+        """Bytes equal, nothing doubled, the journal whole."""
+        for segment in segments:
+            assert self.stored(segment).read_bytes() == self.unit.path(segment).read_bytes()
+        objects = [path for path in self.agency.store_root.glob("*/*/segments/*/*") if path.is_file()]
+        assert len(objects) == len(segments)
+        journal = b"".join(path.read_bytes() for path in sorted(self.agency.store_root.glob("*/*/journal/*.jws")))
+        assert journal == b"".join(self.unit.lines)
+        assert self.agency.alarms() == []
+
+    def sent(self) -> int:
+        return self.agency.store_proxy.bytes_up
+
+
+@pytest.fixture
+def field(tmp_path: Path, settings: UplinkSettings, clock: Clock) -> Iterator[Field]:
+    require_program("mosquitto")
+    data, tls, trust, bundle = (tmp_path / name for name in ("data", "tls", "trust", "bundle"))
+    files = OsFiles()
+    make_requests(UNIT, data, tls, bundle, files)
+    with Agency(tmp_path / "agency") as agency:
+        agency.answer_enrolment(UNIT, bundle)
+        install(UNIT, data, tls, trust, bundle, files)
+        unit = UnitFiles(data, signer=load_or_create(device_key_file(data), device_chain_file(data)))
+        unit.boot(UNIT)
+        process = UplinkProcess(
+            dataclasses.replace(
+                settings,
+                store_url=agency.store_url,
+                tls_dir=str(tls),
+                trust_dir=str(trust),
+                mqtt_enabled=True,
+                mqtt_host=agency.mqtt_host,
+                mqtt_port=agency.mqtt_port,
+            ),
+            clock,
+            tmp_path / "uplink.log",
+        )
+        try:
+            yield Field(agency, unit, process)
+        finally:
+            process.kill()
+
+
+def test_segments_journal_and_announcements_reach_the_store(field: Field) -> None:
+    segments = [field.unit.segment(2 * MB), field.unit.segment(3 * MB, close="recovery")]
+    field.process.start()
+    field.process.until(lambda: field.receipted(*segments))
+    later = field.unit.segment(MB)
+    field.process.until(lambda: field.receipted(*segments, later))
+    field.process.until(lambda: field.process.status()["mqtt_connected"])
+    field.process.until(lambda: field.process.status()["mqtt_unacknowledged"] == 0)
+    field.check(*segments, later)
+    assert field.process.codes() <= {"unit-away", "receipt-pending"}
+    assert field.process.terminate() == 0
+
+
+def test_a_line_that_breaks_every_two_megabytes(field: Field) -> None:
+    """Each break costs at most half a megabyte, and the upload still ends."""
+    segment = field.unit.segment(20 * MB)
+    field.agency.store_proxy.cut_after(2 * MB)
+    field.process.start()
+    field.process.until(lambda: field.receipted(segment), 120)
+    faults = field.agency.store_proxy.resets
+    extra = field.sent() - segment.size
+    field.check(segment)
+    assert faults >= 8
+    # TLS, HTTP and the journal go over the line too: 300 kB allowed for all of them together.
+    assert extra <= 0, f"{extra} bytes over {faults} faults"
+
+
+@pytest.mark.parametrize("mode", ["off", "stuck"])
+def test_an_outage_of_the_line_is_survived(field: Field, mode: str) -> None:
+    segment = field.unit.segment(20 * MB)
+    field.agency.store_proxy.slow(5 * MB)
+    field.process.start()
+    field.process.until(lambda: field.sent() > 5 * MB)
+    field.agency.network(mode)
+    field.process.until(lambda: field.process.status()["online"] is False)
+    field.agency.network("ok")
+    field.agency.store_proxy.slow(None)
+    field.process.until(lambda: field.receipted(segment), 60)
+    field.check(segment)
+    assert field.sent() - segment.size <= 0
+
+
+@pytest.mark.kill
+def test_sigkill_on_either_side_at_random_moments(field: Field) -> None:
+    seed = int(os.environ.get("KILL_SEED", "20191201"))
+    rounds = 30 if os.environ.get("CI") == "true" else 6
+    rnd = random.Random(seed)
+    segments = [field.unit.segment(8 * MB) for _ in range(3)]
+    total = sum(segment.size for segment in segments)
+    field.agency.store_proxy.slow(12 * MB)
+    field.process.start()
+    kills_of_store = 0
+    for number in range(rounds):
+        mark = round(total * (number + rnd.random()) / rounds)
+        field.process.until(lambda mark=mark: field.sent() >= mark, 60)  # type: ignore[misc]  # mark is bound now
+        if rnd.random() < 0.5:
+            field.process.kill()
+            field.process.start()
+        else:
+            kills_of_store += 1
+            field.agency.kill_store()
+            field.agency.start_store()
+    field.agency.store_proxy.slow(None)
+    field.process.until(lambda: field.receipted(*segments), 120)
+    field.check(*segments)
+    waste = field.sent() - total
+    # The store syncs every 8 MiB: what it had not synced when it died it may ask for again.
+    allowed = rounds * HOLD_PER_FAULT + kills_of_store * 8 * 1024 * 1024 + 500_000
+    assert waste <= 0, f"KILL_SEED={seed}: {waste} bytes sent twice, {kills_of_store} kills of the store"
+
+
+def test_a_fork_is_an_alarm_and_no_receipt(field: Field) -> None:
+    """A unit restored from an old copy writes other lines under numbers the store already has."""
+    field.unit.record("event", event="one")
+    field.process.start()
+    field.process.until(lambda: field.process.status().get("posted_seq") == 1)
+    field.process.kill()
+    last = field.unit.lines.pop()
+    field.unit.file.write_bytes(field.unit.file.read_bytes().removesuffix(last))
+    field.unit.seq -= 1
+    field.unit.wall += 5
+    field.unit.record("event", event="another one")
+    field.process.start()
+    field.process.until(lambda: "journal-fork" in field.process.codes())
+    assert field.process.status()["posted_seq"] == -1
+    assert any("fork" in str(alarm) for alarm in field.agency.alarms())
+    assert field.process.terminate() == 0
