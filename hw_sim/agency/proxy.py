@@ -20,6 +20,8 @@ from firmware_bridge.ports import Clock
 
 Mode = Literal["ok", "refuse", "stall"]
 BUFFER = 64 * 1024
+"""Bytes under way in each direction, once here and once in the kernel. Loopback sockets would otherwise grow to megabytes
+and every fault would swallow what no real line could hold."""
 TICK_S = 0.02
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER 0: close sends RST
 
@@ -198,6 +200,9 @@ class FaultProxy:
         for sock in (client, server):
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         server.connect_ex(self._target)
         self._links.append(_Link(_Pipe(client, server, True), _Pipe(server, client, False)))
 
@@ -252,6 +257,7 @@ class FaultProxy:
 def _listen(port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)  # inherited by what it accepts
     listener.bind(("127.0.0.1", port))
     listener.listen(128)
     listener.setblocking(False)

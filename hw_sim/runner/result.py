@@ -21,19 +21,31 @@ class Kill:
     at_us: int
 
 
-def media_lost_s(kill: Kill, view: JournalView, frames: FrameAudit) -> float | None:
-    """Seconds between a kill and the last frame before it that is in a file. None when nothing was being recorded
-    (the last segment ended more than 3 s before: the kill met the unit in standby)."""
-    before = [
-        frames.last_frame_us[s.segment_id]
-        for s in view.segments.values()
-        if s.boot == kill.boot and s.segment_id in frames.last_frame_us and s.media_start_us <= kill.at_us
-    ]
-    last = max((at for at in before if at <= kill.at_us), default=None)
-    if last is None:
+FRAME_US = 33_334
+
+
+def media_lost_s(kill: Kill, earlier: list[Kill], view: JournalView, frames: FrameAudit) -> float | None:
+    """Seconds between a kill and the end of the last frame before it that is in a file.
+
+    None when the kill met nothing: the unit was in standby, or still in the gap of an earlier kill.
+    """
+    live = [s for s in view.segments.values() if s.boot == kill.boot and s.role != "preroll"]
+    running = [s for s in live if s.media_start_us <= kill.at_us]
+    if not running:
         return None
-    lost = (kill.at_us - last) / 1e6
-    return lost if lost <= 3.0 else None
+    last = max(running, key=lambda s: s.media_start_us)
+    end_us = frames.last_frame_us.get(last.segment_id, last.media_start_us - FRAME_US) + FRAME_US
+    if end_us >= kill.at_us:
+        return 0.0
+    gap = next((gap for gap in view.gaps.values() if gap.last_segment_id == last.segment_id), None)
+    if gap is None or any(last.media_start_us <= other.at_us < kill.at_us for other in earlier if hits(other, kill)):
+        return None
+    return (kill.at_us - end_us) / 1e6
+
+
+def hits(other: Kill, kill: Kill) -> bool:
+    """Did the earlier kill of this boot end the capture itself? Store, broker and uplink do not."""
+    return other.boot == kill.boot and other.process in ("unit", "worker", "all")
 
 
 def collect(
@@ -47,7 +59,8 @@ def collect(
     """All numbers of a run, without the expectations."""
     unit = verify["unit"]
     recorded = [s for s in view.segments.values() if s.state in ("closed", "recovered")]
-    lost = [value for kill in kills if (value := media_lost_s(kill, view, frames)) is not None]
+    losses = (media_lost_s(kill, kills[:number], view, frames) for number, kill in enumerate(kills))
+    lost = [value for value in losses if value is not None]
     return {
         "scenario": scenario.name,
         "wall_s": round(wall_s, 1),

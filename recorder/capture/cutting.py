@@ -14,8 +14,8 @@ from typing import Final
 CHUNK: Final = 65536
 
 EARLIEST_US: Final = 350_000
-SETTLE_US: Final = 550_000
-LATEST_US: Final = 720_000
+SETTLE_US: Final = 450_000
+LATEST_US: Final = 600_000
 
 _TAKE_AT_ONCE: Final = 0.015
 _TAKE_WHEN_SETTLED: Final = 0.05

@@ -102,18 +102,20 @@ def test_segments_journal_and_announcements_reach_the_store(field: Field) -> Non
     assert field.process.terminate() == 0
 
 
-def test_a_line_that_breaks_every_two_megabytes(field: Field) -> None:
-    """Each break costs at most half a megabyte, and the upload still ends."""
-    segment = field.unit.segment(20 * MB)
-    field.agency.store_proxy.cut_after(2 * MB)
+def test_a_line_that_breaks_every_megabyte(field: Field) -> None:
+    """6 MB/s, the rate at which the hold was defined: each break costs at most half a megabyte. (On an unbounded loopback
+    the store's receive buffer takes in megabytes that a reset then throws away; no radio link does that.)"""
+    segment = field.unit.segment(12 * MB)
+    field.agency.store_proxy.slow(6 * MB)
+    field.agency.store_proxy.cut_after(MB)
     field.process.start()
     field.process.until(lambda: field.receipted(segment), 120)
     faults = field.agency.store_proxy.resets
-    extra = field.sent() - segment.size
+    # What the uplink gave to its kernel: counts what died in buffers on either side of the break.
+    extra = field.process.status()["bytes_sent"] - segment.size
     field.check(segment)
     assert faults >= 8
-    # TLS, HTTP and the journal go over the line too: 300 kB allowed for all of them together.
-    assert extra <= HOLD_PER_FAULT * faults + 300_000, f"{extra} bytes over {faults} faults"
+    assert extra <= HOLD_PER_FAULT * faults, f"{extra} bytes over {faults} faults"
 
 
 @pytest.mark.parametrize("mode", ["off", "stuck"])
@@ -128,7 +130,7 @@ def test_an_outage_of_the_line_is_survived(field: Field, mode: str) -> None:
     field.agency.store_proxy.slow(None)
     field.process.until(lambda: field.receipted(segment), 60)
     field.check(segment)
-    assert field.sent() - segment.size <= HOLD_PER_FAULT * 2 + 300_000
+    assert field.process.status()["bytes_sent"] - segment.size <= HOLD_PER_FAULT * 2
 
 
 @pytest.mark.kill

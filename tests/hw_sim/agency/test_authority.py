@@ -60,7 +60,9 @@ def test_a_request_for_another_name_is_refused(authority: Authority, names: tupl
         authority.enrol("zfy-1", csr(new_key(), "zfy-1"), csr(new_key(), *names))
 
 
-@pytest.mark.parametrize("name", ["store", "ZFY-1", "zfy/1", "zfy#", "+", "", "zfy.1", "-zfy", "zfy-", "z" * 65, "设备"])
+@pytest.mark.parametrize(
+    "name", ["store", "ZFY-1", "zfy/1", "zfy#", "+", "", "zfy.1", "-zfy", "zfy-", "z" * 65, "设备"]
+)
 def test_a_name_that_could_be_a_wildcard_a_path_or_the_store_is_refused(authority: Authority, name: str) -> None:
     with pytest.raises(AuthorityError):
         authority.enrol(name, csr(new_key(), "zfy-1"), csr(new_key(), "zfy-1"))

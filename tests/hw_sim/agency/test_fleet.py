@@ -29,13 +29,9 @@ def broker(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="module")
-def store(
-    authority: Authority, broker: Broker, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StoreProcess]:
+def store(authority: Authority, broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
     folder = tmp_path_factory.mktemp("store")
-    made = StoreProcess(
-        folder, folder / "root", authority, SystemClock(), ("--mqtt", f"127.0.0.1:{broker.port}")
-    )
+    made = StoreProcess(folder, folder / "root", authority, SystemClock(), ("--mqtt", f"127.0.0.1:{broker.port}"))
     made.start()
     yield made
     made.stop()
@@ -154,5 +150,3 @@ def test_no_payload_breaks_the_parser(payload: bytes) -> None:
         assert isinstance(parse(payload)["msg_id"], str)
     except ValueError:
         return
-
-

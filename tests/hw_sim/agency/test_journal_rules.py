@@ -19,6 +19,7 @@ from recorder.evidence.records import Event
 from recorder.evidence.signer import FileSigner
 from tests.hw_sim.agency.unit_double import UnitDouble, new_key
 
+
 @cache
 def journal() -> UnitDouble:
     """40 lines by one key; nothing of TLS is used."""

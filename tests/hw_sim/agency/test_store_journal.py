@@ -239,9 +239,7 @@ def test_without_a_client_certificate_nothing_is_answered(unit: UnitDouble) -> N
     link.close()
 
 
-def test_certificates_that_are_not_for_tls_clients_of_units_are_refused(
-    unit: UnitDouble, authority: Authority
-) -> None:
+def test_certificates_that_are_not_for_tls_clients_of_units_are_refused(unit: UnitDouble, authority: Authority) -> None:
     signing = client_context(unit.directory, with_certificate=False)
     signing.load_cert_chain(unit.directory / "device-cert.pem", unit.directory / "device-key.pem")
     link = http.client.HTTPSConnection("127.0.0.1", unit.port, context=signing, timeout=10)

@@ -243,9 +243,7 @@ def test_two_patches_of_one_upload_at_once_leave_the_right_bytes(store: StorePro
 # --- refusals of content ----------------------------------------------------------------------------------------------
 
 
-def test_bytes_with_another_digest_are_460_kept_apart_and_start_over(
-    store: StoreProcess, unit: UnitDouble
-) -> None:
+def test_bytes_with_another_digest_are_460_kept_apart_and_start_over(store: StoreProcess, unit: UnitDouble) -> None:
     segment = closed(unit)
     location = unit.create(segment).headers["location"]
     flipped = bytearray(segment.data)

@@ -23,7 +23,17 @@ from cryptography.x509.oid import NameOID
 from hw_sim.agency.authority import Authority
 from recorder.evidence import jws
 from recorder.evidence.encoding import sha256_b64u
-from recorder.evidence.records import Boot, ClockClaim, Common, Encryption, Event, Media, Record, SegmentClose, SegmentOpen
+from recorder.evidence.records import (
+    Boot,
+    ClockClaim,
+    Common,
+    Encryption,
+    Event,
+    Media,
+    Record,
+    SegmentClose,
+    SegmentOpen,
+)
 from recorder.evidence.signer import FileSigner
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -162,9 +172,7 @@ class UnitDouble:
                 camera_id="cam0",
                 role="live",
                 media_start_us=0,
-                media=Media(
-                    mime="video/mp4", codecs="avc1", width=640, height=360, frame_rate=30.0, audio_rate=48000
-                ),
+                media=Media(mime="video/mp4", codecs="avc1", width=640, height=360, frame_rate=30.0, audio_rate=48000),
                 encryption=Encryption(format="age-v1" if sealed else "none", recipients=()),
                 overlay=None,
             )
