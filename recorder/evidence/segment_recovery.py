@@ -167,10 +167,8 @@ def _digest(files: Files, path: Path, offset: int) -> hashlib._Hash:
     return digest
 
 
-def _digests(files: Files, path: Path, kept: int, signed_end: int) -> tuple[str | None, UnsignedRange | None]:
-    """Of the whole kept file, and of what in it was not signed; in one reading."""
-    if kept == 0:
-        return None, None
+def _digests(files: Files, path: Path, kept: int, signed_end: int) -> tuple[str, UnsignedRange | None]:
+    """Of the whole kept file (which may be empty), and of what in it was not signed; in one reading."""
     whole, unsigned = hashlib.sha256(), hashlib.sha256()
     offset = 0
     for block in files.read_chunks(path):

@@ -77,7 +77,7 @@ def recovered(data: bytes, sealed: bool, signed_end: int = 0) -> tuple[Recovery,
     torn = disk.read(DATA / record.torn_file) if record.torn_file else b""
     assert kept + torn == data, "every byte is still somewhere"
     assert (record.kept_bytes, record.torn_bytes) == (len(kept), len(torn))
-    assert record.sha256 == (sha256_b64u(kept) if kept else None)
+    assert record.sha256 == sha256_b64u(kept)
     assert record.torn_digest == (sha256_b64u(torn) if torn else None)
     assert record.outcome == ("kept" if kept else "empty")
     return record, kept, torn

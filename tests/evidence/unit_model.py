@@ -29,6 +29,7 @@ from recorder.evidence.records import (
 )
 from recorder.evidence.recovery import Recovered, recover
 from recorder.evidence.segment_recovery import FREE_BOX, segment_path
+from recorder.evidence.signer import FileSigner
 from tests.evidence.kit import BOOT, ToldClock, counting_ids, signer
 
 DATA = Path("/data")
@@ -45,7 +46,15 @@ class Truth:
 
 
 class MiniUnit:
-    def __init__(self, disk: Files, clock: ToldClock, sealed: bool, seed: int, checkpoint_records: int = 7) -> None:
+    def __init__(
+        self,
+        disk: Files,
+        clock: ToldClock,
+        sealed: bool,
+        seed: int,
+        checkpoint_records: int = 7,
+        key: FileSigner | None = None,
+    ) -> None:
         self.disk = disk
         self.clock = clock
         self.sealed = sealed
@@ -53,11 +62,12 @@ class MiniUnit:
         self.truth = Truth()
         self.ids: Callable[[], str] = counting_ids(seed + 1)
         self._every = checkpoint_records
+        self._signer = key or signer()
         self.journal: Journal
 
     def start(self) -> Recovered:
         recovered = recover(
-            DATA, signer(), self.clock, self.disk, BOOT, checkpoint_records=self._every, new_id=self.ids
+            DATA, self._signer, self.clock, self.disk, BOOT, checkpoint_records=self._every, new_id=self.ids
         )
         self.journal = recovered.journal
         return recovered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,14 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from hw_sim.agency.agency import Agency, AgencyError, StoreProcess
+from firmware_bridge.clock import SystemClock
+from hw_sim.agency.agency import Agency, StoreProcess
 from hw_sim.agency.authority import AuthorityError
+from hw_sim.agency.processes import AgencyError
 from recorder.evidence.enrol import install, make_requests
 from recorder.evidence.files import OsFiles
 from recorder.evidence.verify.trust import load_trust
 from tests.hw_sim.agency.mqtt_client import MqttDouble
 from tests.hw_sim.agency.unit_double import UnitDouble
 from tests.support import require_program
+
+_numbers = itertools.count(1001)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +35,8 @@ def agency(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agency]:
 
 @pytest.fixture
 def unit(agency: Agency, tmp_path: Path) -> UnitDouble:
-    return UnitDouble.enrolled(agency.authority, "zfy-000001", tmp_path / "unit", agency.store_proxy.port)
+    unit_id = f"zfy-{next(_numbers)}"
+    return UnitDouble.enrolled(agency.authority, unit_id, tmp_path / "unit", agency.store_proxy.port)
 
 
 def test_the_units_own_enrolment_is_answered(agency: Agency, tmp_path: Path) -> None:
@@ -106,7 +112,7 @@ def test_a_revoked_unit_is_refused_everywhere(agency: Agency, tmp_path: Path) ->
 
 
 def test_two_stores_never_share_a_root(agency: Agency, tmp_path: Path) -> None:
-    second = StoreProcess(tmp_path, agency.store_root, agency.authority, agency._clock)
+    second = StoreProcess(tmp_path, agency.store_root, agency.authority, SystemClock())
     with pytest.raises(AgencyError, match="another store process"):
         second.start()
 

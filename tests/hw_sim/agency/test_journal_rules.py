@@ -1,4 +1,4 @@
-"""The pure rules of journal ingest, by property: whatever is posted in whatever pieces, the store holds one honest prefix."""
+"""The pure rules of journal ingest, by property: whatever is posted, the store holds one honest prefix."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import random
+import sys
 import threading
 from pathlib import Path
 
@@ -93,7 +94,6 @@ def test_random_kills_lose_nothing_and_double_nothing(
 ) -> None:
     seed = int(os.environ.get("KILL_SEED", "20191201"))
     rounds = ROUNDS[tier()]
-    print(f"KILL_SEED={seed}, {rounds} rounds")
     rnd = random.Random(seed)
     store = StoreProcess(tmp_path, tmp_path / "root", authority, SystemClock())
     store.start()
@@ -127,9 +127,9 @@ def test_random_kills_lose_nothing_and_double_nothing(
         store.stop()
     with capsys.disabled():
         total = sum(len(segment.data) for segment in segments)
-        print(
-            f"\n{kills} SIGKILLs, {restless.broken} broken attempts, {len(segments)} segments, {total / 1e6:.1f} MB,"
-            f" {(restless.sent - total) / 1e6:.2f} MB sent twice"
+        sys.stdout.write(
+            f"\nKILL_SEED={seed}: {kills} SIGKILLs, {restless.broken} broken attempts, {len(segments)} segments,"
+            f" {total / 1e6:.1f} MB, {(restless.sent - total) / 1e6:.2f} MB sent twice\n"
         )
     assert restless.broken >= rounds // 3, "the kills missed the work"
     assert restless.sent - total <= 0.5e6 * restless.broken

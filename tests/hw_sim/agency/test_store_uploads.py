@@ -143,7 +143,7 @@ def test_creation_is_idempotent_and_tells_the_durable_offset(unit: UnitDouble) -
     ],
 )
 def test_malformed_metadata_is_named(unit: UnitDouble, changes: dict[str, str]) -> None:
-    reply = unit.create(begun(unit), **changes)
+    reply = unit.create(begun(unit), changes=changes)
     assert reply.status == 400
     assert next(iter(changes)) in reply.json["detail"]
 

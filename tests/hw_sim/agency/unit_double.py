@@ -234,13 +234,15 @@ class UnitDouble:
             self.body(from_seq, to_seq) if body is None else body,
         )
 
-    def create(self, segment: DoubleSegment, *, size: int | None = None, **changes: str) -> Reply:
+    def create(
+        self, segment: DoubleSegment, *, size: int | None = None, changes: dict[str, str] | None = None
+    ) -> Reply:
         metadata = {
             "journal_id": self.journal_id,
             "session_id": segment.session_id,
             "segment_id": segment.segment_id,
             "sha256": segment.sha256,
-            **changes,
+            **(changes or {}),
         }
         text = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in metadata.items())
         length = str(len(segment.data) if size is None else size)
