@@ -44,7 +44,7 @@ def run_command(
     gnss: Path | None,
     at_end: str,
 ) -> None:
-    """运行一个场景 · run SCENARIO (a shipped name or a .toml file) and prove it. 退出码 exit: 0 符合预期 expectations met."""
+    """运行一个场景并证明它 · run SCENARIO (a shipped name or a .toml file) and prove it; exit 0 = expectations met."""
     from hw_sim.runner.layout import OutputFolderError, prepare
     from hw_sim.runner.result import render
     from hw_sim.runner.run import Media, ScenarioRun

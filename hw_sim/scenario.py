@@ -77,7 +77,15 @@ class PowerCut(Step):
     off_s: Annotated[float, Field(ge=0.1, le=60)]
 
 
-Action = Annotated[Press | SetWorld | Ramp | Fault | Kill | PowerCut, Field(discriminator="do")]
+class SignIn(Step):
+    """An officer signs in through ``recorder ctl sign-in`` (names here are invented)."""
+
+    do: Literal["sign-in"]
+    name: str
+    cert_no: str
+
+
+Action = Annotated[Press | SetWorld | Ramp | Fault | Kill | PowerCut | SignIn, Field(discriminator="do")]
 
 
 class Expectation(BaseModel):

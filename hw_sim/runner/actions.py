@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hw_sim.agency.agency import Agency
 from hw_sim.runner.result import Kill as KillFact
 from hw_sim.runner.unit_processes import UnitProcesses
-from hw_sim.scenario import Action, Fault, Kill, PowerCut, Press, Ramp, SetWorld
+from hw_sim.scenario import Action, Fault, Kill, PowerCut, Press, Ramp, SetWorld, SignIn
 from hw_sim.world import World
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class Actions:
             self._kill(action)
         elif isinstance(action, PowerCut):
             self._power_cut(action)
+        elif isinstance(action, SignIn):
+            self._unit.control("sign-in", "--name", action.name, "--cert-no", action.cert_no)
 
     def _ramp(self, action: Ramp) -> None:
         start = self._world.get(action.key)

@@ -87,6 +87,13 @@ class UnitProcesses:
         self._processes[name] = process
         return process
 
+    def control(self, *arguments: str) -> None:
+        """`recorder ctl …`, as an officer's docking station would. Raises ProcessError when it is refused."""
+        command = [sys.executable, "-m", "recorder", "ctl", *arguments, "--config", str(self._config)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        if done.returncode != 0:
+            raise ProcessError(f"recorder ctl {arguments[0]}: {done.stderr.strip()}")
+
     def status(self) -> dict[str, Any]:
         """The unit's status.json; empty while there is none. Written atomically, so never half a file."""
         try:

@@ -1,4 +1,4 @@
-"""Which receipts the unit process has yet to hear of, and which files nobody needs any more. Pure."""
+"""Which receipts the unit process has yet to hear of. Pure."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ RETRY_US = 5_000_000
 
 
 class ReceiptBook:
-    """A receipt is settled once the unit's journal carries it (``receipt`` record, with the store's line inside)."""
+    """A receipt that names segments is settled once the unit's journal carries it (``receipt`` record); one that only
+    anchors the head is not journalled, so it is told once per start at most."""
 
     def __init__(self) -> None:
         self._untold: dict[str, Receipt] = {}
         self._recorded: set[str] = set()
-        self._heads_only: dict[str, tuple[str, int]] = {}
         self._not_before_us = 0
 
     def kept(self, receipt: Receipt) -> None:
         """A receipt is on disk. Of those that only anchor the head, just the newest is worth telling."""
-        if not receipt.segments:
-            self._heads_only[receipt.receipt_id] = (receipt.journal_id, receipt.head_seq)
         if receipt.receipt_id in self._recorded:
             return
         if not receipt.segments:
@@ -48,21 +46,3 @@ class ReceiptBook:
 
     def unit_away(self, now_us: int) -> None:
         self._not_before_us = now_us + RETRY_US
-
-    def prunable(self) -> list[str]:
-        """Heads-only receipts that the journal carries and that a newer one on disk supersedes.
-
-        One comes with every journal post, up to 17 000 a day: kept as files they would fill the card with 4 KiB blocks.
-        Nothing is lost: the store's signed line stands in the signed journal.
-        """
-        newest: dict[str, int] = {}
-        for journal_id, head_seq in self._heads_only.values():
-            newest[journal_id] = max(newest.get(journal_id, -1), head_seq)
-        return [
-            receipt_id
-            for receipt_id, (journal_id, head_seq) in self._heads_only.items()
-            if receipt_id in self._recorded and head_seq < newest[journal_id]
-        ]
-
-    def pruned(self, receipt_id: str) -> None:
-        self._heads_only.pop(receipt_id, None)

@@ -123,13 +123,6 @@ class ReceiptStore:
                 faults.append(UplinkFault(RECEIPT_INVALID, f"{name}: {error}", subject=name))
         return found, faults
 
-    def prune(self, receipt_id: str) -> None:
-        """Remove a heads-only receipt that a newer one supersedes and that the journal itself now carries, signed."""
-        path = self._directory / f"{receipt_id}.jws"
-        with self._lock:
-            if path.exists():
-                self._files.remove(path)
-
 
 def _parse(header: dict[str, Any], payload: dict[str, Any]) -> Receipt:
     if header["typ"] != "receipt":

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from recorder import __version__
 from recorder.evidence.files import OsFiles
+from recorder.unit.logs import configure
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.control import announce_receipt
 from recorder.uplink.facts import (
@@ -59,7 +60,11 @@ TICK_S = 0.5
 
 
 def run_uplink(config: RecorderConfig, clock: Clock, stop: threading.Event) -> int:
-    """Run until ``stop``; 0 after a clean end. Killing it at any instant is safe: it resumes where the store is."""
+    """Run until ``stop``; 0 after a clean end. Killing it at any instant is safe: it resumes where the store is.
+
+    For a process of its own (it takes over logging). ``recorder.uplink.process`` is the same with half the memory.
+    """
+    configure()
     return run_with_settings(settings_of(config), clock, stop)
 
 
@@ -261,13 +266,6 @@ class UplinkProcess:
             if new:
                 self._book.kept(receipt)
         self._tell_unit()
-        for receipt_id in self._book.prunable():
-            try:
-                self._receipts.prune(receipt_id)
-            except OSError as error:
-                self._board.report("receipt", UplinkFault(DISK, str(error)))
-                break
-            self._book.pruned(receipt_id)
 
     def _tell_unit(self) -> None:
         now = self._clock.boottime_us()

@@ -1,4 +1,4 @@
-"""The verifier, which shares no state with the unit's code, raises no alarm about what power cuts and storage errors leave."""
+"""The verifier, which shares no state with the unit, raises no alarm about what power cuts and storage errors leave."""
 
 from __future__ import annotations
 

@@ -40,17 +40,3 @@ def test_what_the_journal_carries_already_is_not_told_at_a_start() -> None:
     book.recorded("a")
     book.kept(receipt("a", 1, segments=COVERED))
     assert book.to_tell(0) == []
-
-
-def test_only_superseded_anchors_inside_the_journal_are_pruned() -> None:
-    book = ReceiptBook()
-    book.kept(receipt("old", 1))
-    book.kept(receipt("unrecorded", 2))
-    book.kept(receipt("newest", 9))
-    book.kept(receipt("other", 1, journal="k"))
-    book.kept(receipt("segments", 1, segments=COVERED))
-    for name in ("old", "newest", "other", "segments"):
-        book.recorded(name)
-    assert book.prunable() == ["old"]
-    book.pruned("old")
-    assert book.prunable() == []

@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 
 from firmware_bridge.ports import Clock
-from recorder.uplink.es256 import split
 from recorder.uplink.settings import UplinkSettings
 from tests.uplink.broker import Mosquitto
 from tests.uplink.fake_store import FakeStore
@@ -212,33 +211,3 @@ def test_exec_replaces_the_process_by_the_lean_one(tmp_path: Path) -> None:
     assert child.wait(10) == 0, rest
     assert "pydantic" not in maps
     assert "numpy" not in maps
-
-
-def test_anchors_the_journal_carries_do_not_pile_up(process: UplinkProcess, store: FakeStore, unit: UnitFiles) -> None:
-    """Each journal post brings a receipt. Once the unit's journal has one inside and a newer one is on disk, its file
-    goes; receipts that name segments stay, whatever the journal says."""
-    process.start()
-    process.until(lambda: process.status().get("posted_seq") == unit.seq - 1)
-    process.until(lambda: process.receipts() == 1)
-    anchor = next(process.settings.receipts_dir.glob("*.jws"))
-    segment = unit.segment(MB)
-    process.until(lambda: segment.segment_id in store.receipts and process.status()["backlog"]["segments"] == 0)
-    kept = {path.name for path in process.settings.receipts_dir.glob("*.jws")} - {anchor.name}
-    for name in [anchor.name, *sorted(kept)]:
-        text = (process.settings.receipts_dir / name).read_text().strip()
-        unit.record("receipt", receipt_id=name.removesuffix(".jws"), receipt_digest="x" * 43, jws=text)
-    process.until(lambda: not anchor.exists())
-    covering = [name for name in kept if store_segments(process.settings.receipts_dir / name)]
-    assert covering
-    process.until(lambda: process.status()["posted_seq"] == unit.seq - 1)
-    assert all((process.settings.receipts_dir / name).exists() for name in covering)
-    assert process.terminate() == 0
-
-
-def store_segments(path: Path) -> list[Any]:
-    try:
-        segments = split(path.read_text().strip())[1]["segments"]
-    except FileNotFoundError:
-        return []
-    assert isinstance(segments, list)
-    return segments

@@ -1,8 +1,8 @@
 """Frames that say which one they are, and sound that says when it was: made for one recording, read back from its files.
 
-The number stands in an SEI message (H.264 D.1.6 ``user_data_unregistered``) in front of the first slice, so every frame of a
-looped stream is different and nothing has to be decoded to know it again. The sound is short tones at known moments of
-true time; where a tone's energy has its centre tells when it is heard.
+The number stands in an SEI message (H.264 D.1.6 ``user_data_unregistered``) in front of the first slice, so every frame
+of a looped stream is different and nothing has to be decoded to know it again. The sound is short tones at known moments
+of true time; where a tone's energy has its centre tells when it is heard.
 """
 
 from __future__ import annotations

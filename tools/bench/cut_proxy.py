@@ -25,7 +25,7 @@ class CutProxy:
         self._pause = threading.Event()
         self.cuts = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
-        # Set before a connection exists, so that the window never opens further: what a path holds, not what loopback would.
+        # Set before a connection exists, so that the window never opens further: a path's buffers, not loopback's.
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PATH_BUFFER)
         self.port = int(self._listener.getsockname()[1])
         self._thread = threading.Thread(target=self._run, name="cut-proxy", daemon=True)

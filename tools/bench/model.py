@@ -53,7 +53,8 @@ class Limit:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One measured number. ``value`` is what is judged against ``hold`` (the gate) and ``aim``; ``spread`` shows where it
-    comes from. ``ours`` and ``peer``: both sides as text. ``unit``: of value and limits (``×`` for a ratio)."""
+    comes from. ``ours`` and ``peer``: both sides as text. ``unit``: of value and limits (``×`` for a ratio). ``note_*``:
+    how it was taken, for below the table."""
 
     row: str
     zh: str
@@ -65,7 +66,8 @@ class Line:
     peer: str = ""
     hold: Limit | None = None
     aim: Limit | None = None
-    note: str = ""
+    note_zh: str = ""
+    note_en: str = ""
 
     @property
     def verdict(self) -> Verdict:

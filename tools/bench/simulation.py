@@ -40,8 +40,8 @@ class JournalRecord:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``result``: result.json. ``records``: the unit's journal in order. ``changes``: what was done to the world, by its own
-    boot-time."""
+    """``result``: result.json. ``records``: the unit's journal in order. ``changes``: what was done to the world, by its
+    own boot-time."""
 
     result: dict[str, Any]
     records: tuple[JournalRecord, ...]

@@ -87,8 +87,8 @@ def markdown(report: Report) -> str:
     ]
     notes: dict[str, None] = {}
     for line in report.lines:
-        if line.note:
-            notes.setdefault(f"- `{line.row}`: {line.note}")
+        if line.note_zh:
+            notes.setdefault(f"- `{line.row}`: {line.note_zh} *{line.note_en}*")
     if notes:
         out += ["", *notes]
     out += ["", f"一次运行 one run, {report.minutes:.1f} min."]

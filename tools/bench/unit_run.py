@@ -36,7 +36,7 @@ def configuration(
     data_dir: Path, trust: Path, run: Path, board: str, options: Mapping[str, str], **capture: float
 ) -> str:
     """A unit's layer. JSON strings and numbers are TOML's."""
-    sections = {
+    sections: dict[str, Mapping[str, object]] = {
         "device": {"id": UNIT_ID},
         "board": {"module": board},
         "board.options": dict(options),

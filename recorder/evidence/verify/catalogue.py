@@ -250,6 +250,12 @@ KINDS: dict[str, Kind] = {
         "摄像头 {camera} 的片段 {before} 与 {after} 之间缺 {length}，没有中断记录",
         "{length} are lacking between segments {before} and {after} of camera {camera}, and no record says why",
     ),
+    "video-lacking": Kind(
+        "completeness",
+        "unexplained",
+        "摄像头 {camera} 的片段 {segment} 中有 {length} 没有画面（{times}），而日志记为已录制",
+        "segment {segment} of camera {camera} has no moving picture for {length} ({times}), which the journal has as recorded",
+    ),
     "time-unaccounted": Kind(
         "completeness",
         "unexplained",

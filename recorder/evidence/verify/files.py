@@ -200,12 +200,24 @@ class FileCheck:
         for reason in reasons:
             self.findings.add("segment-plaintext", subject, segment=segment.segment_id, reason=reason)
         opened.boxes.finish(torn=not closed)
-        problems = list(opened.boxes.problems)
-        if closed:
-            problems += _media_problems(segment, opened)
+        problems = [*opened.boxes.problems, *(_media_problems(segment, opened) if closed else ())]
+        lacking = _video_lacking(segment, opened)
+        for from_us, to_us in lacking:
+            self._video_lacks(segment, from_us, to_us)
         for problem in problems:
             self.findings.add("segment-media", subject, segment=segment.segment_id, reason=problem)
-        self.opened[segment.segment_id] = not reasons and not problems
+        self.opened[segment.segment_id] = not reasons and not problems and not lacking
+
+    def _video_lacks(self, segment: Segment, from_us: int, to_us: int) -> None:
+        boot = self.ledger.boots[segment.boot]
+        self.findings.add(
+            "video-lacking",
+            f"segment {segment.segment_id}",
+            segment=segment.segment_id,
+            camera=segment.camera_id,
+            length=formatting.length(to_us - from_us),
+            times=f"{formatting.wall(boot.wall(from_us))} – {formatting.wall(boot.wall(to_us))}",
+        )
 
     def _plain_reasons(self, segment: Segment, opened: Opened) -> list[str]:
         if not opened.complete:
@@ -272,6 +284,18 @@ def _media_problems(segment: Segment, opened: Opened) -> list[str]:
     if segment.frames is not None and frames != segment.frames:
         problems.append(f"{frames} frames instead of {segment.frames}")
     length = segment.end_us - segment.start_us
-    if video_us is not None and abs(video_us - length) > MEDIA_TOLERANCE_US:
+    if video_us is not None and video_us - length > MEDIA_TOLERANCE_US:
         problems.append(f"{video_us / 1e6:.3f} s of video instead of {length / 1e6:.3f} s")
     return problems
+
+
+def _video_lacking(segment: Segment, opened: Opened) -> list[tuple[int, int]]:
+    """Stretches (boot-time in µs) signed as media of the segment in which there is no moving picture: a frame that stands
+    still, or sound that goes on after the last frame. Loss of the picture alone is an interruption too (art. 23)."""
+    video_us = opened.boxes.video_us
+    if video_us is None or segment.role == "orphan":
+        return []
+    lacking = [(segment.start_us + at, segment.start_us + at + length) for at, length in opened.boxes.freezes]
+    if segment.end_us - segment.start_us - video_us > MEDIA_TOLERANCE_US:
+        lacking.append((segment.start_us + video_us, segment.end_us))
+    return lacking

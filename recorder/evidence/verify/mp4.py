@@ -7,12 +7,16 @@ track's samples ended, and how many video samples there are. Every size is bound
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 MAX_HEADER_BOX = 8 << 20
 """``moov`` and ``moof`` are kept whole; larger ones are refused."""
 MAX_PROBLEMS = 20
+MAX_SAMPLES = 1 << 20
+"""In one ``trun``: a fragment of an hour at 240 frames a second has fewer."""
+FREEZE_US = 500_000
+"""A frame shown longer than this is no frame rate but a picture that stood still while nobody filmed."""
 _KEPT = (b"moov", b"moof")
 _TFHD_DEFAULT_DURATION = 0x08
 
@@ -36,6 +40,8 @@ class BoxWalk:
     tracks: dict[int, Track] = field(default_factory=dict)
     fragments: int = 0
     problems: list[str] = field(default_factory=list)
+    freezes: list[tuple[int, int]] = field(default_factory=list)
+    """(start, length) in µs of video frames that last longer than FREEZE_US."""
     _buffer: bytearray = field(default_factory=bytearray)
     _skip: int = 0
     _offset: int = 0
@@ -154,9 +160,11 @@ class BoxWalk:
                 (time,) = struct.unpack_from(">Q" if data[0] == 1 else ">I", data, 4)
                 self._begins(track, time)
             elif kind == b"trun":
-                count, duration = _trun(data, default)
+                count, durations = _trun(data, default)
+                if track.video:
+                    self._frozen(track, durations)
                 track.samples += count
-                track.next_time = (track.next_time or 0) + duration
+                track.next_time = (track.next_time or 0) + sum(durations)
 
     def _tfhd(self, data: bytes) -> tuple[Track, int]:
         flags, track_id = struct.unpack_from(">II", data)
@@ -176,6 +184,16 @@ class BoxWalk:
             self._problem(f"fragment {self.fragments} begins {lack:+.1f} ms from where the one before ended")
         track.next_time = time
 
+    def _frozen(self, track: Track, durations: Sequence[int]) -> None:
+        limit = FREEZE_US * track.timescale // 1_000_000
+        if max(durations, default=0) <= limit:
+            return
+        at = (track.next_time or 0) - (track.first_time or 0)
+        for duration in durations:
+            if duration > limit and len(self.freezes) < MAX_PROBLEMS:
+                self.freezes.append((at * 1_000_000 // track.timescale, duration * 1_000_000 // track.timescale))
+            at += duration
+
     def _problem(self, text: str) -> None:
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(text)
@@ -194,15 +212,15 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += size
 
 
-def _trun(data: bytes, default_duration: int) -> tuple[int, int]:
-    """(samples, their duration in ticks)."""
+def _trun(data: bytes, default_duration: int) -> tuple[int, Sequence[int]]:
+    """(number of samples, duration of each in ticks)."""
     flags, count = struct.unpack_from(">II", data)
     at = 8 + (4 if flags & 0x01 else 0) + (4 if flags & 0x04 else 0)
     width = 4 * sum(bool(flags & bit) for bit in (0x100, 0x200, 0x400, 0x800))
     if at + count * width > len(data):
         raise ValueError("trun is cut short")
     if not flags & 0x100:
-        if not width and count > len(data) * 1024:
-            raise ValueError("trun claims absurdly many samples")
-        return count, count * default_duration
-    return count, sum(struct.unpack_from(">I", data, at + index * width)[0] for index in range(count))
+        if count > MAX_SAMPLES:
+            raise ValueError(f"trun claims {count} samples")
+        return count, (default_duration,) * count
+    return count, [struct.unpack_from(">I", data, at + index * width)[0] for index in range(count)]

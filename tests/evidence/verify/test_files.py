@@ -296,3 +296,25 @@ def test_unreadable_pieces_of_a_sealed_field_are_found_not_raised(tmp_path: Path
     b.receipt()
     vault = check(b, tmp_path, [identity])
     assert [f.code for f in vault.findings] == ["sealed-altered"] * 4
+
+
+def test_sound_without_a_picture_is_not_passed_off_as_recorded(tmp_path: Path, identity: Identity) -> None:
+    """A hung camera driver: the worker went on writing sound, and the journal signed it as media of the camera."""
+    b = VaultBuilder(AGENCY, recipients=(identity.recipient,))
+    b.boot()
+    b.shift_start()
+    b.session_start()
+    segment = b.open_segment()
+    b.fill(segment, 5)
+    video_end = segment.end_us
+    segment.end_us += 1_400_000
+    b.us = segment.end_us
+    b.close_segment(segment)
+    b.session_stop(segment.end_us)
+    b.shift_end()
+    b.receipt()
+    vault = check(b, tmp_path, [identity])
+    assert codes(vault) == {"video-lacking"}
+    assert "1.40 s" in vault.findings[0].en
+    assert vault.axes["completeness"] == "unexplained"
+    assert video_end < segment.end_us

@@ -51,6 +51,15 @@ def test_a_cut_is_no_problem_only_in_a_torn_file() -> None:
     assert walked(FILE[:-200]).problems != []
 
 
+def test_a_picture_that_stands_still_is_seen() -> None:
+    assert walked(FILE).freezes == []
+    tfdt_of_second = 5 * FRAME
+    still = fragment(0, 5, b"").replace(struct.pack(">II", FRAME, 100), struct.pack(">II", 90_000, 100), 1)
+    walk = walked(head() + fragment(0, 5, b"") + fragment(tfdt_of_second, 5, b""))
+    assert walk.freezes == []
+    assert walked(head() + still).freezes == [(0, 1_000_000)]
+
+
 def test_no_moov_is_a_problem() -> None:
     assert walked(box(b"ftyp", b"isom") + free(40)).problems == ["no moov box"]
 

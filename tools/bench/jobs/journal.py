@@ -1,7 +1,7 @@
 """A journal of many shifts, made with the real journal and signer: what a unit has after months of work.
 
-Each segment has its ``segment-open``, a ``head`` about twice a second as a running unit writes them (two entries each, 7 Mbit/s),
-and its ``segment-close``; each shift is a file of its own, in a boot of its own.
+Each segment has its ``segment-open``, a ``head`` of two entries about each second as a running unit writes them at
+7 Mbit/s, and its ``segment-close``; each shift is a file of its own, in a boot of its own.
 """
 
 from __future__ import annotations

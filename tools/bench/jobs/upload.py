@@ -1,4 +1,4 @@
-"""Uploads of one file to a real agency store, by the uplink's own client and by curl in turn; then over a line that breaks."""
+"""Uploads of one file to an agency store, by the uplink's own client and by curl in turn; then over a line that breaks."""
 
 from __future__ import annotations
 

@@ -69,15 +69,13 @@ def measure(shop: Workshop) -> Sequence[Line]:
     program("mosquitto")
     count = shop.count(5, 2)
     with_preroll, without = take(shop, count, PRE_EVENT_S), take(shop, count, 0)
-    note = (
-        "按下的时刻取自仿真世界，画面时刻取自日志；负数：按键之前的画面 the edge is the simulated world's, the frame's time the "
-        "journal's; negative: before the press"
-    )
+    note_zh = "按下的时刻取自仿真世界，画面时刻取自日志；负数：按键之前的画面"
+    note_en = "the edge is the simulated world's, the frame's time the journal's; negative: before the press"
     signed = Spread.of([press.signed_s for press in with_preroll + without])
 
     def line(zh: str, en: str, found: list[Press], hold_s: float) -> Line:
         spread = Spread.of([press.first_frame_s for press in found])
-        return Line("button", zh, en, "s", spread.high, spread, "", "", Limit("<=", hold_s), None, note)
+        return Line("button", zh, en, "s", spread.high, spread, "", "", Limit("<=", hold_s), None, note_zh, note_en)
 
     return [
         line(
@@ -91,7 +89,8 @@ def measure(shop: Workshop) -> Sequence[Line]:
             "s",
             signed.median,
             signed,
-            note="短按在松开时生效（按下 0.15 s）a short press acts on release, 0.15 s after the edge",
+            note_zh="短按在松开时生效（按下 0.15 s）",
+            note_en="a short press acts on release, 0.15 s after the edge",
         ),
     ]
 

@@ -1,7 +1,7 @@
 """Row 2: resident memory of the three processes while recording.
 
-Unit process and uplink: a simulated shift with agency, uploads and MQTT. Worker: its camera delivers packets that are encoded
-already and there is no pre-roll, so neither an encoder nor a ring is in it; sound is encoded, as on a unit.
+Unit process and uplink: a simulated shift with agency, uploads and MQTT. Worker: its camera delivers packets that are
+encoded already and there is no pre-roll, so neither an encoder nor a ring is in it; sound is encoded, as on a unit.
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ def alone(shop: Workshop) -> Sampler:
     return sampler
 
 
-def line(zh: str, en: str, samples: list[Memory], hold: float | None, aim: float | None, note: str) -> Line:
+def line(
+    zh: str, en: str, samples: list[Memory], hold: float | None, aim: float | None, note_zh: str = "", note_en: str = ""
+) -> Line:
     """Judged: the largest resident set seen."""
     if not samples:
         raise MeasurementError(f"memory: {en}: 没有采样 no samples")
@@ -101,7 +103,8 @@ def line(zh: str, en: str, samples: list[Memory], hold: float | None, aim: float
         "",
         Limit("<=", hold) if hold is not None else None,
         Limit("<=", aim) if aim is not None else None,
-        note,
+        note_zh,
+        note_en,
     )
 
 
@@ -115,7 +118,8 @@ def measure(shop: Workshop) -> Sequence[Line]:
             whole.samples["run"],
             64,
             45,
-            "仿真班次中每 0.5 s 取样，判最大值 sampled twice a second during a simulated shift, the largest is judged",
+            "仿真班次中每 0.5 s 取样，判最大值；含仿真板自身",
+            "sampled twice a second during a simulated shift, the largest is judged; the simulator's board is in it",
         ),
         line(
             "内存 RSS：采集进程（不含编码器与预录）",
@@ -123,16 +127,16 @@ def measure(shop: Workshop) -> Sequence[Line]:
             bare.samples["capture-worker"],
             80,
             60,
-            "采集进程：摄像头直接给出已编码的 1080p 6 Mbit/s，无预录，含 AAC 编码 the worker's camera delivers encoded packets, no pre-roll",
+            "采集进程：摄像头直接给出已编码的 1080p 6 Mbit/s，无预录，含 AAC 编码",
+            "the worker's camera delivers encoded packets (1080p, 6 Mbit/s), no pre-roll, AAC is encoded",
         ),
-        line("内存 RSS：上传进程", "RSS, uplink", whole.samples["uplink"], 40, 25, ""),
+        line("内存 RSS：上传进程", "RSS, uplink", whole.samples["uplink"], 40, 25),
         line(
             "仅供参考：仿真采集进程（含场景、x264、预录 3 s）",
             "for information: the simulated worker (scene, x264, 3 s pre-roll)",
             whole.samples["capture-worker"],
             None,
             None,
-            "",
         ),
     ]
 

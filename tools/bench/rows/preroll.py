@@ -39,7 +39,8 @@ def ring(shop: Workshop) -> Line:
         f"{payload / 1e6:.1f} MB 码流 payload",
         Limit("<=", 2),
         Limit("<=", 1),
-        "VmRSS 的增量，环形缓冲轮转三遍以后 growth of VmRSS after the ring turned over three times; 30 s, 7 Mbit/s",
+        "30 s、7 Mbit/s；环形缓冲轮转六遍以后 VmRSS 的增量",
+        "30 s, 7 Mbit/s; growth of VmRSS after the ring has turned over six times",
     )
 
 
@@ -77,8 +78,8 @@ def padding(shop: Workshop, shape: Shape) -> Line:
         "",
         Limit("<=", 7),
         Limit("<=", 4),
-        f"{shape.kbps / 1000:g} Mbit/s ({shape.width}×{shape.height}): 分片平均 mean fragment "
-        f"{shape.seconds / fragments:.2f} s",
+        f"{shape.kbps / 1000:g} Mbit/s（{shape.width}×{shape.height}）：分片平均 {shape.seconds / fragments:.2f} s",
+        f"{shape.kbps / 1000:g} Mbit/s ({shape.width}×{shape.height}): mean fragment {shape.seconds / fragments:.2f} s",
     )
 
 

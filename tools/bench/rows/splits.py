@@ -40,7 +40,8 @@ def measure(shop: Workshop) -> Sequence[Line]:
             f"{sum(answer['fed'] for answer in answers)} 帧送入 frames fed",
             Limit("<=", 0),
             None,
-            f"{length}; 时间戳抖动 jitter ±300 µs; 按文件中的 SEI 编号逐帧核对 counted by the SEI numbers in the files",
+            f"{length}，时间戳抖动 ±300 µs；按文件中的 SEI 编号逐帧核对",
+            f"{length}, time stamps jittered by ±300 µs; counted by the SEI numbers in the files",
         ),
         Line(
             "splits",
@@ -53,8 +54,9 @@ def measure(shop: Workshop) -> Sequence[Line]:
             "",
             Limit("<=", 20),
             Limit("<=", 5),
-            "最坏情形：播放器在一段内只按采样数播放，不看时间戳 worst case: a player that counts samples through a segment and "
-            f"ignores time stamps; 按时间戳播放时最大 following the time stamps at most {stamped:.1f} ms",
+            f"最坏情形：播放器在一段内只按采样数播放，不看时间戳；按时间戳播放时最大 {stamped:.1f} ms",
+            "worst case: a player that counts samples through a segment and ignores time stamps; following them it is at "
+            f"most {stamped:.1f} ms",
         ),
     ]
 

@@ -52,7 +52,8 @@ def measure(shop: Workshop) -> Sequence[Line]:
             "",
             Limit("<=", 2.0),
             Limit("<=", 0.7),
-            "从进程启动到 READY=1，含 Python 启动；页缓存已热 from exec to READY=1, Python's start included, warm cache",
+            "从进程启动到 READY=1，含 Python 启动；页缓存已热；各段都仍在设备上",
+            "from exec to READY=1, Python's start included, warm cache; every segment still held by the unit",
         ),
         Line(
             "start",

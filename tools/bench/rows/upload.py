@@ -36,8 +36,9 @@ def measure(shop: Workshop) -> Sequence[Line]:
             f"{size_mb / Spread.of(curl).median:.0f} MB/s",
             Limit(">=", 0.75),
             Limit(">=", 0.95),
-            f"{size_mb:.0f} MB, 双向 TLS，本机回环，同一存储及其 fsync 与回读校验 mutual TLS on loopback, the same store with its fsync "
-            "and read-back; 我方时间含建立上传 ours includes the creation request, curl's does not",
+            f"{size_mb:.0f} MB，双向 TLS，本机回环，同一存储及其 fsync 与回读校验；我方时间含建立上传的请求",
+            f"{size_mb:.0f} MB, mutual TLS on loopback, the same store with its fsync and read-back; ours includes the "
+            "creation request, curl's does not",
         ),
         Line(
             "upload",
@@ -50,8 +51,8 @@ def measure(shop: Workshop) -> Sequence[Line]:
             "",
             Limit("<=", 0.5),
             Limit("<=", 0.1),
-            f"每 {CUT_MB:g} MB 一次 RST，线路 {RATE_MB:g} MB/s、缓冲 128 KiB a reset each {CUT_MB:g} MB on a line of {RATE_MB:g} MB/s that "
-            "buffers 128 KiB; 发送缓冲 send buffer 128 KiB",
+            f"每 {CUT_MB:g} MB 一次 RST，线路 {RATE_MB:g} MB/s、缓冲 128 KiB；发送缓冲 128 KiB",
+            f"a reset each {CUT_MB:g} MB on a line of {RATE_MB:g} MB/s that buffers 128 KiB; send buffer 128 KiB",
         ),
     ]
 
