@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn
 
@@ -117,13 +115,10 @@ def capture_worker_command(camera_id: str, socket_path: Path | None, config_file
 @config_option
 def uplink_command(config_files: tuple[Path, ...]) -> None:
     """运行上传进程 · the uplink: journal posts, uploads, MQTT, receipts."""
-    from recorder.loading import system_clock
-    from recorder.uplink.service import run_uplink
+    from recorder.uplink.process import exec_uplink
 
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    sys.exit(run_uplink(load(config_files).config, system_clock(), stop))
+    # A fresh interpreter without the configuration's libraries: 31 MB instead of 54 for a process that idles all day.
+    exec_uplink(load(config_files).config)
 
 
 @main.command("status")

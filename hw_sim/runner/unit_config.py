@@ -39,9 +39,14 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def to_toml(values: dict[str, Any], prefix: str = "") -> str:
     """Tables of scalars, lists and tables: all a configuration layer holds. JSON scalars and lists are valid TOML."""
-    scalars = [f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in values.items() if not isinstance(v, dict)]
+    scalars = [f"{key} = {_scalar(value)}" for key, value in values.items() if not isinstance(value, dict)]
     text = "\n".join([f"[{prefix}]" if prefix else "", *scalars]).strip() + "\n\n" if scalars else ""
     for key, value in values.items():
         if isinstance(value, dict):
             text += to_toml(value, f"{prefix}.{key}" if prefix else key)
     return text
+
+
+def _scalar(value: object) -> str:
+    """JSON, but for DEL: JSON lets it stand raw, TOML does not."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -288,7 +288,10 @@ class SegmentStream:
         segment.frames += len(fragment.frames)
         segment.audio_gaps_us += sum(packet.gap_us for packet in fragment.audio)
         segment.audio_us += sum(packet.duration_us for packet in fragment.audio)
-        segment.media_end_us = max(segment.media_end_us, fragment.media_end_us)
+        if fragment.frames:
+            # Sound alone covers nothing: while a hung camera gives no picture the recording is interrupted, and the
+            # gap has to begin at its last frame, not where the microphone ended.
+            segment.media_end_us = max(segment.media_end_us, fragment.media_end_us)
         self._report_entry(segment, entry)
         if self._fault is not None:
             self._report_fault(self._fault, "end", {"segment_id": segment.segment_id})

@@ -43,6 +43,8 @@ class ManualClock:
 
 
 class FailingFile:
+    """``close`` fails as the kernel's does: the descriptor is gone all the same."""
+
     def __init__(self, inner: AppendFile, fail: Callable[[str], None]) -> None:
         self._inner = inner
         self._fail = fail
@@ -57,6 +59,7 @@ class FailingFile:
 
     def close(self) -> None:
         self._inner.close()
+        self._fail("close")
 
 
 class FailingFiles(OsFiles):
@@ -65,8 +68,10 @@ class FailingFiles(OsFiles):
     def __init__(self, plan: dict[str, set[int]], number: int = errno.EIO) -> None:
         self.plan = plan
         self.errno = number
-        self.counts: dict[str, int] = {"create": 0, "write": 0, "sync": 0}
+        self.counts: dict[str, int] = {"create": 0, "write": 0, "sync": 0, "close": 0}
         self.free: int | None = None
+        self.broken = False
+        """While True every operation fails."""
 
     def create(self, path: Path) -> AppendFile:
         self._fail("create")
@@ -78,7 +83,7 @@ class FailingFiles(OsFiles):
     def _fail(self, kind: str) -> None:
         count = self.counts[kind]
         self.counts[kind] += 1
-        if count in self.plan.get(kind, set()):
+        if self.broken or count in self.plan.get(kind, set()):
             raise OSError(self.errno, os.strerror(self.errno))
 
 
@@ -120,6 +125,8 @@ class Rig:
             dropped_frames=lambda: self.dropped,
         )
         self.session: Session | None = None
+        self.completed = True
+        """Whether the sessions that ended said so in a last ``closed``; else the worker has to end."""
 
     def start(self, at_us: int, *, preroll: bool = False, session_id: str = SESSION, next_index: int = 0) -> None:
         message = Start(camera_id="cam0", at_us=at_us, session_id=session_id, next_index=next_index, preroll=preroll)
@@ -139,7 +146,7 @@ class Rig:
         """Step until the live queue is empty."""
         while self.session is not None:
             before = self.log.state().bytes
-            if not self.session.step(0.0):
+            if not self._step(self.session):
                 self.session = None
             elif self.log.state().bytes == before:
                 return
@@ -157,10 +164,16 @@ class Rig:
         self.session.stop(stop_us, "stop")
         end = self.clock.now_us + after_us
         while self.session is not None and self.clock.now_us <= end:
-            if not self.session.step(0.0):
+            if not self._step(self.session):
                 self.session = None
             self.clock.now_us += 20_000
         assert self.session is None, "the session did not end"
+
+    def _step(self, session: Session) -> bool:
+        going_on = session.step(0.0)
+        if not going_on:
+            self.completed = self.completed and session.completed
+        return going_on
 
     def path(self, opened: Opened) -> Path:
         suffix = ".mp4.age" if self.sealer is not None else ".mp4"

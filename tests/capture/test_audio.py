@@ -313,3 +313,20 @@ def test_missing_sound_is_counted_in_its_segment(tmp_path: Path) -> None:
     rig.finish(frames[-1].timestamp_us + 1)
     closed = rig.closed[0]
     assert closed.audio_gaps_us == closed.media_end_us - closed.media_start_us
+
+
+def test_sound_without_picture_covers_nothing(tmp_path: Path) -> None:
+    """A hung camera with a running microphone: once, the signed coverage ran on with the sound and hid 1.5 s of gap."""
+    frames = film(200)
+    track = AudioTrack(RATE, 64_000)
+    rig = Rig(tmp_path, capture_settings(segment_s=60), audio=track.stream)
+    last_us = frames[90].timestamp_us
+    coming = arrivals(frames, blocks(frames, 0), track)
+    record(
+        rig, [packet for packet in coming if isinstance(packet, AudioPacket) or packet.timestamp_us <= last_us], frames
+    )
+    (closed,) = rig.closed
+    entries = rig.entries(closed.segment_id)
+    assert entries[-1].at_us > last_us + 1_000_000, "the sound went on being written"
+    assert closed.media_end_us <= last_us + 40_000
+    assert max(entry.media_end_us for entry in entries) <= last_us + 40_000

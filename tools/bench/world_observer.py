@@ -46,10 +46,16 @@ class WorldObserver:
 
     def _listen(self) -> None:
         with self._socket.makefile("rb") as lines:
-            for line in lines:
-                now_us = self._clock.boottime_us()
-                message = json.loads(line)
-                if "state" in message:
-                    self._offset_us = int(message["state"]["boot_offset_us"])
-                for key, value in message.get("set", {}).items():
-                    self._changes.append(Change(key, value, now_us - self._offset_us))
+            try:
+                for line in lines:
+                    self._take(line)
+            except ConnectionError:
+                return  # the world is gone: that is its end too
+
+    def _take(self, line: bytes) -> None:
+        now_us = self._clock.boottime_us()
+        message = json.loads(line)
+        if "state" in message:
+            self._offset_us = int(message["state"]["boot_offset_us"])
+        for key, value in message.get("set", {}).items():
+            self._changes.append(Change(key, value, now_us - self._offset_us))

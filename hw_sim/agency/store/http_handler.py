@@ -41,7 +41,7 @@ log = logging.getLogger("agency.store")
 
 TUS = "1.0.0"
 SMALL_BODY = 64 * 1024
-LINGER_BYTES = 4 << 20
+LINGER_BYTES = 8 << 20
 LINGER_S = 2.0
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _JOURNAL = re.compile(rf"^/journals/({_UUID})$")
@@ -251,10 +251,11 @@ class Handler(BaseHTTPRequestHandler):
 
     # --- answering ---------------------------------------------------------------------------------------------------
 
-    def _send(self, reply: Reply) -> None:
+    def _send(self, reply: Reply, *, unread: bool = False) -> None:
+        """``unread``: there may be a body nobody knows the length of."""
         if 0 < self._left <= SMALL_BODY:
             self._body()
-        early = self._left > 0
+        early = unread or self._left > 0
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
@@ -286,7 +287,7 @@ class Handler(BaseHTTPRequestHandler):
         """What ``http.server`` finds malformed before we see it, in our form."""
         self.close_connection = True
         kind = METHOD if code == 501 else BAD_REQUEST
-        self._send(_problem(Problem(kind, message or str(code), headers={"Connection": "close"})))
+        self._send(_problem(Problem(kind, message or str(code))), unread=True)
 
     def log_message(self, format: str, *args: Any) -> None:
         log.debug("%s %s", self._unit_id, format % args)

@@ -254,7 +254,8 @@ KINDS: dict[str, Kind] = {
         "completeness",
         "unexplained",
         "摄像头 {camera} 的片段 {segment} 中有 {length} 没有画面（{times}），而日志记为已录制",
-        "segment {segment} of camera {camera} has no moving picture for {length} ({times}), which the journal has as recorded",
+        "segment {segment} of camera {camera} has no moving picture for {length} ({times}), "
+        "which the journal has as recorded",
     ),
     "time-unaccounted": Kind(
         "completeness",

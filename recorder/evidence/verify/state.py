@@ -84,9 +84,6 @@ class Segment:
     frames: int | None = None
     release: str | None = None
     """Digest of the receipt its tombstone names."""
-    torn_file: str | None = None
-    torn_digest: str | None = None
-    recovery_seq: int | None = None
 
     @property
     def file_name(self) -> str:
@@ -174,7 +171,6 @@ class Ledger:
     records: int = 0
     last_seq: int = -1
     last_iat: float = 0.0
-    last_typ: str = ""
     boots: list[Boot] = field(default_factory=list)
     segments: dict[str, Segment] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)

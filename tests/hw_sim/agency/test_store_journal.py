@@ -227,7 +227,7 @@ def test_malformed_requests_are_named(unit: UnitDouble) -> None:
     assert unit.request("POST", "/journals/..%2F..%2Fetc?from=0", jose, b"x\n").status == 404
     assert unit.request("GET", "/nothing").status == 404
     assert unit.request("PUT", path, jose, b"x").status == 405
-    assert unit.request("POST", f"{path}?from=0", jose, bytes(5 << 20)).status == 413
+    assert unit.request("POST", f"{path}?from=0", jose, bytes((4 << 20) + 1)).status == 413
 
 
 def test_without_a_client_certificate_nothing_is_answered(unit: UnitDouble) -> None:

@@ -77,8 +77,8 @@ def measure(shop: Workshop) -> Sequence[Line]:
         f"我方 Python 启动 {net:.2f} CPU-s"
     )
     note_en = (
-        f"1080p30, {SHAPE.kbps / 1000:g} Mbit/s + AAC, {minutes:g} min; the peer neither syncs nor signs and hashes only the "
-        f"sealed files; our Python's start {net:.2f} CPU-s"
+        f"1080p30, {SHAPE.kbps / 1000:g} Mbit/s + AAC, {minutes:g} min; the peer neither syncs nor signs and hashes "
+        f"only the sealed files; our Python's start {net:.2f} CPU-s"
     )
 
     def line(zh: str, en: str, a: list[float], b: list[float], less: tuple[float, float] | None) -> Line:

@@ -38,10 +38,13 @@ def measure(shop: Workshop) -> Sequence[Line]:
         raise MeasurementError(f"kills: 只有 only {len(lost)} of {cuts} 次断电时在录制 cuts met a recording")
     spread = Spread.of(lost)
     wrong = outcome.result["frames_repeated"]
-    note_zh = "从断电到文件中最后一帧（逐帧解码核对），640×360、1.5 Mbit/s；断电是对全部进程 SIGKILL，页缓存仍在：证明次序，不证明落盘"
+    note_zh = (
+        "从断电到文件中最后一帧（逐帧解码核对），640×360、1.5 Mbit/s；"
+        "断电是对全部进程 SIGKILL，页缓存仍在：证明次序，不证明落盘"
+    )
     note_en = (
-        "from the cut to the last frame that decodes from a file; the cut is SIGKILL of every process, which keeps the page "
-        "cache: order is shown, not durability"
+        "from the cut to the last frame that decodes from a file; the cut is SIGKILL of every process, which keeps the "
+        "page cache: order is shown, not durability"
     )
     return [
         Line(

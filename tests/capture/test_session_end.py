@@ -1,0 +1,251 @@
+"""How a session ends when something is wrong at that very moment: nothing durable is lost, nobody waits for ever.
+
+The rule the unit process relies on: a session ends with a ``closed`` that says ``last_of_session``, or with the end of the
+worker. What a failed disk left behind is then recovered, not waited for.
+"""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from recorder.channel.messages import Closed, EntryWritten, Opened
+from tests.capture.doubles import SESSION, FailingFiles, Rig, capture_settings, frame
+from tests.capture.footage import film, pictures
+
+
+def recording(directory: Path, files: FailingFiles, count: int, *, preroll: int = 0, segment_s: float = 60) -> Rig:
+    """A session of ``count`` frames of the 400-frame film, the first ``preroll`` of them before the press."""
+    frames = film(400)
+    rig = Rig(directory, capture_settings(segment_s=segment_s, pre_event_s=10), files=files)
+    before = max(1, preroll)
+    rig.push(frames[:before])
+    rig.start(frames[before - 1].timestamp_us + 1, preroll=preroll > 0)
+    rig.push(frames[before:count])
+    return rig
+
+
+def numbers(rig: Rig, opened: Opened) -> list[int | None]:
+    return [picture.number for picture in pictures(rig.path(opened))]
+
+
+# --- the camera fails while the disk is behind -------------------------------------------------------------------------
+
+
+def test_frames_still_in_the_queue_when_the_camera_fails_are_written_first(tmp_path: Path) -> None:
+    """The failure is told on another way than the frames: closing at once lost every frame that still waited, because
+    none of them could begin a new segment."""
+    frames = film(400)
+    rig = recording(tmp_path, FailingFiles({}), 100)
+    rig.push(frames[100:140], step=False)  # a sync takes 1.3 s
+    assert rig.session is not None
+    rig.session.camera_failed()
+    rig.settle()
+    rig.clock.now_us += 200_000
+    rig.settle()
+    assert [closed.reason for closed in rig.closed] == ["camera-fault"]
+    assert rig.closed[0].frames == 140
+    rig.push(frames[150:200])  # it came back; its first keyframe is 150
+    rig.finish(frames[199].timestamp_us + 1)
+    assert [closed.frames for closed in rig.closed] == [140, 50]
+
+
+def test_a_camera_that_fails_and_stays_away_still_lets_the_session_end(tmp_path: Path) -> None:
+    rig = recording(tmp_path, FailingFiles({}), 100)
+    assert rig.session is not None
+    rig.session.camera_failed()
+    rig.clock.now_us += 500_000
+    rig.settle()
+    rig.finish(rig.clock.now_us)
+    assert [closed.last_of_session for closed in rig.closed] == [False]
+    assert not rig.completed  # so the worker ends, and the unit need not wait
+
+
+# --- the disk fails at the stop ----------------------------------------------------------------------------------------
+
+
+def test_a_disk_that_fails_at_the_stop_for_a_moment_costs_no_frame_of_the_queue(tmp_path: Path) -> None:
+    """The officer stops while the disk refuses: what waits is written when it is back, within the patience the unit has."""
+    frames = film(400)
+    files = FailingFiles({})
+    rig = recording(tmp_path, files, 100)
+    files.broken = True
+    rig.push(frames[100:160])
+    rig.stop(frames[159].timestamp_us + 1)
+    for _ in range(10):
+        rig.settle()
+        rig.clock.now_us += 100_000
+    assert not rig.ended()
+    files.broken = False
+    rig.push(frames[160:200])
+    while not rig.ended():
+        rig.settle()
+        rig.clock.now_us += 50_000
+    assert rig.completed
+    first, second = rig.opened[0], rig.opened[-1]
+    assert second.segment_id != first.segment_id
+    assert numbers(rig, second) == list(range(120, 160))  # from the first keyframe on
+    assert [(closed.segment_id, closed.last_of_session) for closed in rig.closed] == [(second.segment_id, True)]
+
+
+def test_a_disk_that_stays_broken_at_the_stop_does_not_hang_the_session(tmp_path: Path) -> None:
+    frames = film(400)
+    files = FailingFiles({})
+    rig = recording(tmp_path, files, 100)
+    durable = [report for report in rig.reports if isinstance(report, EntryWritten)]
+    files.broken = True
+    rig.push(frames[100:160])
+    stopped_us = frames[159].timestamp_us + 1
+    rig.stop(stopped_us)
+    while not rig.ended():
+        rig.settle()
+        rig.clock.now_us += 50_000
+        assert rig.clock.now_us < stopped_us + 4_500_000  # the unit kills at 5 s
+    assert not rig.completed and not rig.closed
+    assert [report for report in rig.reports if isinstance(report, EntryWritten)] == durable
+    assert {fault.phase for fault in rig.faults} == {"onset"}
+    data = rig.path(rig.opened[0]).read_bytes()
+    assert len(data) == sum(entry.length for entry in durable)  # never touched again
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_the_last_write_fails_and_what_it_held_goes_into_another_segment(tmp_path: Path, number: int) -> None:
+    """With a keyframe in it the last fragment can still be saved, and the session ends in order."""
+    frames = film(400)
+    files = FailingFiles({}, number)
+    rig = recording(tmp_path, files, 100)
+    for size in range(101, 130):
+        if rig.entries(rig.opened[0].segment_id)[-1].media_end_us <= frames[90].timestamp_us and size >= 100:
+            break
+        rig.push(frames[size - 1 : size])
+    last = size - 2
+    files.plan = {"write": {files.counts["write"]}}
+    rig.finish(frames[last].timestamp_us + 1)
+    if rig.completed:
+        assert [closed.last_of_session for closed in rig.closed] == [True]
+        assert numbers(rig, rig.opened[-1])[-1] == last
+    assert [fault.phase for fault in rig.faults][0] == "onset"
+
+
+def test_the_final_chunk_alone_fails(tmp_path: Path) -> None:
+    """All media is durable, only the end of the file is not: recovery closes it, no frame is written twice."""
+    files = FailingFiles({})
+    rig = recording(tmp_path, files, 100)
+    files.plan = {"write": {files.counts["write"] + 1}}  # the last fragment, then the final box
+    rig.finish(film(400)[99].timestamp_us + 1)
+    assert not rig.completed and not rig.closed
+    entries = rig.entries(rig.opened[0].segment_id)
+    assert entries[-1].media_end_us == film(400)[99].timestamp_us + 33_333
+    assert len(rig.opened) == 1
+
+
+def test_a_close_that_fails_is_not_repeated(tmp_path: Path) -> None:
+    """close(2) frees the descriptor even when it reports an error: a second close could hit somebody else's file."""
+    files = FailingFiles({"close": {0}})
+    rig = recording(tmp_path, files, 100)
+    rig.finish(film(400)[99].timestamp_us + 1)
+    assert files.counts["close"] == 1
+    assert rig.faults[0].evidence["errno"] == errno.EIO
+
+
+# --- faults have an end ------------------------------------------------------------------------------------------------
+
+
+def test_a_fault_of_the_live_stream_ends_with_the_next_success_of_any(tmp_path: Path) -> None:
+    """The live stream's disk fault was never ended when the session did: the alarm stayed on for ever."""
+    frames = film(400)
+    files = FailingFiles({})
+    rig = recording(tmp_path, files, 100)
+    files.broken = True
+    rig.push(frames[100:130])
+    rig.finish(frames[129].timestamp_us + 1, after_us=6_000_000)
+    files.broken = False
+    rig.push(frames[130:160])
+    second = "22222222-2222-4222-8222-222222222222"
+    rig.start(rig.clock.now_us, session_id=second)
+    rig.push(
+        [type(each)(each.data, each.keyframe, each.timestamp_us + 8_000_000, each.sensor) for each in frames[150:240]]
+    )
+    assert [fault.phase for fault in rig.faults][-1] == "end"
+
+
+def test_a_fault_that_changes_its_kind_ends_the_first(tmp_path: Path) -> None:
+    frames = film(400)
+    files = FailingFiles({})
+    rig = recording(tmp_path, files, 100)
+    files.broken = True
+    rig.push(frames[100:130])
+    files.broken, files.free = False, 0
+    rig.push(frames[130:200])
+    files.free = None
+    rig.clock.now_us += 3_000_000
+    rig.push(frames[200:300])
+    assert [(fault.code, fault.phase) for fault in rig.faults] == [
+        ("storage-fault", "onset"),
+        ("storage-fault", "end"),
+        ("storage-full", "onset"),
+        ("storage-full", "end"),
+    ]
+
+
+# --- the pre-roll at the end -------------------------------------------------------------------------------------------
+
+
+def test_a_preroll_the_disk_refused_is_not_forgotten_when_the_live_media_ends(tmp_path: Path) -> None:
+    """Its last frames had left the log and waited in the stream: with nothing in the log it was taken for finished."""
+    frames = film(400)
+    files = FailingFiles({})
+    rig = Rig(tmp_path, capture_settings(segment_s=60, pre_event_s=1), files=files)
+    rig.push(frames[:75])
+    rig.start(frames[74].timestamp_us + 1, preroll=True)
+    live = next(opened for opened in rig.opened if opened.role == "live")
+    preroll = next(opened for opened in rig.opened if opened.role == "preroll")
+    files.plan = {"write": {files.counts["write"]}}  # the pre-roll's own last fragment
+    rig.push(frames[75:92])
+    assert not rig.closed
+    for at in (files.counts["create"], files.counts["create"] + 1):
+        files.plan.setdefault("create", set()).add(at)
+    rig.push(frames[92:100])
+    rig.finish(frames[99].timestamp_us + 1, after_us=6_000_000)
+    assert rig.completed
+    again = [opened for opened in rig.opened if opened.role == "preroll" and opened.segment_id != preroll.segment_id]
+    assert again and numbers(rig, again[-1])[0] == 30
+    assert [closed.last_of_session for closed in rig.closed if closed.segment_id == live.segment_id] == [False]
+    assert rig.closed[-1].last_of_session
+
+
+def test_a_preroll_that_is_given_up_says_so(tmp_path: Path) -> None:
+    """Slow is not broken: without a refused write there was no fault, and the frames were gone in silence."""
+    rig = Rig(tmp_path, capture_settings(segment_s=60, pre_event_s=20))
+    frames = film(400)
+    rig.push(frames[:300])
+    rig.start(frames[299].timestamp_us + 1, preroll=True)
+    session = rig.session
+    assert session is not None
+    # Before its first batch is through, the officer stops, and each further batch takes a second.
+    rig.session = None
+    rig2 = Rig(tmp_path / "slow", capture_settings(segment_s=60, pre_event_s=20))
+    rig2.push(frames[:300])
+    from recorder.capture.session import Session
+    from recorder.channel.messages import Start
+
+    rig2.session = Session(
+        rig2.context,
+        rig2.log,
+        rig2.capture,
+        Start(camera_id="cam0", at_us=frames[299].timestamp_us + 1, session_id=SESSION, next_index=0, preroll=True),
+        None,
+    )
+    rig2.session.stop(frames[299].timestamp_us + 1, "stop")
+    stopped_us = rig2.clock.now_us
+    while rig2.session.step(0.0):
+        rig2.clock.now_us += 1_000_000
+    assert rig2.clock.now_us - stopped_us < 6_000_000
+    assert rig2.closed[-1].last_of_session
+    fault = rig2.faults[0]
+    written = sum(closed.frames for closed in rig2.closed)
+    assert (fault.code, fault.phase) == ("storage-fault", "onset")
+    assert fault.evidence["frames_not_durable"] == 300 - written > 0
+    assert isinstance(rig2.closed[0], Closed) and frame(0, True).keyframe
