@@ -9,13 +9,15 @@ import logging
 from pathlib import Path
 
 from recorder.config.models import RecorderConfig
+from recorder.evidence import jws
 from recorder.evidence.files import Files
 from recorder.evidence.journal import Journal
 from recorder.evidence.personal import OfficerKey, seal_field
 from recorder.evidence.receipt_files import read_receipts
 from recorder.evidence.receipts import Believed, OwnSegment, ReceiptCheck
-from recorder.evidence.records import ReceiptRecord, Release, SealedField
+from recorder.evidence.records import Event, ReceiptRecord, Release, SealedField
 from recorder.evidence.segment_recovery import orphans, recover_orphan, recover_segment
+from recorder.session.anchors import Anchor, superseded
 from recorder.session.retention import Held, releasable
 from recorder.unit.index import Index
 from recorder.unit.ledger import Ledger
@@ -51,7 +53,11 @@ class Custody:
         self._next_scan_us = 0
         self._next_retention_us = 0
         self._pending_release: set[str] = set()
-        self.last_receipt_digest = journal.state.last_receipt
+        self._anchors: dict[str, Anchor] = {}
+        self._newest: str | None = journal.state.last_receipt
+        self._newest_seq = -1
+        self._unrecorded: ReceiptRecord | None = None
+        self._now_us = 0
         self.free_bytes = files.free_bytes(data_dir)
 
     # --- sealed fields -----------------------------------------------------------------------------------------------
@@ -100,6 +106,7 @@ class Custody:
         self._next_scan_us = 0
 
     def poll(self, now_us: int, wall_us: int) -> None:
+        self._now_us = now_us
         if now_us >= self._next_scan_us:
             self._next_scan_us = now_us + RECEIPT_SCAN_US
             self._scan_receipts()
@@ -107,6 +114,7 @@ class Custody:
             self._next_retention_us = now_us + RETENTION_US
             self.free_bytes = self._files.free_bytes(self._data_dir)
             self._release(wall_us)
+            self._thin_anchors()
 
     def reserve_is_short(self) -> bool:
         return self.free_bytes < self._config.storage.reserve_mb * 1_000_000
@@ -122,6 +130,8 @@ class Custody:
             self._seen.add(receipt.receipt_id)
             if receipt.text is None:
                 log.error("receipt.unreadable", extra={"fields": {"id": receipt.receipt_id, "error": receipt.problem}})
+            elif (older := older_anchor(receipt.receipt_id, receipt.text, self._newest_seq)) is not None:
+                self._anchors[older.receipt_id] = older
             else:
                 self._judge(receipt.receipt_id, receipt.text)
 
@@ -130,13 +140,40 @@ class Custody:
         verdict = self._check.verify(text, self._journal.digest_of, self._own)
         if not isinstance(verdict, Believed):
             log.error("receipt.refused", extra={"fields": {"id": receipt_id, "zh": verdict.zh, "en": verdict.en}})
+            # Somebody may be trying to make the unit delete: that is a fact to be signed, not a line in a log.
+            detail = {"receipt_id": receipt_id, "code": verdict.code, "reason": verdict.en}
+            self._ledger.write(Event(event="receipt-refused", at_us=self._now_us, detail=detail))
             return
-        self.last_receipt_digest = verdict.receipt_digest
-        # Receipts for heads only anchor the journal; they stay in receipts/ and would only swell it.
-        if verdict.receipt.segments:
-            self._ledger.write(
-                ReceiptRecord(receipt_id=verdict.receipt.jti, receipt_digest=verdict.receipt_digest, jws=text)
-            )
+        receipt = verdict.receipt
+        record = ReceiptRecord(receipt_id=receipt.jti, receipt_digest=verdict.receipt_digest, jws=text)
+        # Receipts for heads only come every few seconds and would swell the journal: only a session's anchor goes in.
+        if receipt.segments:
+            self._ledger.write(record)
+        else:
+            self._anchors[receipt.jti] = Anchor(receipt.jti, receipt.head_seq, receipt.iat)
+        if receipt.head_seq >= self._newest_seq:
+            self._newest_seq = receipt.head_seq
+            self._newest = verdict.receipt_digest
+            self._unrecorded = None if receipt.segments else record
+
+    def session_anchor(self) -> str | None:
+        """Digest of the newest believed receipt, for ``session-start``: the session is not older than it. The journal
+        gets the receipt itself first, so that the bound can be shown without the receipts folder."""
+        if self._unrecorded is not None:
+            self._ledger.write(self._unrecorded)
+            self._unrecorded = None
+        return self._newest
+
+    def _thin_anchors(self) -> None:
+        for anchor in superseded(self._anchors.values()):
+            path = self._data_dir / "receipts" / f"{anchor.receipt_id}.jws"
+            try:
+                if self._files.size(path) is not None:
+                    self._files.remove(path)
+            except OSError as error:
+                log.error("receipt.thin", extra={"fields": {"path": str(path), "error": str(error)}})
+                return
+            del self._anchors[anchor.receipt_id]
 
     def _own(self, segment_id: str) -> OwnSegment | None:
         row = self._index.segment(segment_id)
@@ -190,3 +227,18 @@ class Custody:
         """At start: files whose tombstone is signed and which a crash left behind."""
         for session_id, segment_id in self._index.released():
             self.remove_file(session_id, segment_id)
+
+
+def older_anchor(receipt_id: str, text: str, newest_seq: int) -> Anchor | None:
+    """A receipt of the head alone, older than one already believed: it decides nothing any more, so it is not verified
+    (each check may read a journal file, and hundreds lie here at a start). None for every other receipt."""
+    try:
+        payload = jws.split(text).payload
+    except jws.JwsError:
+        return None
+    head_seq, iat = payload.get("head_seq"), payload.get("iat")
+    if payload.get("segments") != []:
+        return None
+    if not isinstance(head_seq, int) or not isinstance(iat, int | float) or head_seq >= newest_seq:
+        return None
+    return Anchor(receipt_id, head_seq, float(iat))

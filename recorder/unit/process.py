@@ -211,7 +211,7 @@ class UnitProcess:
             at_us=self.now_us(),
             trigger=trigger,
             officers=self.p.officers.count,
-            last_receipt=self.p.custody.last_receipt_digest,
+            last_receipt=self.p.custody.session_anchor(),
         )
 
     # --- workers -----------------------------------------------------------------------------------------------------

@@ -153,6 +153,8 @@ def test_a_receipt_that_is_not_believed_releases_nothing(tmp_path: Path, kind: s
     deliver(kit, text)
     assert "receipt" not in kit.types()
     assert path.exists()
+    refusals = [payload for typ, payload in kit.records() if typ == "event" and payload["event"] == "receipt-refused"]
+    assert [refusal["detail"]["receipt_id"] for refusal in refusals] == [JTI]
 
 
 def test_a_release_cut_short_is_finished_at_the_next_start(tmp_path: Path) -> None:
@@ -163,3 +165,50 @@ def test_a_release_cut_short_is_finished_at_the_next_start(tmp_path: Path) -> No
     kit.index._db.table("segments").update(SEGMENT.format(1), {"state": "released"})
     kit.custody.finish_releases()
     assert not path.exists()
+
+
+def head_receipt(kit: UnitKit, number: int, iat: float) -> None:
+    """A receipt that only anchors the head, on disk."""
+    durable = kit.journal.durable
+    assert durable is not None
+    jti = f"00000000-0000-4000-8000-{number:012d}"
+    payload = Receipt(
+        ver=1,
+        iss="store",
+        iat=iat,
+        jti=jti,
+        unit_id="zfy-000000",
+        device_kid=signer().kid,
+        journal_id=kit.journal.journal_id,
+        head_seq=durable[0],
+        head_digest=durable[1],
+        segments=(),
+    )
+    folder = kit.data_dir / "receipts"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{jti}.jws").write_text(jws.sign("receipt", payload.model_dump(mode="json"), STORE) + "\n")
+
+
+def test_a_session_begins_with_its_anchor_in_the_journal(tmp_path: Path) -> None:
+    kit, _ = shift_with_one_segment(tmp_path / "unit")
+    head_receipt(kit, 7, iat=1000.0)
+    kit.custody.receipts_arrived()
+    kit.turn(2_100_000)
+    assert "receipt" not in kit.types()
+    kit.unit.decide(kit.unit.start_request("command"))
+    kit.turn()
+    kinds = kit.types()
+    assert kinds.index("receipt") < len(kinds) - 1 - kinds[::-1].index("session-start")
+    starts = [payload for typ, payload in kit.records() if typ == "session-start"]
+    recorded = [payload for typ, payload in kit.records() if typ == "receipt"]
+    assert starts[-1]["last_receipt"] == recorded[-1]["receipt_digest"]
+
+
+def test_old_receipts_of_the_head_are_thinned_and_the_rest_stays(tmp_path: Path) -> None:
+    kit, _ = shift_with_one_segment(tmp_path / "unit")
+    for number, iat in enumerate([0.0, 5.0, 10.0, 700.0, 705.0, 9000.0, 9005.0]):
+        head_receipt(kit, number, iat)
+    kit.custody.receipts_arrived()
+    kit.turn(2_100_000)
+    left = sorted(int(path.stem[-12:]) for path in (kit.data_dir / "receipts").iterdir())
+    assert left == [0, 3, 5, 6]
