@@ -99,6 +99,8 @@ class FaultProxy:
         self._closing = True
         self._wake()
         self._thread.join(5)
+        self._wake_in.close()
+        self._wake_out.close()
 
     @contextmanager
     def _change(self) -> Iterator[None]:
@@ -125,8 +127,6 @@ class FaultProxy:
             if self._listener is not None:
                 self._listener.close()
             self._selector.close()
-            self._wake_in.close()
-            self._wake_out.close()
 
     def _round(self) -> None:
         with self._lock:

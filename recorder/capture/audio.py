@@ -32,6 +32,9 @@ BLOCK_MS: Final = 20
 _READ_S: Final = 0.05
 _REOPEN_US: Final = 1_000_000
 _HUNG_US: Final = 2_000_000
+_DEAD_S: Final = 10
+"""Nothing but zeros for so long: no converter is that quiet. The capsule or its wire is dead, and nobody would hear it
+before the recording is needed."""
 _QUIET_US: Final = 2_000_000
 """A fault is over when the microphone has delivered for so long without another."""
 
@@ -153,6 +156,7 @@ class AudioCapture:
         self._last_bad_us = 0
         self._silent = 0
         self._overflows = 0
+        self._zeros = 0
 
     def start(self) -> None:
         self._thread.start()
@@ -176,8 +180,7 @@ class AudioCapture:
             LOG.exception("audio thread failed 音频线程出错")
             self._bad(self._clock.boottime_us(), {"error": f"{type(error).__name__}: {error}", "ended": True})
         finally:
-            if self._open:
-                self._microphone.close()
+            self._close()
 
     def _step(self) -> None:
         now_us = self._clock.boottime_us()
@@ -191,9 +194,7 @@ class AudioCapture:
             else:
                 self._stop.wait(_READ_S)
         except DeviceError as error:
-            if self._open:
-                self._microphone.close()
-            self._open = False
+            self._close()
             self._reopen_us = now_us + _REOPEN_US
             self._bad(now_us, {"error": str(error), "errno": error.errno})
         now_us = self._alive_us = self._clock.boottime_us()
@@ -209,8 +210,24 @@ class AudioCapture:
         elif block is not None and block.overflowed:
             self._overflows += 1
             self._bad(now_us, {"error": "overflow 溢出"})
+        elif block is not None and self._is_dead(block):
+            self._bad(now_us, {"error": "only zeros 只有零值，麦克风可能损坏"})
         elif block is not None:
             self._good(now_us)
+
+    def _close(self) -> None:
+        """A device that is gone may refuse even to be closed; that must not end the sound for good."""
+        if not self._open:
+            return
+        self._open = False
+        try:
+            self._microphone.close()
+        except (DeviceError, OSError) as error:
+            LOG.warning("microphone did not close cleanly 麦克风未能正常关闭: %s", error)
+
+    def _is_dead(self, block: AudioBlock) -> bool:
+        self._zeros = 0 if block.samples.any() else self._zeros + len(block.samples)
+        return self._zeros > _DEAD_S * self._rate
 
     def _good(self, now_us: int) -> None:
         with self._lock:

@@ -41,9 +41,13 @@ class Interleaver:
             return [item]
         self._video.append(item)
         out = []
-        while self._video and item.timestamp_us - self._video[0].timestamp_us > PATIENCE_US:
+        while self._video and item.timestamp_us - self._video[0].timestamp_us >= PATIENCE_US:
             out.append(self._video.popleft())
         return out
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._video
 
     def drain(self) -> list[Item]:
         """Everything still waiting: nothing more will come, or it has waited long enough."""

@@ -8,9 +8,36 @@ from typing import Any, Final, Literal
 from firmware_bridge.ports import Camera, DeviceError
 from recorder.capture.packet_log import LogState
 
-_OVERFLOW_OVER_US: Final = 2_000_000
+_OVER_US: Final = 2_000_000
+"""A fault that shows as a growing count is over when it has not grown for so long."""
+
+STALL_US: Final = 1_000_000
+"""Without a frame for so long the picture has a hole no file shows: the unit process kills a worker only after twice that,
+and a shorter stall would leave no trace but a long frame."""
 
 FaultSink = Callable[[str, Literal["onset", "end"], dict[str, Any]], None]
+
+
+class _Count:
+    """A fault for as long as a count grows."""
+
+    def __init__(self, code: str, fault: FaultSink) -> None:
+        self._code = code
+        self._fault = fault
+        self._seen = 0
+        self._at_onset: int | None = None
+        self._last_us = 0
+
+    def look(self, now_us: int, count: int, evidence: dict[str, Any]) -> None:
+        if count > self._seen:
+            self._last_us = now_us
+            if self._at_onset is None:
+                self._at_onset = self._seen
+                self._fault(self._code, "onset", {"frames": count - self._seen, **evidence})
+            self._seen = count
+        elif self._at_onset is not None and now_us - self._last_us > _OVER_US:
+            self._fault(self._code, "end", {"frames": count - self._at_onset})
+            self._at_onset = None
 
 
 class Monitor:
@@ -21,13 +48,15 @@ class Monitor:
         self._fault = fault
         self._camera_failed = camera_failed
         self._failure: DeviceError | None = None
-        self._lost_seen = 0
-        self._lost_at_onset: int | None = None
-        self._last_loss_us = 0
+        self._stalled_us: int | None = None
+        self._overflow = _Count("buffer-overflow", fault)
+        self._disorder = _Count("timestamp-fault", fault)
 
     def look(self, now_us: int, log: LogState) -> None:
         self._look_at_camera()
-        self._look_at_log(now_us, log)
+        self._look_at_frames(now_us, log)
+        self._overflow.look(now_us, log.lost_frames, {"buffer_bytes": log.bytes})
+        self._disorder.look(now_us, log.disordered, {})
 
     def _look_at_camera(self) -> None:
         failure = self._camera.failure()
@@ -38,14 +67,11 @@ class Monitor:
             self._fault("camera-fault", "end", {"error": str(self._failure)})
         self._failure = failure
 
-    def _look_at_log(self, now_us: int, log: LogState) -> None:
-        if log.lost_frames > self._lost_seen:
-            self._last_loss_us = now_us
-            if self._lost_at_onset is None:
-                self._lost_at_onset = self._lost_seen
-                evidence = {"frames": log.lost_frames - self._lost_seen, "buffer_bytes": log.bytes}
-                self._fault("buffer-overflow", "onset", evidence)
-            self._lost_seen = log.lost_frames
-        elif self._lost_at_onset is not None and now_us - self._last_loss_us > _OVERFLOW_OVER_US:
-            self._fault("buffer-overflow", "end", {"frames": log.lost_frames - self._lost_at_onset})
-            self._lost_at_onset = None
+    def _look_at_frames(self, now_us: int, log: LogState) -> None:
+        if self._stalled_us is not None and log.last_frame_us > self._stalled_us:
+            self._fault("camera-stall", "end", {"from_us": self._stalled_us, "resumed_by_us": log.last_frame_us})
+            self._stalled_us = None
+        elif self._stalled_us is None and self._failure is None and log.frames:
+            if now_us - log.last_frame_us > STALL_US:
+                self._stalled_us = log.last_frame_us
+                self._fault("camera-stall", "onset", {"from_us": log.last_frame_us})

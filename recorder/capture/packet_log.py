@@ -18,7 +18,8 @@ from recorder.capture.packets import Gap, Item, Packet
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """``lost_frames``/``lost_bytes``: dropped while recording, since the log exists."""
+    """``lost_frames``/``lost_bytes``: dropped while recording; ``disordered``: frames whose time stamp was not after the
+    one before; all since the log exists."""
 
     bytes: int
     recording: bool
@@ -26,6 +27,7 @@ class LogState:
     last_frame_us: int
     lost_frames: int
     lost_bytes: int
+    disordered: int = 0
 
 
 class PacketLog:
@@ -50,13 +52,14 @@ class PacketLog:
         self._last_frame_us = -1
         self._lost_frames = 0
         self._lost_bytes = 0
+        self._disordered = 0
 
     # --- encoders' side: quick, never blocks beyond the lock, never raises ---------------------------------------------
 
     def push(self, packet: Packet) -> None:
         with self._changed:
             if isinstance(packet, EncodedFrame):
-                packet = self._share_sensor(packet)
+                packet = self._share_sensor(self._in_order(packet))
                 self._frames += 1
                 self._last_frame_us = packet.timestamp_us
                 if packet.keyframe:
@@ -160,10 +163,12 @@ class PacketLog:
             self._preroll.append(packet)
             self._bytes += len(packet.data)
 
-    def forget_preroll(self) -> None:
-        """Give the memory back: the pre-roll cannot be written (a fault says so)."""
+    def forget_preroll(self) -> list[Packet]:
+        """Give the memory back: the pre-roll cannot be written (a fault says so). Returns what is lost."""
         with self._changed:
+            lost = list(self._preroll)
             self._forget_preroll()
+        return lost
 
     def state(self) -> LogState:
         with self._changed:
@@ -174,12 +179,21 @@ class PacketLog:
                 self._last_frame_us,
                 self._lost_frames,
                 self._lost_bytes,
+                self._disordered,
             )
 
     # --- inside the lock -----------------------------------------------------------------------------------------------
 
     def _ready(self) -> bool:
         return self._recording and (bool(self._queue) or self._gap is not None)
+
+    def _in_order(self, frame: EncodedFrame) -> EncodedFrame:
+        """A time stamp that does not grow (picamera2 #902) would end the writer: a sample cannot last less than nothing.
+        The frame stays, the ones after it cannot be decoded without it; it is placed behind the one before."""
+        if frame.timestamp_us > self._last_frame_us:
+            return frame
+        self._disordered += 1
+        return EncodedFrame(frame.data, frame.keyframe, self._last_frame_us + 1, frame.sensor)
 
     def _share_sensor(self, frame: EncodedFrame) -> EncodedFrame:
         """One SensorInfo for all frames that say the same: at 30 frames/s the objects would be a percent of the ring."""
@@ -199,7 +213,9 @@ class PacketLog:
     def _trim_ring(self, now_us: int) -> None:
         while self._queue and not _is_key(self._queue[0]):  # after `end`, or before the first keyframe ever
             self._pop_queue()
-        while self._bytes > self._max_bytes or (len(self._keys) > 1 and now_us - self._keys[1] >= self._pre_us):
+        while self._queue and (
+            self._bytes > self._max_bytes or (len(self._keys) > 1 and now_us - self._keys[1] >= self._pre_us)
+        ):
             self._drop_gop(self._queue)
 
     def _drop_gop(self, queue: deque[Packet]) -> list[Packet]:

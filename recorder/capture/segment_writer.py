@@ -76,6 +76,7 @@ class SegmentFile:
         files.make_dir(path.parent)
         self._keep_reserve(_ROOM_TO_BEGIN)
         self._file = files.create(path)
+        self._closed = False
 
     @property
     def durable_bytes(self) -> int:
@@ -92,7 +93,7 @@ class SegmentFile:
         """Write the last entry (an 8-byte ``free`` box, age's final chunk) and close."""
         stored = FREE_LAST if self._sealer is None else self._sealer.finish(FREE_LAST)
         last = self._write(FREE_LAST, stored)
-        self._file.close()
+        self._close()
         return last, Totals(
             self._entries,
             self._size,
@@ -104,10 +105,16 @@ class SegmentFile:
     def abandon(self) -> OSError | None:
         """Close without writing another byte; returns what closing had to say."""
         try:
-            self._file.close()
+            self._close()
         except OSError as error:
             return error
         return None
+
+    def _close(self) -> None:
+        # Once only: close(2) frees the descriptor even when it fails, and another thread may own its number by now.
+        if not self._closed:
+            self._closed = True
+            self._file.close()
 
     def _write(self, plain: bytes, stored: bytes) -> WrittenEntry:
         self._keep_reserve(len(stored))

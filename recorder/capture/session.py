@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from av.audio.stream import AudioStream
@@ -12,14 +13,16 @@ from recorder.capture.interleave import Interleaver
 from recorder.capture.packet_log import PacketLog
 from recorder.capture.packets import AudioPacket, Gap, Item
 from recorder.capture.splitting import GRACE_US, Splitter, StopReason
-from recorder.capture.stream import SegmentStream, StreamContext
-from recorder.channel.messages import Start
+from recorder.capture.stream import Report, SegmentStream, StreamContext
+from recorder.channel.messages import Closed, Start
 from recorder.config.models import Capture
 
 _STALLED_US: Final = 500_000
 """So long without a frame, and what waits in memory goes to the disk: the worker may be killed for it at any moment."""
 _SOUND_TRAILS_US: Final = 300_000
-_PREROLL_PATIENCE_US: Final = 5_000_000
+_PATIENCE_US: Final = 3_000_000
+"""So long after its end a session goes on trying to get what it has onto a disk that refuses or is slow. The unit process
+kills a worker that has not finished five seconds after the stop; it must have ended in order by then."""
 _PREROLL_BATCH: Final = 16
 
 
@@ -29,7 +32,6 @@ class Session:
     def __init__(
         self, context: StreamContext, log: PacketLog, capture: Capture, start: Start, audio: AudioStream | None
     ) -> None:
-        self._context = context
         self._log = log
         self._next_index = start.next_index
         self._post_us = round(capture.post_event_s * 1_000_000)
@@ -40,6 +42,12 @@ class Session:
         if start.preroll and preroll_audio is not None:
             early = log.give_preroll
         self.session_id = start.session_id
+        self.completed = False
+        """A last ``closed`` was reported. Once the session is finished without one, the worker has to end: the unit
+        process waits for either, and recovers what the disk kept of a file that has no ``closed``."""
+        self._report = context.report
+        context = replace(context, report=self._note)
+        self._context = context
         self._live: SegmentStream | None = SegmentStream(
             context, start.session_id, self._index, Splitter(segment_us, gop_us), audio, early
         )
@@ -53,8 +61,9 @@ class Session:
         self._preroll_order = Interleaver(self._preroll_audio)
         self._pause_s = 0.0
         self._fresh = True
+        self._camera_failed = False
         self._began_us = self._frame_seen_us = self._flushed_us = context.clock.boottime_us()
-        self._live_ended_us = 0
+        self._ended_us = 0
         self._live_base_us: int | None = None
         log.begin(start.at_us, preroll=start.preroll)
 
@@ -78,11 +87,15 @@ class Session:
             self._end_live(self._live)
 
     def camera_failed(self) -> None:
-        """The camera's delivery ended: close what it delivered, go on when it comes back."""
+        """The camera's delivery ended: close what it delivered, go on when it comes back. Frames still waiting for the
+        writer come first: they were delivered before, and none of them could begin a segment."""
+        self._camera_failed = True
+
+    def _interrupt(self, live: SegmentStream) -> None:
+        self._camera_failed = False
+        self._feed(live, self._interleaver.drain())
         if self._live is not None:
-            self._feed(self._live, self._interleaver.drain())
-        if self._live is not None:
-            self._live.interrupt("camera-fault")
+            live.interrupt("camera-fault")
 
     def step(self, timeout_s: float) -> bool:
         """One piece of work, waiting at most ``timeout_s`` for a packet. False when the session is finished."""
@@ -92,7 +105,7 @@ class Session:
             self._step_live(self._live, now_us, 0.0 if self._fresh or self._preroll_is_due(now_us) else timeout_s)
         elif self._preroll is not None:
             self._step_preroll(self._preroll, now_us)
-            if self._preroll is not None and now_us - self._live_ended_us > _PREROLL_PATIENCE_US:
+            if self._preroll is not None and now_us - self._ended_us > _PATIENCE_US:
                 self._abandon_preroll(self._preroll)
         return self._live is not None or self._preroll is not None
 
@@ -105,7 +118,7 @@ class Session:
 
     def _step_live(self, live: SegmentStream, now_us: int, timeout_s: float) -> None:
         if live.blocked(now_us):
-            if live.splitter.overdue(now_us):
+            if live.splitter.overdue(now_us, _PATIENCE_US):
                 self._end_live(live)  # the officer has stopped and the disk still refuses: nothing more can be saved
             else:
                 self._log.pause(self._pause_s)
@@ -121,6 +134,8 @@ class Session:
             live.flush()  # the button was pressed: what is here is to be durable now, not when a fragment is full
         elif self._preroll is not None:
             self._step_preroll(self._preroll, now_us)
+        if self._live is not None and self._camera_failed and not self._log.has_frames():
+            self._interrupt(live)
         # Sound goes on when frames do not, and after a slow write the clock has run on while frames wait: so neither an
         # empty queue nor the clock alone tells that the camera is silent.
         if self._live is not None and now_us - self._frame_seen_us > GRACE_US and not self._log.has_frames():
@@ -144,14 +159,18 @@ class Session:
                 return
 
     def _end_live(self, live: SegmentStream, behind: Sequence[Item] = ()) -> None:
-        if self._preroll is not None and not self._log.has_preroll() and not self._preroll.is_open:
+        if self._preroll is not None and not self._preroll_waits(self._preroll):
             self._preroll = None
         unused = live.close(self._reason, last=self._preroll is None)
         unused += [item for item in (*behind, *self._interleaver.drain()) if not isinstance(item, Gap)]
         self._log.end(unused)
         self._live_base_us = live.first_base_us
-        self._live_ended_us = self._context.clock.boottime_us()
+        self._ended_us = live.splitter.end_us or self._context.clock.boottime_us()
         self._live = None
+
+    def _preroll_waits(self, preroll: SegmentStream) -> bool:
+        """Something of the pre-roll is not finished, wherever it is on its way."""
+        return self._log.has_preroll() or not self._preroll_order.is_empty or not preroll.idle
 
     def _step_preroll(self, preroll: SegmentStream, now_us: int) -> None:
         if preroll.blocked(now_us):
@@ -177,13 +196,28 @@ class Session:
             return
         base_us = self._live.first_base_us if self._live is not None else self._live_base_us
         preroll.close("preroll-complete", last=self._live is None, end_us=base_us)
-        self._preroll = None
+        if preroll.idle:  # else the disk has just refused, and there is time to try again
+            self._preroll = None
 
     def _abandon_preroll(self, preroll: SegmentStream) -> None:
-        """The disk did not take it in time after the session's end; the storage fault has been reported."""
-        self._log.forget_preroll()
+        """The disk did not take it in time after the session's end. Slow is not broken, so nobody else may have said so."""
+        waiting = [*self._preroll_order.drain(), *self._log.forget_preroll()]
+        lost = preroll.waiting_frames + sum(isinstance(item, EncodedFrame) for item in waiting)
+        self._context.storage_failed(
+            self._context.faults.storage or "storage-fault",
+            {
+                "error": "pre-roll given up: the disk is too slow 预录未写完：存储太慢",
+                "session_id": self.session_id,
+                "frames_not_durable": lost,
+            },
+        )
         preroll.close("preroll-complete", last=True)
         self._preroll = None
+
+    def _note(self, report: Report) -> None:
+        if isinstance(report, Closed) and report.last_of_session:
+            self.completed = True
+        self._report(report)
 
     def _index(self) -> int:
         index = self._next_index

@@ -72,6 +72,11 @@ class Splitter:
             return Split(self._role)
         return Continue()
 
-    def overdue(self, now_us: int) -> bool:
+    @property
+    def end_us(self) -> int | None:
+        """When the session is to end; None while nobody has stopped it."""
+        return None if self._stop_us is None else self._end_us
+
+    def overdue(self, now_us: int, grace_us: int = GRACE_US) -> bool:
         """True when the session must end although no later frame came."""
-        return self._stop_us is not None and now_us > self._end_us + GRACE_US
+        return self._stop_us is not None and now_us > self._end_us + grace_us

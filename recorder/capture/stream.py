@@ -8,59 +8,30 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeGuard
 
 import av
 from av.audio.stream import AudioStream
 
-from firmware_bridge.ports import Clock, EncodedFrame
+from firmware_bridge.ports import EncodedFrame
 from recorder.capture.annexb import codec_string
+from recorder.capture.context import Report as Report
+from recorder.capture.context import SegmentTerms as SegmentTerms
+from recorder.capture.context import StreamContext as StreamContext
 from recorder.capture.mux import Fragment, SegmentMux, initialization, padded
 from recorder.capture.packets import AudioPacket, Gap, Item, Packet
-from recorder.capture.segment_writer import Sealer, SegmentFile, WrittenEntry
+from recorder.capture.segment_writer import SegmentFile, WrittenEntry
 from recorder.capture.splitting import Continue, End, Role, Split, Splitter
-from recorder.capture.telemetry import SegmentTelemetry, TelemetryBook
-from recorder.channel.messages import Closed, EntryWritten, FaultReport, Opened, Speech
-from recorder.config.models import Camera
-from recorder.evidence.files import Files
+from recorder.capture.telemetry import SegmentTelemetry
+from recorder.channel.messages import Closed, EntryWritten, Opened
 
-Report: TypeAlias = Opened | EntryWritten | Closed | FaultReport | Speech
 CloseReason = Literal["split", "stop", "preroll-complete", "camera-fault", "shutdown", "overflow"]
 
 _SOUND_SLACK_US: Final = 250_000
 _RETRY_FIRST_US: Final = 200_000
 _RETRY_MOST_US: Final = 2_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentTerms:
-    """What is taken over at segment-open and holds for the whole segment."""
-
-    recipients: tuple[str, ...]
-    sealer: Sealer | None
-    officers: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StreamContext:
-    """The worker as a stream sees it. ``report`` only enqueues; ``tags`` gives the moov tags of a segment that begins at
-    a boot-time; ``terms`` takes the snapshot at segment-open; ``dropped_frames`` counts since the worker started."""
-
-    clock: Clock
-    files: Files
-    segments_dir: Path
-    camera_id: str
-    camera: Camera
-    reserve_bytes: int
-    telemetry: TelemetryBook
-    report: Callable[[Report], None]
-    new_id: Callable[[], str]
-    terms: Callable[[], SegmentTerms]
-    tags: Callable[[str, str, int], Mapping[str, str]]
-    dropped_frames: Callable[[], int]
 
 
 @dataclass(slots=True)
@@ -99,12 +70,10 @@ class SegmentStream:
         self._index = index
         self._splitter = splitter
         self._audio = audio
-        self._nominal_us = 1_000_000 // context.camera.frame_rate
         self._open: _Open | None = None
         self._input: deque[Item] = deque()
         self._lost_frames = 0
         self._end_us: int | None = None
-        self._fault: str | None = None
         self._retry_us = 0
         self._retry_after_us = 0
 
@@ -122,6 +91,16 @@ class SegmentStream:
     @property
     def is_open(self) -> bool:
         return self._open is not None
+
+    @property
+    def waiting_frames(self) -> int:
+        """Frames taken in that the disk has refused so far."""
+        return sum(isinstance(item, EncodedFrame) for item in self._input)
+
+    @property
+    def idle(self) -> bool:
+        """No file is open and nothing waits to be written."""
+        return self._open is None and not self._input
 
     @property
     def ended(self) -> bool:
@@ -160,14 +139,36 @@ class SegmentStream:
             self._guarded_close(self._open, None, reason, last=False)
 
     def close(self, reason: CloseReason, *, last: bool, end_us: int | None = None) -> list[Packet]:
-        """End the stream; ``end_us``: where its last frame ends, if known. Returns the packets it took in and did not write
-        because they lie behind its end."""
+        """End the stream; ``end_us``: where its last frame ends, if known. What a failing disk leaves is tried once more in
+        a new segment; after that the stream is not ``idle`` and may be closed again later, or dropped: the fault has told
+        of the frames. Returns the packets it took in and did not write because they lie behind its end."""
+        end_us = end_us or self._end_us
+        behind: list[Packet] = []
+        for _ in range(2):
+            if self._open is not None:
+                self._guarded_close(self._open, end_us, reason, last=last)
+            behind += self._write_rest(end_us)
         if self._open is not None:
-            self._guarded_close(self._open, end_us or self._end_us, reason, last=last)
-        end_us = self._end_us
-        unused = [item for item in self._input if end_us is not None and not isinstance(item, Gap)]
-        self._input.clear()
-        return [packet for packet in unused if end_us is not None and packet.timestamp_us >= end_us]
+            self._guarded_close(self._open, end_us, reason, last=last)
+        end_us = end_us or self._end_us
+        behind += [item for item in self._input if _lies_behind(item, end_us)]
+        self._input = deque(item for item in self._input if not _lies_behind(item, end_us))
+        return behind
+
+    def _write_rest(self, end_us: int | None) -> list[Packet]:
+        """What waits from before ``end_us``, as far as the disk lets. Returns what lies behind."""
+        behind: list[Packet] = []
+        while self._input and not self.blocked(self._context.clock.boottime_us()):
+            item = self._input.popleft()
+            # Frames from just after the stop may have been taken in before it was told: the splitter finds them again.
+            if _lies_behind(item, end_us or self._end_us):
+                behind.append(item)
+                continue
+            try:
+                self._process(item)
+            except OSError as error:
+                self._storage_failed(error, item)
+        return behind
 
     # --- work ------------------------------------------------------------------------------------------------------
 
@@ -228,11 +229,10 @@ class SegmentStream:
                 context.tags(self._session_id, segment_id, base_us),
             )
         except (ValueError, av.FFmpegError) as error:
-            if isinstance(error, OSError):  # av errors are OSErrors; this one says nothing about the disk
-                error = ValueError(str(error))
             self._lost_frames += 1
-            self._report_fault("camera-fault", "onset", {"error": str(error), "keyframe_us": base_us})
+            context.headers_missing(str(error), base_us)
             return None
+        context.headers_present()
         name = f"{segment_id}.mp4.age" if terms.sealer is not None else f"{segment_id}.mp4"
         path = context.segments_dir / self._session_id / name
         file = SegmentFile(context.files, path, terms.sealer, context.reserve_bytes)
@@ -293,14 +293,12 @@ class SegmentStream:
             # gap has to begin at its last frame, not where the microphone ended.
             segment.media_end_us = max(segment.media_end_us, fragment.media_end_us)
         self._report_entry(segment, entry)
-        if self._fault is not None:
-            self._report_fault(self._fault, "end", {"segment_id": segment.segment_id})
-            self._fault = None
-            self._retry_after_us = 0
+        self._context.storage_works(segment.segment_id)
+        self._retry_after_us = 0
 
     def _close(self, segment: _Open, end_us: int | None, reason: CloseReason, *, last: bool) -> None:
         context = self._context
-        fragment = segment.mux.finish(end_us, self._nominal_us)
+        fragment = segment.mux.finish(end_us, context.nominal_us)
         if fragment is not None:
             self._write(segment, fragment)
         entry, totals = segment.file.finish()
@@ -362,14 +360,13 @@ class SegmentStream:
                 "segment_id": segment.segment_id,
                 "durable_bytes": segment.file.durable_bytes,
                 "media_end_us": segment.media_end_us,
-                "frames_not_durable": sum(isinstance(item, EncodedFrame) for item in self._input),
+                "frames_not_durable": self.waiting_frames,
             }
             if closing is not None:
                 evidence["close_error"] = str(closing)
-        if segment is not None or self._fault != code:
-            self._report_fault(code, "onset", evidence)
+        if segment is not None or self._context.faults.storage != code:
+            self._context.storage_failed(code, evidence)
         # The first new file is tried at once: a bad block is no bad disk. After that the disk is given time.
-        self._fault = code
         self._retry_us = self._context.clock.boottime_us() + self._retry_after_us
         self._retry_after_us = min(_RETRY_MOST_US, max(_RETRY_FIRST_US, 2 * self._retry_after_us))
 
@@ -398,19 +395,10 @@ class SegmentStream:
             )
         )
 
-    def _report_fault(self, code: str, phase: Literal["onset", "end"], evidence: dict[str, object]) -> None:
-        self._context.report(
-            FaultReport(
-                camera_id=self._context.camera_id,
-                at_us=self._context.clock.boottime_us(),
-                n=0,
-                code=code,
-                phase=phase,
-                component=self._context.camera_id,
-                evidence=evidence,
-            )
-        )
-
 
 def _order(packet: Packet) -> tuple[int, bool]:
     return packet.timestamp_us, isinstance(packet, AudioPacket)
+
+
+def _lies_behind(item: Item, end_us: int | None) -> TypeGuard[Packet]:
+    return end_us is not None and not isinstance(item, Gap) and item.timestamp_us >= end_us

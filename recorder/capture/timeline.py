@@ -67,6 +67,10 @@ class AudioTimeline:
             self._window_end_us = read_at_us + _WINDOW_US
         error = observed - self._offset_us
         silence = drop = 0
+        if error > _JUMP_US:  # a driver that hung: no device keeps so much, so these samples are new
+            self._offset_us, error = observed, 0.0
+            self._recent.clear()
+            self._window_min = None
         self._recent = [*self._recent[-(_LOST_READS - 1) :], error]
         if error < -_EARLY_US and self._settled:
             drop = min(count, round(-error * self._rate / 1_000_000))

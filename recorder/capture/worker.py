@@ -50,6 +50,10 @@ EXIT_OK: Final = 0
 EXIT_INTERNAL: Final = 70
 """EX_SOFTWARE of sysexits.h: the writer ended by a fault of its own."""
 
+EXIT_INCOMPLETE: Final = 74
+"""EX_IOERR: a session ended and its last segment could not be closed. Nobody would wait in vain for a ``closed`` that
+cannot honestly be said: the end of the worker tells the unit process to recover what the disk kept."""
+
 EXIT_UNAVAILABLE: Final = 69
 """EX_UNAVAILABLE: nobody listens at the channel's socket."""
 
@@ -73,6 +77,7 @@ class Worker:
         self._wake = threading.Event()
         self._channel_closed = False
         self._terminated = False
+        self._incomplete = False
         self._camera_refused = False
         self._unmarked = False
         self._fatal: BaseException | None = None
@@ -131,6 +136,7 @@ class Worker:
             capture,
             self._track.stream if self._track is not None else None,
             self._on_fatal,
+            self._on_incomplete,
         )
 
     def run(self) -> int:
@@ -148,7 +154,7 @@ class Worker:
     def _watch(self) -> None:
         started = self._start_camera()
         retry_us = self._clock.boottime_us() + _CAMERA_RETRY_US
-        while not (self._channel_closed or self._terminated or self._fatal):
+        while not (self._channel_closed or self._terminated or self._incomplete or self._fatal):
             now_us = self._clock.boottime_us()
             if not started and now_us >= retry_us:
                 started = self._start_camera()
@@ -267,6 +273,11 @@ class Worker:
         self._fatal = error
         self._wake.set()
 
+    def _on_incomplete(self, session_id: str) -> None:
+        LOG.error("session without its last segment, worker ends 会话未能正常收尾，采集进程退出: %s", session_id)
+        self._incomplete = True
+        self._wake.set()
+
     def _finish(self) -> int:
         """Close the file, then the channel, then the devices: evidence first, and a driver may hang."""
         began_us = self._clock.boottime_us()
@@ -283,9 +294,13 @@ class Worker:
         self._link.finish(_ACK_S)
         self._board.camera.stop()
         if self._audio is not None and not self._audio.stop():
-            LOG.warning("audio thread does not end 音频线程未结束")
-        self._board.close()
-        return EXIT_OK if closed and failure is None else EXIT_INTERNAL
+            # Closing a device under a read that hangs may hang as well; the process is about to end and closes it too.
+            LOG.warning("audio thread does not end, devices are left open 音频线程未结束")
+        else:
+            self._board.close()
+        if failure is not None or not closed:
+            return EXIT_INTERNAL
+        return EXIT_INCOMPLETE if self._incomplete else EXIT_OK
 
     def _tags(self, session_id: str, segment_id: str, base_us: int) -> Mapping[str, str]:
         """The segment's place in the world, for whoever holds nothing but the file."""
@@ -309,7 +324,8 @@ class Worker:
 
 
 def run_worker(config: RecorderConfig, camera_id: str, board: CaptureBoard, socket_path: Path, files: Files) -> int:
-    """Run until the channel closes or SIGTERM. Returns 0, 70 after an internal fault, 69 when there is no channel."""
+    """Run until the channel closes or SIGTERM. Returns 0; 70 after an internal fault; 74 when a session ended without its
+    last segment closed, so that the unit process recovers it; 69 when there is no channel."""
     try:
         worker = Worker(config, camera_id, board, socket_path, files)
     except OSError as error:

@@ -38,7 +38,8 @@ Command: TypeAlias = Start | Stop | CameraFailed | Shutdown
 
 
 class Writer:
-    """``failed`` is called once, on the thread, if it ends by a fault of its own."""
+    """``failed`` is called once, on the thread, if it ends by a fault of its own; ``incomplete`` with the id of a session
+    that ended without a last ``closed`` (the disk refused, or there was no picture): the worker has to end then."""
 
     def __init__(
         self,
@@ -47,12 +48,14 @@ class Writer:
         capture: Capture,
         audio: AudioStream | None,
         failed: Callable[[BaseException], None],
+        incomplete: Callable[[str], None],
     ) -> None:
         self._context = context
         self._log = log
         self._capture = capture
         self._audio = audio
         self._failed = failed
+        self._incomplete = incomplete
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._session: Session | None = None
         self._waiting: Start | None = None
@@ -92,6 +95,8 @@ class Writer:
             self._session = session = Session(self._context, self._log, self._capture, start, self._audio)
         if session is not None and not session.step(_STEP_S):
             self._session = None
+            if not session.completed:
+                self._incomplete(session.session_id)
 
     def _obey(self, command: Command) -> None:
         match command:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from recorder.channel.messages import Closed, EntryWritten, Opened
-from tests.capture.doubles import SESSION, FailingFiles, Rig, capture_settings, frame
+from recorder.capture.session import Session
+from recorder.channel.messages import EntryWritten, Opened, Start
+from tests.capture.doubles import SESSION, FailingFiles, ManualClock, Rig, capture_settings
 from tests.capture.footage import film, pictures
 
 
@@ -80,10 +81,10 @@ def test_a_disk_that_fails_at_the_stop_for_a_moment_costs_no_frame_of_the_queue(
     assert not rig.ended()
     files.broken = False
     rig.push(frames[160:200])
-    while not rig.ended():
+    for _ in range(100):
         rig.settle()
         rig.clock.now_us += 50_000
-    assert rig.completed
+    assert rig.ended() and rig.completed
     first, second = rig.opened[0], rig.opened[-1]
     assert second.segment_id != first.segment_id
     assert numbers(rig, second) == list(range(120, 160))  # from the first keyframe on
@@ -99,10 +100,10 @@ def test_a_disk_that_stays_broken_at_the_stop_does_not_hang_the_session(tmp_path
     rig.push(frames[100:160])
     stopped_us = frames[159].timestamp_us + 1
     rig.stop(stopped_us)
-    while not rig.ended():
+    while not rig.ended() and rig.clock.now_us < stopped_us + 4_500_000:  # the unit kills at 5 s
         rig.settle()
         rig.clock.now_us += 50_000
-        assert rig.clock.now_us < stopped_us + 4_500_000  # the unit kills at 5 s
+    assert rig.ended()
     assert not rig.completed and not rig.closed
     assert [report for report in rig.reports if isinstance(report, EntryWritten)] == durable
     assert {fault.phase for fault in rig.faults} == {"onset"}
@@ -193,59 +194,81 @@ def test_a_fault_that_changes_its_kind_ends_the_first(tmp_path: Path) -> None:
 # --- the pre-roll at the end -------------------------------------------------------------------------------------------
 
 
-def test_a_preroll_the_disk_refused_is_not_forgotten_when_the_live_media_ends(tmp_path: Path) -> None:
-    """Its last frames had left the log and waited in the stream: with nothing in the log it was taken for finished."""
+def with_preroll(directory: Path, files: FailingFiles) -> Rig:
+    """Frames 30-59 are the pre-roll, 60-75 live; the pre-roll's file is open and holds all its frames but the last."""
+    rig = Rig(directory, capture_settings(segment_s=60, pre_event_s=1), files=files)
+    rig.push(film(400)[:75])
+    rig.start(film(400)[74].timestamp_us + 1, preroll=True)
+    rig.push(film(400)[75:80])
+    assert {opened.role for opened in rig.opened} == {"live", "preroll"} and not rig.closed
+    return rig
+
+
+@pytest.mark.parametrize("back_after", [85, 130, 150])
+def test_a_preroll_the_disk_refuses_at_its_end_is_tried_again(tmp_path: Path, back_after: int) -> None:
+    """Its last frames had left the log and waited in the stream: with nothing in the log it was taken for finished, by
+    its own end and by the session's."""
     frames = film(400)
     files = FailingFiles({})
-    rig = Rig(tmp_path, capture_settings(segment_s=60, pre_event_s=1), files=files)
-    rig.push(frames[:75])
-    rig.start(frames[74].timestamp_us + 1, preroll=True)
-    live = next(opened for opened in rig.opened if opened.role == "live")
-    preroll = next(opened for opened in rig.opened if opened.role == "preroll")
-    files.plan = {"write": {files.counts["write"]}}  # the pre-roll's own last fragment
-    rig.push(frames[75:92])
-    assert not rig.closed
-    for at in (files.counts["create"], files.counts["create"] + 1):
-        files.plan.setdefault("create", set()).add(at)
-    rig.push(frames[92:100])
-    rig.finish(frames[99].timestamp_us + 1, after_us=6_000_000)
-    assert rig.completed
-    again = [opened for opened in rig.opened if opened.role == "preroll" and opened.segment_id != preroll.segment_id]
-    assert again and numbers(rig, again[-1])[0] == 30
-    assert [closed.last_of_session for closed in rig.closed if closed.segment_id == live.segment_id] == [False]
-    assert rig.closed[-1].last_of_session
+    rig = with_preroll(tmp_path, files)
+    files.broken = True
+    rig.push(frames[80:back_after])
+    if back_after == 150:
+        rig.stop(frames[149].timestamp_us + 1)
+        rig.push(frames[150:160])
+    files.broken = False
+    if back_after == 150:
+        for _ in range(100):
+            rig.settle()
+            rig.clock.now_us += 50_000
+        assert rig.ended()
+    else:
+        rig.push(frames[back_after:200])
+        rig.finish(frames[199].timestamp_us + 1)
+    assert rig.completed and sum(closed.last_of_session for closed in rig.closed) == 1
+    last = 149 if back_after == 150 else 199
+    written: set[int | None] = set()
+    for opened in rig.opened:
+        torn = rig.path(opened).read_bytes()[: sum(entry.length for entry in rig.entries(opened.segment_id))]
+        (tmp_path / "durable.mp4").write_bytes(torn)
+        found = {picture.number for picture in pictures(tmp_path / "durable.mp4")}
+        assert not written & found
+        written |= found
+    missing = sorted(set(range(30, last + 1)) - {number for number in written if number is not None})
+    # At most what was not durable, up to the next keyframe, in each of the two streams.
+    assert len([number for number in missing if number < 60]) < 25
+    assert len([number for number in missing if number >= 60]) < 45
+
+
+class SlowFiles(FailingFiles):
+    """Each sync takes 0.3 s."""
+
+    clock: ManualClock
+
+    def _fail(self, kind: str) -> None:
+        super()._fail(kind)
+        if kind == "sync":
+            self.clock.now_us += 300_000
 
 
 def test_a_preroll_that_is_given_up_says_so(tmp_path: Path) -> None:
     """Slow is not broken: without a refused write there was no fault, and the frames were gone in silence."""
-    rig = Rig(tmp_path, capture_settings(segment_s=60, pre_event_s=20))
     frames = film(400)
+    files = SlowFiles({})
+    rig = Rig(tmp_path, capture_settings(segment_s=60, pre_event_s=20), files=files)
+    files.clock = rig.clock
     rig.push(frames[:300])
-    rig.start(frames[299].timestamp_us + 1, preroll=True)
-    session = rig.session
-    assert session is not None
-    # Before its first batch is through, the officer stops, and each further batch takes a second.
-    rig.session = None
-    rig2 = Rig(tmp_path / "slow", capture_settings(segment_s=60, pre_event_s=20))
-    rig2.push(frames[:300])
-    from recorder.capture.session import Session
-    from recorder.channel.messages import Start
-
-    rig2.session = Session(
-        rig2.context,
-        rig2.log,
-        rig2.capture,
-        Start(camera_id="cam0", at_us=frames[299].timestamp_us + 1, session_id=SESSION, next_index=0, preroll=True),
-        None,
-    )
-    rig2.session.stop(frames[299].timestamp_us + 1, "stop")
-    stopped_us = rig2.clock.now_us
-    while rig2.session.step(0.0):
-        rig2.clock.now_us += 1_000_000
-    assert rig2.clock.now_us - stopped_us < 6_000_000
-    assert rig2.closed[-1].last_of_session
-    fault = rig2.faults[0]
-    written = sum(closed.frames for closed in rig2.closed)
+    pressed_us = rig.clock.now_us = frames[299].timestamp_us + 1
+    message = Start(camera_id="cam0", at_us=pressed_us, session_id=SESSION, next_index=0, preroll=True)
+    session = Session(rig.context, rig.log, rig.capture, message, None)
+    session.stop(pressed_us, "stop")
+    for _ in range(1000):
+        if not session.step(0.0):
+            break
+        rig.clock.now_us += 20_000
+    assert rig.clock.now_us - pressed_us < 5_000_000  # then the unit kills
+    assert session.completed and rig.closed[-1].last_of_session
+    fault = rig.faults[0]
     assert (fault.code, fault.phase) == ("storage-fault", "onset")
-    assert fault.evidence["frames_not_durable"] == 300 - written > 0
-    assert isinstance(rig2.closed[0], Closed) and frame(0, True).keyframe
+    written = sum(closed.frames for closed in rig.closed)
+    assert 0 < fault.evidence["frames_not_durable"] <= 300 - written

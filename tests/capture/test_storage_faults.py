@@ -81,8 +81,9 @@ def test_a_dead_disk_ends_the_session_after_its_stop(tmp_path: Path) -> None:
     rig.push(frames[:1])
     rig.start(frames[0].timestamp_us + 1)
     rig.push(frames[1:])
-    rig.finish(frames[-1].timestamp_us + 1, after_us=3_000_000)
+    rig.finish(frames[-1].timestamp_us + 1, after_us=4_000_000)
     assert [fault.phase for fault in rig.faults] == ["onset"]
+    assert not rig.completed
     assert 3 < files.counts["create"] < 12
 
 

@@ -49,8 +49,11 @@ def presses(outcome: Outcome) -> list[Press]:
             if (begin := live.get(r.payload["segment_id"])) is not None
             and any(entry[4] > begin for entry in r.payload["entries"])
         ]
-        if not before or not opens or not signed:
-            raise MeasurementError(f"button: {session_id}: 记录不全 records are missing")
+        for what, there in (("edge", before), ("segment-open", opens), ("head", signed)):
+            if not there:
+                raise MeasurementError(
+                    f"button: {session_id}: 没有 no {what}; {len(edges)} edges, {len(opens)} segments"
+                )
         first_us = min(p["media_start_us"] for p in opens)
         found.append(Press((first_us - before[-1]) / 1e6, (min(signed) - before[-1]) / 1e6))
     return found
