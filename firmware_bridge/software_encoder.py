@@ -74,8 +74,9 @@ class SoftwareEncodedCamera:
         self._disordered = 0
 
     def start(self, mode: VideoMode, paint: FramePainter | None, deliver: Callable[[EncodedFrame], None]) -> None:
-        if self._thread is not None:
-            raise DeviceError("camera", "already started 已启动")
+        if self._thread is not None and self._thread.is_alive():
+            # Also after a ``stop`` the source did not let through: two threads must never read one source.
+            raise DeviceError("camera", "already started 已启动" if not self._stop.is_set() else "hung 未能停止")
         self._source.open(mode)
         try:
             encoder = _Encoder(mode, self._threads)
@@ -91,15 +92,17 @@ class SoftwareEncodedCamera:
 
     def stop(self) -> None:
         """A source that never comes back leaves its (daemon) thread behind: the process is about to be ended anyway."""
+        waited = self._stop.is_set()
         self._stop.set()
         thread = self._thread
         if thread is None:
             return
-        thread.join(_JOIN_S)
+        thread.join(0 if waited else _JOIN_S)
         if thread.is_alive():
             LOG.warning("camera thread does not end 摄像头线程未结束")
             self._failure = self._failure or DeviceError("camera", "hung: did not stop 未能停止")
-        self._thread = None
+        else:
+            self._thread = None
 
     def dropped_frames(self) -> int:
         return self._source.dropped_frames() + self._disordered

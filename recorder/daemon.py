@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
 import queue
-import signal
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from firmware_bridge.ports import Button, UnitBoard
+from firmware_bridge.ports import DeviceError, UnitBoard
 from recorder import __version__
 from recorder.channel.worker_lock import wait_until_gone
 from recorder.config.load import Loaded, save_last_good
 from recorder.config.models import RecorderConfig
 from recorder.evidence.files import Files, OsFiles
-from recorder.evidence.journal import Journal
-from recorder.evidence.journal_reader import iterate
+from recorder.evidence.journal import Journal, JournalError
+from recorder.evidence.journal_loader import Finding
 from recorder.evidence.personal import load_officer_key
 from recorder.evidence.receipts import LockPolicy, ReceiptCheck, StoreKeyError, load_store_key
 from recorder.evidence.records import Config
 from recorder.evidence.recovery import BootFacts, Recovered, recover
-from recorder.evidence.signer import FileSigner, KeyFileError, load_or_create
+from recorder.evidence.signer import FileSigner, KeyFileError, load_or_create, load_or_create_key
 from recorder.loading import BoardLoadError, load_board_module
 from recorder.officer.indicators import Indicators
 from recorder.session import events as ev
@@ -32,12 +32,15 @@ from recorder.session.machine import MachineSettings, SessionMachine
 from recorder.session.previous import previous_of
 from recorder.session.supervision import Limits, WorkerSupervisor
 from recorder.unit import logs
+from recorder.unit.catch_up import CatchUp
 from recorder.unit.control_socket import ControlSocket
 from recorder.unit.custody import Custody
-from recorder.unit.events import ButtonEdge, FixReceived, Shutdown, UnitEvent
+from recorder.unit.devices import guard, listen
+from recorder.unit.events import Shutdown, UnitEvent
 from recorder.unit.fault_book import FaultBook
 from recorder.unit.heads import HeadBook
 from recorder.unit.index import Index
+from recorder.unit.journal_check import JournalCheck, backlog_end
 from recorder.unit.launcher import ChildProcessLauncher
 from recorder.unit.ledger import Ledger
 from recorder.unit.notify import Notifier
@@ -45,41 +48,70 @@ from recorder.unit.officers import Officers
 from recorder.unit.process import CameraParts, Parts, UnitProcess
 from recorder.unit.sensors import Sensors
 from recorder.unit.status_writer import StatusWriter
+from recorder.unit.termination import Termination
 from recorder.unit.worker_link import WorkerLink
 
 log = logging.getLogger("recorder.unit")
 
 CANNOT_START = 2
-INDEX_BATCH = 2000
+LAST_RECORDS_LOST = 1
+CATCH_UP_FIRST_US = 300_000
+CATCH_UP_US = 10_000
+"""How long the index may catch up: before the unit is ready, and in each turn of the loop."""
 OLD_WORKER_S = 6.0
 """A worker whose unit process died closes its file and exits within this, or it hangs and is killed."""
 
 
+class CannotStart(Exception):
+    """The unit cannot run at all; the message says why, in Chinese and English."""
+
+
 def run_unit(loaded: Loaded, config_files: Sequence[Path]) -> int:
-    """Run until SIGTERM or SIGINT; 0 after an orderly end, 2 when the unit cannot start at all."""
+    """Run until SIGTERM or SIGINT; 0 after an orderly end, 1 when the disk refused the last records, 2 when the unit cannot
+    start at all (the service manager tries again)."""
     logs.configure()
+    try:
+        return _locked(loaded, config_files)
+    except (CannotStart, JournalError, KeyFileError, BoardLoadError, DeviceError, OSError) as error:
+        log.critical("start.refused", extra={"fields": {"error": str(error)}})
+        return CANNOT_START
+
+
+def _locked(loaded: Loaded, config_files: Sequence[Path]) -> int:
     config, files = loaded.config, OsFiles()
     data_dir, run_dir = Path(config.storage.data_dir), Path(config.storage.run_dir)
     files.make_dir(data_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
-    lock = _lock(data_dir)
-    if lock is None:
-        log.critical("start.locked", extra={"fields": {"data_dir": str(data_dir)}})
-        return CANNOT_START
-    try:
-        signer = load_or_create(data_dir / "keys" / "device-key.pem", data_dir / "keys" / "device-cert.pem")
+    with contextlib.ExitStack() as held:
+        # The run folder too: a second unit there would take over the first one's sockets.
+        for folder in dict.fromkeys((data_dir.resolve(), run_dir.resolve())):
+            held.callback(os.close, _lock(folder))
+        signer, unusable = _signer(data_dir)
         board = load_board_module(config.board.module).unit_board(board_options(config))
-    except (KeyFileError, BoardLoadError) as error:
-        log.critical("start.refused", extra={"fields": {"error": str(error)}})
-        return CANNOT_START
+        held.callback(board.close)
+        return _run(loaded, config_files, files, signer, board, unusable)
+
+
+def _signer(data_dir: Path) -> tuple[FileSigner, list[Finding]]:
+    """A certificate that cannot be used leaves the unit as it was before enrolment: it records, and the verifier says
+    that nobody vouches for its key. Without the key itself nothing can be signed: KeyFileError."""
+    key_file, chain_file = data_dir / "keys" / "device-key.pem", data_dir / "keys" / "device-cert.pem"
     try:
-        return _run(loaded, config_files, files, signer, board)
-    finally:
-        board.close()
-        os.close(lock)
+        return load_or_create(key_file, chain_file), []
+    except (KeyFileError, OSError) as error:
+        signer = FileSigner(load_or_create_key(key_file))
+        zh, en = f"设备证书无法使用：{error}", f"the device certificate cannot be used: {error}"
+        return signer, [Finding("certificate-unusable", zh, en, "device-cert.pem")]
 
 
-def _run(loaded: Loaded, config_files: Sequence[Path], files: Files, signer: FileSigner, board: UnitBoard) -> int:
+def _run(
+    loaded: Loaded,
+    config_files: Sequence[Path],
+    files: Files,
+    signer: FileSigner,
+    board: UnitBoard,
+    findings: Sequence[Finding],
+) -> int:
     config = loaded.config
     data_dir, run_dir = Path(config.storage.data_dir), Path(config.storage.run_dir)
     for camera_id in config.cameras:
@@ -88,7 +120,9 @@ def _run(loaded: Loaded, config_files: Sequence[Path], files: Files, signer: Fil
     recovered = _recover(config, data_dir, files, signer, board)
     journal = recovered.journal
     index = Index(data_dir / "index.db")
-    catch_up(index, files, journal)
+    index.behind = True
+    catch_up = CatchUp(index, files, journal, board.clock)
+    catch_up.step(CATCH_UP_FIRST_US)
     ledger = Ledger(journal, index)
     events: queue.Queue[UnitEvent] = queue.Queue()
     custody = Custody(
@@ -103,6 +137,7 @@ def _run(loaded: Loaded, config_files: Sequence[Path], files: Files, signer: Fil
     )
     launcher = ChildProcessLauncher(config_files, events)
     cameras = {camera_id: _camera(config, camera_id, run_dir, events) for camera_id in config.cameras}
+    guarded = guard(board)
     sensors = Sensors(config, board)
     parts = Parts(
         config=config,
@@ -119,6 +154,7 @@ def _run(loaded: Loaded, config_files: Sequence[Path], files: Files, signer: Fil
         indicators=Indicators(config.indicators, board.outputs, board.speaker),
         sensors=sensors,
         faults=FaultBook(new_id),
+        guarded=guarded,
     )
     unit = UnitProcess(parts)
     ledger.write(Config(sha256=loaded.sha256, layers=loaded.layer_names, status=loaded.status, errors=loaded.errors))
@@ -130,34 +166,59 @@ def _run(loaded: Loaded, config_files: Sequence[Path], files: Files, signer: Fil
             previous=previous_of(recovered.before),
         )
     )
+    for finding in (*findings, *recovered.findings):
+        unit.found(finding)
     unit.commit()
     custody.finish_releases()
     sensors.apply_night()
     _save_last_good(files, loaded)
+    check = JournalCheck(
+        files, journal.directory, [signer.public_key()], backlog_end(recovered.before), events, board.clock
+    )
     control = ControlSocket(run_dir / "control.sock", events)
-    _listen(config, board, events)
+    for finding in listen(board, events, gnss=config.gnss.enabled):
+        unit.found(finding)
+    check.start()
     notifier = Notifier(os.environ)
     status = StatusWriter(unit, index, journal, run_dir, files, notifier)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: events.put(Shutdown()))
+    termination = Termination()
+    termination.install()
     notifier.ready("待机 standby")
     try:
         while not unit.finished:
+            if termination.requested:
+                unit.handle(Shutdown())
             unit.turn()
+            if index.behind and catch_up.step(CATCH_UP_US):
+                custody.finish_releases()
             status.turn()
     finally:
         notifier.stopping()
         control.close()
+        check.close()
         if board.gnss is not None:
             board.gnss.stop()
         for camera in cameras.values():
             camera.link.close()
         launcher.close(timeout_s=8)
         status.write()
-        journal.close()
+        written = _close(journal, ledger)
         index.close()
         notifier.close()
-    return 0
+    return 0 if written else LAST_RECORDS_LOST
+
+
+def _close(journal: Journal, ledger: Ledger) -> bool:
+    """The last attempt to write what waits; False when the disk still refuses."""
+    try:
+        if not ledger.commit() and ledger.error is not None:
+            raise ledger.error
+        journal.close()
+    except JournalError as error:
+        lost = ledger.unwritten
+        log.critical("journal.last-records", extra={"fields": {"error": str(error), "unwritten": lost}})
+        return False
+    return True
 
 
 def new_id() -> str:
@@ -173,14 +234,16 @@ def board_options(config: RecorderConfig) -> dict[str, str]:
     }
 
 
-def _lock(data_dir: Path) -> int | None:
-    """One unit process per data directory, ever: two would fork the journal."""
-    fd = os.open(data_dir / "unit.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _lock(folder: Path) -> int:
+    """One unit process per data folder and per run folder, ever: two would fork the journal. Raises CannotStart."""
+    fd = os.open(folder / "unit.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except BlockingIOError as error:
         os.close(fd)
-        return None
+        raise CannotStart(
+            f"{folder}: 已有一个记录单元在使用此文件夹 another recorder run is using this folder"
+        ) from error
     return fd
 
 
@@ -195,36 +258,6 @@ def _recover(config: RecorderConfig, data_dir: Path, files: Files, signer: FileS
         swversion=__version__,
     )
     return recover(data_dir, signer, board.clock, files, facts, checkpoint_records=config.signing.checkpoint_records)
-
-
-def catch_up(index: Index, files: Files, journal: Journal) -> None:
-    """Bring the index up to the journal: only what it missed is read; from the beginning when it is new."""
-    last = index.last_seq(journal.journal_id)
-    if last >= journal.state.next_seq:
-        last = -1  # it knows lines the journal does not have: it belongs to another state of the disk
-    if last < 0:
-        index.clear()
-    batch = []
-    for line in iterate(files, journal.directory, last + 1, INDEXED):
-        batch.append((line.parts.typ, line.parts.payload))
-        if len(batch) >= INDEX_BATCH:
-            index.apply(batch)
-            batch = []
-    index.apply(batch)
-    index.reached(journal.journal_id, journal.state.next_seq - 1)
-
-
-INDEXED = (
-    "segment-open",
-    "segment-close",
-    "recovery",
-    "receipt",
-    "release",
-    "interruption",
-    "resumption",
-    "explanation",
-    "statement",
-)
 
 
 def _receipt_check(config: RecorderConfig, signer: FileSigner, journal: Journal) -> ReceiptCheck | None:
@@ -257,18 +290,6 @@ def _camera(config: RecorderConfig, camera_id: str, run_dir: Path, events: queue
 
 def _socket(run_dir: Path, camera_id: str) -> Path:
     return run_dir / f"capture-{camera_id}.sock"
-
-
-def _listen(config: RecorderConfig, board: UnitBoard, events: queue.Queue[UnitEvent]) -> None:
-    """Devices enqueue; nothing else happens on their threads."""
-    for name, button in board.buttons.items():
-        _listen_to(name, button, events)
-    if board.gnss is not None and config.gnss.enabled:
-        board.gnss.start(lambda fix: events.put(FixReceived(fix)))
-
-
-def _listen_to(name: str, button: Button, events: queue.Queue[UnitEvent]) -> None:
-    button.start(lambda pressed, at_us: events.put(ButtonEdge(name, pressed, at_us)))
 
 
 def _save_last_good(files: Files, loaded: Loaded) -> None:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from hw_sim.runner.layout import Layout
 
-if TYPE_CHECKING:
-    from hw_sim.agency.agency import Agency
+
+class AgencyAddresses(Protocol):
+    """What a unit is told of its agency. Empty addresses: nothing is uploaded."""
+
+    @property
+    def recipients(self) -> tuple[str, ...]: ...
+
+    @property
+    def store_url(self) -> str: ...
+
+    @property
+    def mqtt_host(self) -> str: ...
+
+    @property
+    def mqtt_port(self) -> int: ...
 
 
-def write_unit_config(layout: Layout, unit_id: str, overrides: dict[str, Any], agency: Agency) -> Path:
+def write_unit_config(layout: Layout, unit_id: str, overrides: dict[str, Any], agency: AgencyAddresses) -> Path:
     """Write ``config/unit.toml`` and return its path."""
     values: dict[str, Any] = {
         "device": {"id": unit_id, "model": "hw-sim body-worn"},

@@ -71,7 +71,8 @@ class Monitor:
         if self._stalled_us is not None and log.last_frame_us > self._stalled_us:
             self._fault("camera-stall", "end", {"from_us": self._stalled_us, "resumed_by_us": log.last_frame_us})
             self._stalled_us = None
-        elif self._stalled_us is None and self._failure is None and log.frames:
-            if now_us - log.last_frame_us > STALL_US:
-                self._stalled_us = log.last_frame_us
-                self._fault("camera-stall", "onset", {"from_us": log.last_frame_us})
+        elif (
+            self._stalled_us is None and self._failure is None and log.frames and now_us - log.last_frame_us > STALL_US
+        ):
+            self._stalled_us = log.last_frame_us
+            self._fault("camera-stall", "onset", {"from_us": log.last_frame_us})

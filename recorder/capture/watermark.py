@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -59,51 +60,78 @@ class GlyphAtlas:
         return bytes(self._font.getmask(char)) == bytes(self._font.getmask("\U0010fffe"))
 
 
+def rows(words: Sequence[str], columns: int) -> list[str]:
+    """``words`` in order on as few lines as fit, each with a space around every word; a word too long has its own line."""
+    lines: list[str] = []
+    for word in words:
+        if lines and len(lines[-1]) + len(word) + 1 <= columns:
+            lines[-1] += f"{word} "
+        else:
+            lines.append(f" {word} ")
+    return lines
+
+
 class Watermark:
-    """``paint`` is a ``ports.FramePainter``. ``set_text`` may come from any thread and holds from the next frame on."""
+    """``paint`` is a ``ports.FramePainter``. ``set_text`` may come from any thread and holds from the next frame on.
+
+    One line where the picture is wide enough; else as many as it takes, because the time stands last and was what a
+    narrow picture used to cut off.
+    """
 
     def __init__(self, clock: Clock, margin: int, height: int, device_id: str) -> None:
         self._clock = clock
         self._margin = margin
         self._atlas = GlyphAtlas(height)
         self._lock = threading.Lock()
-        self._strip = np.empty((height, 0), np.uint8)
+        self._words: tuple[str, ...] = (device_id,)
+        self._width = 0
+        self._strips: list[Plane] = []
         self._time = ""
         self._tenth = -1
-        self.set_text(device_id, ())
 
     def set_text(self, device_id: str, officers: tuple[str, ...]) -> None:
-        words = " ".join((device_id, *officers))
-        strip = self._atlas.text(f" {words} {_TIME} ")
         with self._lock:
-            self._strip = strip
-            self._time = _TIME
-            self._tenth = -1
+            self._words = (device_id, *officers)
+            self._width = 0
 
     def paint(self, luma: Plane, timestamp_us: int) -> None:
-        """Blit into the bottom left of ``luma``; what does not fit is cut at the right."""
+        """Blit into the bottom left of ``luma``; what does not fit is cut at the right and at the top."""
         clock = self._clock
         wall_us = timestamp_us + clock.wall_us() - clock.boottime_us()
         with self._lock:
+            if luma.shape[1] != self._width:
+                self._lay_out(luma.shape[1])
             if wall_us // 100_000 != self._tenth:
                 self._tenth = wall_us // 100_000
                 self._set_time(self._tenth)
-            strip = self._strip
+            strips = self._strips
+            height = self._atlas.height
             bottom = luma.shape[0] - self._margin
-            top = bottom - strip.shape[0]
-            if top < 0:
-                top, bottom = luma.shape[0] - strip.shape[0], luma.shape[0]
+            if bottom < height:
+                bottom = luma.shape[0]
             left = min(self._margin, luma.shape[1])
-            width = min(strip.shape[1], luma.shape[1] - left)
-            luma[top:bottom, left : left + width] = strip[:, :width]
+            for strip in reversed(strips):
+                if bottom < height:
+                    break
+                width = min(strip.shape[1], luma.shape[1] - left)
+                luma[bottom - height : bottom, left : left + width] = strip[:, :width]
+                bottom -= height
+
+    def _lay_out(self, width: int) -> None:
+        columns = (width - 2 * self._margin) // self._atlas.width
+        self._strips = [self._atlas.text(line) for line in rows((*self._words, _TIME), columns)]
+        self._width = width
+        self._time = _TIME
+        self._tenth = -1
 
     def _set_time(self, tenth: int) -> None:
         moment = dt.datetime.fromtimestamp(tenth // 10, _SHANGHAI)
         text = f"{moment:%Y-%m-%d %H:%M:%S}.{tenth % 10} +08:00"
         width = self._atlas.width
-        start = self._strip.shape[1] - (len(text) + 1) * width
+        strip = self._strips[-1]
+        start = strip.shape[1] - (len(text) + 1) * width
         for index, char in enumerate(text):
             if char != self._time[index]:
                 left = start + index * width
-                self._strip[:, left : left + width] = self._atlas.cell(char)
+                strip[:, left : left + width] = self._atlas.cell(char)
         self._time = text

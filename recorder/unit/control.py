@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Answer = dict[str, Any]
 MAX_TEXT = 64
+READ_ONLY = ("receipt", "status")
 
 
 class ControlCommands:
@@ -32,6 +33,11 @@ class ControlCommands:
             "status": self._status,
         }
 
+    @staticmethod
+    def changes(message: dict[str, Any]) -> bool:
+        """False for a command that changes nothing and leaves no ``command`` record."""
+        return message.get("cmd") not in READ_ONLY
+
     def answer(self, message: dict[str, Any]) -> Answer:
         """The answer to one request. ``receipt`` and ``status`` change nothing and leave no ``command`` record."""
         name = str(message.get("cmd"))
@@ -39,7 +45,7 @@ class ControlCommands:
         if command is None:
             return refusal("unknown-command", f"没有命令 {name[:MAX_TEXT]}", f"no command {name[:MAX_TEXT]}")
         answer = command(message)
-        if name not in ("receipt", "status"):
+        if name not in READ_ONLY:
             error = answer.get("error", {})
             self._unit.p.ledger.write(
                 Command(

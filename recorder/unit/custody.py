@@ -6,6 +6,9 @@ All decisions are elsewhere and pure (``evidence.receipts``, ``session.retention
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from recorder.config.models import RecorderConfig
@@ -16,6 +19,7 @@ from recorder.evidence.personal import OfficerKey, seal_field
 from recorder.evidence.receipt_files import read_receipts
 from recorder.evidence.receipts import Believed, OwnSegment, ReceiptCheck
 from recorder.evidence.records import Event, ReceiptRecord, Release, SealedField
+from recorder.evidence.recovery import known_segments
 from recorder.evidence.segment_recovery import orphans, recover_orphan, recover_segment
 from recorder.session.anchors import Anchor, superseded
 from recorder.session.retention import Held, releasable
@@ -26,7 +30,13 @@ log = logging.getLogger("recorder.custody")
 
 RETENTION_US = 2_000_000
 RECEIPT_SCAN_US = 5_000_000
-EMERGENCY_FREE_BYTES = 16_000_000
+RECEIPTS_PER_SCAN = 50
+"""The uplink may leave thousands: they are looked at in pieces, so that no turn of the main loop is long."""
+
+REFUSALS_RECORDED = 64
+"""So many refused receipts are signed facts per start; more of them say nothing new and would swell the journal."""
+
+RELEASES_PER_TURN = 64
 
 
 class Custody:
@@ -56,9 +66,14 @@ class Custody:
         self._anchors: dict[str, Anchor] = {}
         self._newest: str | None = journal.state.last_receipt
         self._newest_seq = -1
+        self._newest_iat = 0.0
         self._unrecorded: ReceiptRecord | None = None
         self._now_us = 0
-        self.free_bytes = files.free_bytes(data_dir)
+        self._refusals = 0
+        self.problems: dict[str, str] = {}
+        """What the disk refuses just now: ``data`` or ``receipts`` → why. Faults, and no reason to stop."""
+        self.free_bytes = 0
+        self._look_at_space()
 
     # --- sealed fields -----------------------------------------------------------------------------------------------
 
@@ -74,7 +89,10 @@ class Custody:
 
     def recover_segment(self, session_id: str, segment_id: str, camera_id: str) -> None:
         """The worker of this open segment is gone: keep what is whole, move the rest aside, record it."""
-        self._ledger.commit()  # the segment's last heads count as signed only once they are durable
+        # The segment's last heads count as signed only once they are durable; until the disk takes them, wait.
+        if not self._ledger.commit():
+            self._ledger.after_commit(lambda: self.recover_segment(session_id, segment_id, camera_id))
+            return
         segment = self._journal.state.open_segments.get(segment_id)
         if segment is None:
             log.error("recovery.unknown", extra={"fields": {"segment_id": segment_id, "camera_id": camera_id}})
@@ -87,12 +105,17 @@ class Custody:
 
     def recover_orphans(self) -> None:
         """Files the dead worker made and never reported: no record names them yet, so one has to."""
-        self._ledger.commit()
-        session = self._journal.state.session
-        if session is None:
-            return
+        committed, session = self._ledger.commit(), self._journal.state.session
+        if not committed or session is None:
+            return  # a file whose ``segment-open`` is still to be written would look like one nobody reported
         session_id = session.session_id
-        known = self._index.segments_of(session_id)
+        try:
+            known = known_segments(self._files, self._data_dir, self._journal.state, session_id)
+            self._recover_unknown(session_id, known)
+        except OSError as error:
+            log.error("recovery.failed", extra={"fields": {"session_id": session_id, "error": str(error)}})
+
+    def _recover_unknown(self, session_id: str, known: set[str]) -> None:
         for segment_id in orphans(self._data_dir, self._files, session_id, known.__contains__):
             try:
                 self._ledger.write(recover_orphan(self._data_dir, self._files, session_id, segment_id, "worker-exit"))
@@ -107,14 +130,36 @@ class Custody:
 
     def poll(self, now_us: int, wall_us: int) -> None:
         self._now_us = now_us
+        if self._index.behind:
+            return  # without the whole index a receipt for an own segment would look like one for a stranger's
         if now_us >= self._next_scan_us:
             self._next_scan_us = now_us + RECEIPT_SCAN_US
-            self._scan_receipts()
+            self._guarded("receipts", self._scan_receipts)
         if now_us >= self._next_retention_us:
             self._next_retention_us = now_us + RETENTION_US
-            self.free_bytes = self._files.free_bytes(self._data_dir)
+            self._look_at_space()
             self._release(wall_us)
             self._thin_anchors()
+            if "release" in self.problems:
+                self.finish_releases()
+
+    def _look_at_space(self) -> None:
+        def look() -> None:
+            self.free_bytes = self._files.free_bytes(self._data_dir)
+
+        self._guarded("data", look)
+
+    def _guarded(self, place: str, act: Callable[[], None]) -> bool:
+        """Do it; a disk that refuses is a fault of that place until the next attempt succeeds."""
+        try:
+            act()
+        except OSError as error:
+            if place not in self.problems:
+                log.error("custody.refused", extra={"fields": {"place": place, "error": str(error)}})
+            self.problems[place] = str(error)
+            return False
+        self.problems.pop(place, None)
+        return True
 
     def reserve_is_short(self) -> bool:
         return self.free_bytes < self._config.storage.reserve_mb * 1_000_000
@@ -126,19 +171,27 @@ class Custody:
         def known(receipt_id: str) -> bool:
             return receipt_id in self._seen or self._index.has_receipt(receipt_id)
 
-        for receipt in read_receipts(self._files, self._data_dir / "receipts", known):
-            self._seen.add(receipt.receipt_id)
+        found = read_receipts(self._files, self._data_dir / "receipts", known)
+        for receipt in islice(found, RECEIPTS_PER_SCAN):
             if receipt.text is None:
                 log.error("receipt.unreadable", extra={"fields": {"id": receipt.receipt_id, "error": receipt.problem}})
-            elif (older := older_anchor(receipt.receipt_id, receipt.text, self._newest_seq)) is not None:
+            elif (older := self._older(receipt.receipt_id, receipt.text)) is not None:
                 self._anchors[older.receipt_id] = older
             else:
                 self._judge(receipt.receipt_id, receipt.text)
+            self._seen.add(receipt.receipt_id)  # last: what the disk kept from being judged is judged later
+            self._next_scan_us = self._now_us  # there may be more
+
+    def _older(self, receipt_id: str, text: str) -> Anchor | None:
+        return older_anchor(receipt_id, text, self._newest_seq, self._newest_iat)
 
     def _judge(self, receipt_id: str, text: str) -> None:
         assert self._check is not None
         verdict = self._check.verify(text, self._journal.digest_of, self._own)
         if not isinstance(verdict, Believed):
+            self._refusals += 1
+            if self._refusals > REFUSALS_RECORDED:
+                return
             log.error("receipt.refused", extra={"fields": {"id": receipt_id, "zh": verdict.zh, "en": verdict.en}})
             # Somebody may be trying to make the unit delete: that is a fact to be signed, not a line in a log.
             detail = {"receipt_id": receipt_id, "code": verdict.code, "reason": verdict.en}
@@ -149,10 +202,10 @@ class Custody:
         # Receipts for heads only come every few seconds and would swell the journal: only a session's anchor goes in.
         if receipt.segments:
             self._ledger.write(record)
-        else:
+        elif math.isfinite(receipt.iat):
             self._anchors[receipt.jti] = Anchor(receipt.jti, receipt.head_seq, receipt.iat)
         if receipt.head_seq >= self._newest_seq:
-            self._newest_seq = receipt.head_seq
+            self._newest_seq, self._newest_iat = receipt.head_seq, receipt.iat
             self._newest = verdict.receipt_digest
             self._unrecorded = None if receipt.segments else record
 
@@ -174,6 +227,7 @@ class Custody:
                 log.error("receipt.thin", extra={"fields": {"path": str(path), "error": str(error)}})
                 return
             del self._anchors[anchor.receipt_id]
+            self._seen.discard(anchor.receipt_id)
 
     def _own(self, segment_id: str) -> OwnSegment | None:
         row = self._index.segment(segment_id)
@@ -187,7 +241,8 @@ class Custody:
         storage = self._config.storage
         if self.free_bytes >= storage.release_below_free_mb * 1_000_000:
             return
-        held = [segment for segment in self._index.held() if segment.segment_id not in self._pending_release]
+        oldest = self._index.receipted(RELEASES_PER_TURN)
+        held = [segment for segment in oldest if segment.segment_id not in self._pending_release]
         for segment in releasable(
             held,
             wall_us,
@@ -215,13 +270,17 @@ class Custody:
         self._ledger.after_commit(lambda: self.remove_file(segment.session_id, segment.segment_id))
 
     def remove_file(self, session_id: str, segment_id: str) -> None:
+        """Remove what a durable tombstone names. A disk that refuses is asked again later; the tombstone stands."""
+        if self._guarded("release", lambda: self._remove(session_id, segment_id)):
+            self._pending_release.discard(segment_id)
+            self._index.removed(segment_id)
+
+    def _remove(self, session_id: str, segment_id: str) -> None:
         folder = self._data_dir / "segments" / session_id
         for suffix in (".mp4.age", ".mp4"):
             path = folder / f"{segment_id}{suffix}"
             if self._files.size(path) is not None:
                 self._files.remove(path)
-        self._pending_release.discard(segment_id)
-        self._index.removed(segment_id)
 
     def finish_releases(self) -> None:
         """At start: files whose tombstone is signed and which a crash left behind."""
@@ -229,7 +288,7 @@ class Custody:
             self.remove_file(session_id, segment_id)
 
 
-def older_anchor(receipt_id: str, text: str, newest_seq: int) -> Anchor | None:
+def older_anchor(receipt_id: str, text: str, newest_seq: int, newest_iat: float) -> Anchor | None:
     """A receipt of the head alone, older than one already believed: it decides nothing any more, so it is not verified
     (each check may read a journal file, and hundreds lie here at a start). None for every other receipt."""
     try:
@@ -237,8 +296,12 @@ def older_anchor(receipt_id: str, text: str, newest_seq: int) -> Anchor | None:
     except jws.JwsError:
         return None
     head_seq, iat = payload.get("head_seq"), payload.get("iat")
-    if payload.get("segments") != []:
+    if payload.get("segments") != [] or isinstance(iat, bool):
         return None
-    if not isinstance(head_seq, int) or not isinstance(iat, int | float) or head_seq >= newest_seq:
+    if not isinstance(head_seq, int) or not isinstance(iat, int | float):
+        return None
+    # Nothing here is verified, and the uplink, which faces the network, wrote it: 1e400 is a number in JSON, too, and a
+    # time in the far future would make every true anchor look old.
+    if not 0 <= iat <= newest_iat or not 0 <= head_seq < newest_seq:
         return None
     return Anchor(receipt_id, head_seq, float(iat))

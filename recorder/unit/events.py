@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from firmware_bridge.ports import GnssFix
 from recorder.channel.messages import FromWorker
+from recorder.evidence.journal_loader import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,13 @@ class ControlRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalAltered:
+    """The background verification found the old part of the journal to be other than this unit wrote it."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """SIGTERM or SIGINT: the unit is switched off in order."""
 
@@ -74,5 +82,6 @@ UnitEvent: TypeAlias = (
     | WorkerDisconnected
     | WorkerExited
     | ControlRequest
+    | JournalAltered
     | Shutdown
 )

@@ -6,6 +6,7 @@ turn is tried again: recording goes on, nothing is acknowledged to the workers, 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +19,15 @@ class Ledger:
     def __init__(self, journal: Journal, index: Index) -> None:
         self._journal = journal
         self._index = index
-        self._waiting: list[Record | None] = []
+        self._waiting: deque[Record | None] = deque()
         self._signed: list[tuple[str, dict[str, Any]]] = []
         self._after: list[Callable[[], None]] = []
         self.error: JournalError | None = None
+
+    @property
+    def unwritten(self) -> int:
+        """Records no line of the disk holds yet."""
+        return sum(record is not None for record in self._waiting) + len(self._signed)
 
     def write(self, record: Record) -> None:
         """Append at the next commit."""
@@ -48,7 +54,7 @@ class Ledger:
                 else:
                     appended = self._journal.append(record, sync=False)
                     self._signed.append((record.TYP, appended.payload))
-                self._waiting.pop(0)
+                self._waiting.popleft()
             if self._signed or self._journal.unsynced:
                 self._journal.sync()
         except JournalError as error:
@@ -57,7 +63,8 @@ class Ledger:
         self.error = None
         if self._signed:
             signed, self._signed = self._signed, []
-            self._index.apply(signed)
+            if not self._index.behind:  # else catch_up reads these too, in their order
+                self._index.apply(signed)
         after, self._after = self._after, []
         for act in after:
             act()

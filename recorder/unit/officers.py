@@ -4,10 +4,13 @@ length of a boot, in a file of the run folder (tmpfs on a unit): a crash of the 
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from recorder.evidence.files import Files
+
+log = logging.getLogger("recorder.unit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +26,12 @@ class Officers:
         self._path = path
         self._files = files
         self._signed_in: dict[str, Officer] = {}
-        if files.size(path):
-            for item in json.loads(files.read(path)):
-                self._signed_in[item["cert_no"]] = Officer(item["name"], item["cert_no"])
+        try:
+            if files.size(path):
+                self._signed_in = _parsed(files.read(path))
+        except (OSError, ValueError) as error:
+            # Only the kind of the error: what stands in there are names.
+            log.error("officers.unreadable", extra={"fields": {"path": str(path), "error": type(error).__name__}})
 
     @property
     def count(self) -> int:
@@ -56,4 +62,22 @@ class Officers:
 
     def _save(self) -> None:
         people = [asdict(officer) for officer in self._signed_in.values()]
-        self._files.replace(self._path, json.dumps(people, ensure_ascii=False).encode(), mode=0o600)
+        try:
+            self._files.replace(self._path, json.dumps(people, ensure_ascii=False).encode(), mode=0o600)
+        except OSError as error:
+            # The journal has them; lost is only that a crash of this process would empty the watermark.
+            log.error("officers.not-kept", extra={"fields": {"path": str(self._path), "error": str(error)}})
+
+
+def _parsed(data: bytes) -> dict[str, Officer]:
+    """Raises ValueError for anything but a list of officers."""
+    people = json.loads(data)
+    if not isinstance(people, list):
+        raise ValueError("not a list")
+    signed_in: dict[str, Officer] = {}
+    for item in people:
+        name, cert_no = (item.get("name"), item.get("cert_no")) if isinstance(item, dict) else (None, None)
+        if not isinstance(name, str) or not isinstance(cert_no, str):
+            raise ValueError("not an officer")
+        signed_in[cert_no] = Officer(name, cert_no)
+    return signed_in

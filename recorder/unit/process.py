@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import queue
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 from firmware_bridge.ports import Clock, DeviceError, UnitBoard
 from recorder.channel import messages
 from recorder.config.models import RecorderConfig
+from recorder.evidence.journal_loader import Finding
+from recorder.evidence.records import Record, ShiftEnd, ShiftStart
 from recorder.officer.indicators import Indicators
 from recorder.session import effects as fx
 from recorder.session import events as ev
@@ -22,10 +25,12 @@ from recorder.session.machine import SessionMachine
 from recorder.session.supervision import KillWorker, Launch, WorkerSupervisor
 from recorder.unit.control import ControlCommands
 from recorder.unit.custody import Custody
+from recorder.unit.devices import Guarded
 from recorder.unit.events import (
     ButtonEdge,
     ControlRequest,
     FixReceived,
+    JournalAltered,
     Shutdown,
     UnitEvent,
     WorkerConnected,
@@ -81,6 +86,7 @@ class Parts:
     indicators: Indicators
     sensors: Sensors
     faults: FaultBook
+    guarded: tuple[Guarded, ...] = ()
 
 
 class UnitProcess:
@@ -129,7 +135,7 @@ class UnitProcess:
     def _carry_out(self, effect: fx.Effect) -> None:
         match effect:
             case fx.WriteRecord(record):
-                self.p.ledger.write(record)
+                self._write(record)
             case fx.Rotate():
                 self.p.ledger.rotate()
             case fx.SendStart(camera_id, session_id, next_index, preroll):
@@ -157,6 +163,12 @@ class UnitProcess:
             case fx.ShutdownComplete():
                 self.finished = True
 
+    def _write(self, record: Record) -> None:
+        self.p.ledger.write(record)
+        if isinstance(record, ShiftStart | ShiftEnd):
+            # Whoever signed in did so for that shift; the next one's watermark must not name them.
+            self.p.officers.clear()
+
     def _send_after_commit(self, message: messages.Message) -> None:
         self.p.ledger.after_commit(lambda: self.send(message))
 
@@ -174,7 +186,9 @@ class UnitProcess:
             case FixReceived(fix):
                 self.p.sensors.readings.fix = fix
             case ControlRequest(message, reply):
-                reply(self._control.answer(message))
+                self._answer(message, reply)
+            case JournalAltered(finding):
+                self.found(finding)
             case WorkerConnected(camera_id, _):
                 self._connected(camera_id)
             case WorkerMessage(camera_id, message):
@@ -195,6 +209,20 @@ class UnitProcess:
                 if not self._shutting_down:
                     self._shutting_down = True
                     self.decide(ev.PowerOff(at_us=self.now_us()))
+
+    def _answer(self, message: dict[str, Any], reply: Callable[[dict[str, Any]], None]) -> None:
+        """What changes something is answered when its record is durable: a mark that was confirmed is in the journal."""
+        answer = self._control.answer(message)
+        if self._control.changes(message):
+            self.p.ledger.after_commit(lambda: reply(answer))
+        else:
+            reply(answer)
+
+    def found(self, finding: Finding) -> None:
+        """Something is wrong with the evidence on the disk: a fault that lasts as long as this process."""
+        code = "journal-altered" if finding.code.startswith("journal-") else finding.code
+        evidence = {"finding": finding.code, "zh": finding.zh, "en": finding.en}
+        self._fault(code, finding.subject, True, evidence)
 
     def _command(self, name: str) -> None:
         """A gesture's command; the officer's hand is never answered with a question."""
@@ -364,6 +392,12 @@ class UnitProcess:
         self._fault("gnss-lost", "gnss", failure is not None, _device_evidence(failure))
         self._fault("clock-not-set", "clock", not self.p.sensors.clock_is_set(wall), {})
         self.p.custody.poll(now, wall)
+        for place in ("data", "receipts", "release"):
+            problem = self.p.custody.problems.get(place)
+            self._fault("storage-fault", place, problem is not None, {"error": problem} if problem else {})
+        for device in self.p.guarded:
+            failure = device.failure
+            self._fault("output-fault", device.name, failure is not None, _device_evidence(failure))
         low = self.p.custody.reserve_is_short()
         self._fault("storage-full", "storage", low, {"free_bytes": self.p.custody.free_bytes})
         present = set(self.p.faults.present())

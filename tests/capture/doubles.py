@@ -58,8 +58,10 @@ class FailingFile:
         self._inner.sync()
 
     def close(self) -> None:
-        self._inner.close()
-        self._fail("close")
+        try:
+            self._fail("close")
+        finally:
+            self._inner.close()
 
 
 class FailingFiles(OsFiles):

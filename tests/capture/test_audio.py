@@ -265,6 +265,39 @@ def test_an_unplugged_microphone_comes_back() -> None:
     check_continuous(packets)
 
 
+def test_a_device_that_cannot_even_be_closed_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unplugged device refuses everything, its closing too: that ended the audio thread, and all sound of the shift."""
+
+    def refuse(self: Script) -> None:
+        raise DeviceError("microphone", "gone", 19)
+
+    monkeypatch.setattr(Script, "close", refuse)
+    clock = ManualClock(1_000_000)
+    # 1.1 s later it is there again.
+    script: list[Step] = [*steady(100, 1_000_000), DeviceError("microphone", "gone", 19)]
+
+    class Ticking(ManualClock):
+        def boottime_us(self) -> int:
+            self.now_us += 40_000 if self.now_us >= 3_000_000 else 0
+            return self.now_us
+
+    ticking = Ticking(clock.now_us)
+    _, faults, microphone = listen([*script, *steady(5, 5_000_000)], ticking)
+    assert microphone.opened == 2
+    assert faults[0][:2] == ("microphone-fault", "onset") and "ended" not in faults[0][2]
+
+
+def test_a_dead_capsule_is_a_fault() -> None:
+    """Zeros for ten seconds: the device works and hears nothing, which no reading error will ever tell."""
+    clock = ManualClock(1_000_000)
+    noise = [
+        AudioBlock(np.full(BLOCK, 3, np.int16), block.read_at_us + 11_000_000, False) for block in steady(200, 1_000_000)
+    ]
+    _, faults, _ = listen([*steady(550, 1_000_000), *noise], clock)
+    assert [fault[:2] for fault in faults] == [("microphone-fault", "onset"), ("microphone-fault", "end")]
+    assert "zeros" in faults[0][2]["error"]
+
+
 def test_an_overflow_is_reported() -> None:
     clock = ManualClock(1_000_000)
     script: list[Step] = [*steady(50, 1_000_000)]

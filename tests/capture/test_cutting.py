@@ -30,7 +30,15 @@ def cut_stream(sizes: list[int]) -> list[Candidate]:
 @settings(deadline=None)
 def test_every_fragment_ends_in_the_window(sizes: list[int]) -> None:
     for cut in cut_stream(sizes):
-        assert EARLIEST_US <= cut.duration_us <= LATEST_US + FRAME_US
+        assert EARLIEST_US <= cut.duration_us <= LATEST_US + FRAME_US // 2 + 1
+
+
+def test_few_frames_a_second_make_no_longer_fragments() -> None:
+    """At 5 frames/s a fragment that just misses the end of the window would be 0.8 s long."""
+    for jitter_us in (-300, 300):
+        cutter = Cutter()
+        cuts = [cutter.offer(Candidate(n, 0, n * 200_000 + jitter_us, n * 10_000)) for n in (1, 2, 3)]
+        assert cuts[:2] == [None, None] and cuts[2] is not None
 
 
 def padding(megabits: float) -> float:

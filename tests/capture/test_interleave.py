@@ -3,6 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_bridge.ports import EncodedFrame
 from recorder.capture.interleave import PATIENCE_US, Interleaver
 from recorder.capture.packets import AudioPacket, Gap, Item
 from tests.capture.doubles import frame
@@ -36,6 +37,12 @@ def test_a_frame_waits_only_so_long() -> None:
         oldest_waiting_us = len(released) * STEP
         assert n * STEP - oldest_waiting_us <= PATIENCE_US
     assert len(released) >= 23
+
+
+def test_a_slow_camera_waits_one_frame_for_dead_sound() -> None:
+    order = Interleaver(True)
+    order.push(frame(0, True))
+    assert [item.timestamp_us for item in order.push(frame(200_000, False)) if isinstance(item, EncodedFrame)] == [0]
 
 
 def test_without_sound_nothing_waits() -> None:

@@ -25,8 +25,8 @@ class StillCamera:
         return self.error
 
 
-def state(lost: int = 0) -> LogState:
-    return LogState(0, True, 0, 0, lost, 0)
+def state(lost: int = 0, last_us: int = 0, frames: int = 0, disordered: int = 0) -> LogState:
+    return LogState(0, True, frames, last_us, lost, 0, disordered)
 
 
 def watch() -> tuple[Monitor, StillCamera, list[Any], list[None]]:
@@ -57,3 +57,30 @@ def test_overflow_has_one_onset_and_one_end_with_the_sum() -> None:
     monitor.look(4_500_000, state(60))
     assert [fault[:2] for fault in faults] == [("buffer-overflow", "onset"), ("buffer-overflow", "end")]
     assert (faults[0][2]["frames"], faults[1][2]["frames"]) == (30, 60)
+
+
+def test_a_hole_in_the_picture_is_a_fault_from_its_last_frame_on() -> None:
+    monitor, _, faults, failed = watch()
+    monitor.look(900_000, state())  # no frame yet: the start time is somebody else's
+    monitor.look(1_900_000, state(last_us=1_000_000, frames=1))
+    assert not faults
+    monitor.look(2_100_000, state(last_us=1_000_000, frames=1))
+    monitor.look(2_400_000, state(last_us=1_000_000, frames=1))
+    assert faults == [("camera-stall", "onset", {"from_us": 1_000_000})]
+    monitor.look(2_650_000, state(last_us=2_600_000, frames=2))
+    assert faults[1:] == [("camera-stall", "end", {"from_us": 1_000_000, "resumed_by_us": 2_600_000})]
+    assert not failed
+
+
+def test_a_camera_that_failed_is_not_also_stalled() -> None:
+    monitor, camera, faults, _ = watch()
+    camera.error = DeviceError("camera", "unplugged", 19)
+    monitor.look(5_000_000, state(last_us=1_000_000, frames=1))
+    assert [fault[0] for fault in faults] == ["camera-fault"]
+
+
+def test_disordered_time_stamps_are_reported_once_and_end() -> None:
+    monitor, _, faults, _ = watch()
+    for at_us, count in ((0, 0), (250_000, 2), (500_000, 5), (2_400_000, 5), (2_600_000, 5)):
+        monitor.look(at_us, state(disordered=count))
+    assert faults == [("timestamp-fault", "onset", {"frames": 2}), ("timestamp-fault", "end", {"frames": 5})]

@@ -173,3 +173,34 @@ def test_take_returns_when_woken() -> None:
             break
     assert returned.is_set()
     waiting.join()
+
+
+def test_a_preroll_larger_than_the_buffer_leaves_the_ring_empty_and_the_camera_running() -> None:
+    """Late sound made the pre-roll larger than the buffer after the session's end: the ring then gave way for ever,
+    holding the camera's thread in `push`."""
+    log = PacketLog(10_000_000, 50_000)
+    for n in range(40):
+        log.push(frame(n * 33_333, n % 10 == 0, 1_000))
+    log.begin(39 * 33_333, preroll=True)
+    for n in range(30):
+        log.give_preroll(AudioPacket(b"x" * 1_000, n, 1))
+    log.end()
+    pushed = threading.Event()
+
+    def camera() -> None:
+        log.push(frame(2_000_000, True, 1_000))
+        pushed.set()
+
+    threading.Thread(target=camera, daemon=True).start()
+    assert pushed.wait(5)
+
+
+def test_a_time_stamp_that_does_not_grow_keeps_its_frame() -> None:
+    log = PacketLog(0, 1 << 20)
+    log.push(frame(1_000, True))
+    log.begin(1_000, preroll=False)
+    for timestamp_us in (500, 1_000, 2_000):
+        log.push(frame(timestamp_us, False))
+    times = [item.timestamp_us for item in iter(lambda: log.take(0), None) if isinstance(item, EncodedFrame)]
+    assert times == [1_000, 1_001, 1_002, 2_000]
+    assert log.state().disordered == 2

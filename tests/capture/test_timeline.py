@@ -73,3 +73,16 @@ def test_a_suspended_unit_is_not_filled_up() -> None:
         timeline.block(BLOCK, 1_000_000 + n * 20_000)
     assert timeline.stalled(3_600_000_000) == 0
     assert abs(timeline.time_us(timeline.position) - 3_600_000_000) < 100_000
+
+
+def test_after_a_hang_of_the_driver_the_first_samples_have_their_true_time() -> None:
+    """A read that came back after five seconds: its samples were stamped where sound had ended, five seconds early, and so
+    were the nine after it."""
+    timeline = AudioTimeline(RATE)
+    for n in range(1, 100):
+        timeline.block(BLOCK, 1_000_000 + n * 20_000)
+    for n in range(1, 20):
+        read_at_us = 1_000_000 + 99 * 20_000 + 5_000_000 + n * 20_000
+        placement = timeline.block(BLOCK, read_at_us)
+        assert (placement.silence, placement.drop) == (0, 0)
+        assert abs(timeline.time_us(timeline.position) - read_at_us) < 5_000

@@ -3,9 +3,11 @@ from __future__ import annotations
 import timeit
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firmware_bridge.ports import Plane
-from recorder.capture.watermark import GlyphAtlas, Watermark
+from recorder.capture.watermark import GlyphAtlas, Watermark, rows
 from tests.capture.doubles import ManualClock
 
 HEIGHT, MARGIN = 24, 16
@@ -42,6 +44,26 @@ def test_time_runs_with_the_frame() -> None:
         assert np.array_equal(
             painted(mark, timestamp_us)[bottom - HEIGHT : bottom, MARGIN : MARGIN + strip.shape[1]], strip
         )
+
+
+def test_the_time_is_whole_in_a_narrow_picture() -> None:
+    """At 640 pixels the line did not fit, and what stood last was cut off: the time."""
+    mark = Watermark(ManualClock(5_000_000), MARGIN, HEIGHT, "zfy-000123")
+    mark.set_text("zfy-000123", ("13010001", "13010002"))
+    luma = painted(mark, 5_300_000, 640, 360)
+    lines = [" zfy-000123 13010001 13010002 ", " 2026-11-18 19:06:45.3 +08:00 "]
+    for number, line in enumerate(reversed(lines)):
+        strip = expected(line)
+        bottom = 360 - MARGIN - number * HEIGHT
+        assert MARGIN + strip.shape[1] <= 640
+        assert np.array_equal(luma[bottom - HEIGHT : bottom, MARGIN : MARGIN + strip.shape[1]], strip)
+
+
+@given(st.lists(st.text(st.sampled_from("ab1-"), min_size=1, max_size=30), min_size=1, max_size=6), st.integers(3, 120))
+def test_rows_lose_no_word(words: list[str], columns: int) -> None:
+    lines = rows(words, columns)
+    assert " ".join(line.strip() for line in lines).split() == words
+    assert all(len(line) <= columns or " " not in line.strip() for line in lines)
 
 
 def test_small_pictures_are_cut_not_refused() -> None:

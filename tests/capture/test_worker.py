@@ -40,7 +40,7 @@ from recorder.config.models import RecorderConfig
 from recorder.evidence.age import generate_identity
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.files import OsFiles
-from tests.capture.doubles import SESSION
+from tests.capture.doubles import SESSION, FailingFiles
 from tests.capture.footage import CounterSource, pictures
 from tests.support import require_program
 
@@ -91,6 +91,18 @@ class Hum:
         pass
 
 
+class Hanging(Hum):
+    """A driver whose read never comes back, until the test lets go; closing it meanwhile would hang as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+
+    def read(self, timeout_s: float) -> AudioBlock | None:
+        self.let_go.wait(30)
+        return None
+
+
 @dataclass
 class TestBoard:
     __test__ = False
@@ -116,6 +128,7 @@ class Unit:
     thread: threading.Thread
     messages: list[FromWorker] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
+    files: FailingFiles = field(default_factory=lambda: FailingFiles({}))
     acknowledge: bool = True
     code: list[int] = field(default_factory=list)
 
@@ -169,6 +182,7 @@ def settings(directory: Path) -> RecorderConfig:
 @pytest.fixture
 def unit(tmp_path: Path) -> Iterator[Unit]:
     config = settings(tmp_path)
+    files = FailingFiles({})
     source = PacedSource()
     clock = SystemClock()
     board = TestBoard(SoftwareEncodedCamera(source, clock), Hum())
@@ -176,11 +190,11 @@ def unit(tmp_path: Path) -> Iterator[Unit]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
         server.bind(str(address))
         server.listen(1)
-        worker = Worker(config, "cam0", board, address, OsFiles())
+        worker = Worker(config, "cam0", board, address, files)
         connection, _ = server.accept()
     code: list[int] = []
     thread = threading.Thread(target=lambda: code.append(worker.run()), name="worker")
-    unit = Unit(config, tmp_path, source, board, connection, worker, thread, code=code)
+    unit = Unit(config, tmp_path, source, board, connection, worker, thread, files=files, code=code)
     thread.start()
     reader = threading.Thread(target=unit.read, name="unit")
     reader.start()
@@ -319,3 +333,41 @@ def test_no_channel_no_worker(tmp_path: Path) -> None:
     board = TestBoard(SoftwareEncodedCamera(PacedSource(), SystemClock()), None)
     assert run_worker(settings(tmp_path), "cam0", board, tmp_path / "nobody.sock", OsFiles()) == 69
     assert board.closed
+
+
+def test_a_disk_that_is_broken_at_the_stop_ends_the_worker_and_not_the_units_patience(unit: Unit) -> None:
+    """No ``closed`` can honestly be said of a file whose end was refused; the unit would wait five seconds, then kill.
+    The worker reports the fault, has every report acknowledged, and ends: what it signed stays, the rest is recovered."""
+    unit.wait(lambda: any(progress.frames > 5 for progress in unit.of(Progress)))
+    unit.start()
+    unit.wait(lambda: len(unit.of(EntryWritten)) >= 3)
+    unit.files.broken = True
+    stopped_us = unit.board.clock.boottime_us()
+    unit.stop()
+    unit.thread.join(10)
+    assert unit.code == [74]
+    assert unit.board.clock.boottime_us() - stopped_us < 5_000_000
+    assert not any(closed.last_of_session for closed in unit.of(Closed))
+    assert ("storage-fault", "onset") in {(fault.code, fault.phase) for fault in unit.of(FaultReport)}
+    last = unit.of(Opened)[-1]
+    durable = sum(entry.length for entry in unit.of(EntryWritten) if entry.segment_id == last.segment_id)
+    assert unit.path(last).stat().st_size >= durable
+
+
+def test_a_microphone_that_hangs_keeps_nobody_from_going(tmp_path: Path) -> None:
+    microphone = Hanging()
+    board = TestBoard(SoftwareEncodedCamera(PacedSource(), SystemClock()), microphone)
+    address = tmp_path / "capture-cam0.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(str(address))
+        server.listen(1)
+        worker = Worker(settings(tmp_path), "cam0", board, address, OsFiles())
+        connection, _ = server.accept()
+    code: list[int] = []
+    thread = threading.Thread(target=lambda: code.append(worker.run()))
+    thread.start()
+    with connection:
+        connection.shutdown(socket.SHUT_RDWR)
+        thread.join(8)
+    microphone.let_go.set()
+    assert code == [0] and not board.closed

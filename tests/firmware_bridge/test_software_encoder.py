@@ -127,6 +127,8 @@ def test_stop_returns_although_the_driver_hangs() -> None:
     stopping.join(3)
     assert not stopping.is_alive()
     assert camera.failure() is not None
+    with pytest.raises(DeviceError, match="hung"):  # two threads must never read one source
+        camera.start(SMALL, None, lambda frame: None)
     source.let_go.set()
     assert source.closed.wait(5)
 
@@ -139,6 +141,23 @@ def test_starting_twice_is_refused_and_stopping_twice_is_not() -> None:
         camera.start(SMALL, None, lambda frame: None)
     camera.stop()
     camera.stop()
+
+
+class Gone(CounterSource):
+    def next_frame(self, timeout_s: float) -> RawFrame | None:
+        raise DeviceError("camera", "unplugged", 19)
+
+
+def test_a_camera_that_failed_can_be_started_again() -> None:
+    source = Gone(1)
+    camera = SoftwareEncodedCamera(source, ManualClock())
+    for _ in range(2):
+        source.closed.clear()
+        camera.start(SMALL, None, lambda frame: None)
+        assert source.closed.wait(5)
+        camera.stop()
+        failure = camera.failure()
+        assert failure is not None and failure.errno == 19
 
 
 def test_an_impossible_mode_is_a_device_error() -> None:

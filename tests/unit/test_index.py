@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +210,15 @@ def test_a_disk_that_fills_up_moves_it_into_memory_and_the_file_catches_up_later
 
 def test_an_error_in_memory_is_not_hidden(tmp_path: Path) -> None:
     index = Index(tmp_path / "missing" / "index.db")
+    index.apply(numbered([opened(1), closed(1)]))
+    index._db.close()
+    index.removed(uid(1))
+    assert index.behind and index.losses == 1, "it says that it lacks records instead of answering from an empty table"
+    assert index.last_seq(JOURNAL) == -1
     index.close()
-    with pytest.raises(sqlite3.Error):
-        index.removed(uid(1))
+
+
+def test_retention_is_offered_the_oldest_receipted_segments_only(index: Index) -> None:
+    lines = [line for n in range(1, 9) for line in (opened(n), closed(n))]
+    index.apply(numbered([*lines, *(receipted(20 + n, n) for n in range(2, 9))]))
+    assert [held.segment_id for held in index.receipted(3)] == [uid(2), uid(3), uid(4)]

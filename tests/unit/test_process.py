@@ -9,6 +9,7 @@ import pytest
 
 from recorder.channel import messages
 from recorder.unit.events import ButtonEdge, ControlRequest, Shutdown, WorkerDisconnected, WorkerExited
+from recorder.unit.officers import Officers
 from tests.unit.unit_kit import SEGMENT, UnitKit
 
 
@@ -186,3 +187,46 @@ def test_start_and_stop_by_command(kit: UnitKit) -> None:
     assert ask(kit, cmd="start")["ok"]
     assert ask(kit, cmd="start")["error"]["code"] == "already-recording"
     assert ask(kit, cmd="stop")["ok"]
+
+
+def test_a_command_is_confirmed_when_its_record_is_durable(kit: UnitKit) -> None:
+    record(kit)
+    answers: list[dict[str, Any]] = []
+    kit.files.refuse = True
+    kit.events.put(ControlRequest({"cmd": "mark"}, answers.append))
+    kit.turn()
+    assert answers == []
+    kit.events.put(ControlRequest({"cmd": "status"}, answers.append))
+    kit.turn()
+    assert [answer["ok"] for answer in answers] == [True], "asking how it is must work while the disk refuses"
+    kit.files.refuse = False
+    kit.turn()
+    assert [answer["ok"] for answer in answers] == [True, True]
+    assert "mark" in kit.types()
+
+
+def test_the_next_shift_does_not_begin_with_the_officers_of_the_last(kit: UnitKit) -> None:
+    ask(kit, cmd="sign-in", name="张三", cert_no="130100-001")
+    kit.events.put(Shutdown())
+    kit.turn(1_000_000)
+    assert kit.unit.finished
+    again = Officers(kit.data_dir / "run" / "officers.json", kit.files)
+    assert again.count == 0
+
+
+def test_a_segment_is_recovered_once_the_disk_takes_its_last_heads(kit: UnitKit) -> None:
+    """Worker dead and journal refused at once, as on a full card: what was signed is known only afterwards."""
+    session_id = record(kit)
+    folder = kit.data_dir / "segments" / session_id
+    folder.mkdir(parents=True)
+    (folder / f"{SEGMENT.format(1)}.mp4").write_bytes(bytes(65536 + 100))
+    kit.files.refuse = True
+    kit.say(kit.entry(1, 0))
+    kit.events.put(WorkerExited("cam0", 1, -9))
+    kit.events.put(WorkerDisconnected("cam0", "closed"))
+    kit.turn()
+    kit.files.refuse = False
+    kit.turn()
+    kit.turn()
+    (recovery,) = [payload for typ, payload in kit.records() if typ == "recovery"]
+    assert (recovery["camera_id"], recovery["signed_entries"], recovery["torn_bytes"]) == ("cam0", 1, 100)

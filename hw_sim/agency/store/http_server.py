@@ -23,6 +23,8 @@ from hw_sim.agency.store.tls import TlsContexts
 log = logging.getLogger("agency.store")
 
 MAX_CONNECTIONS = 512
+RECEIVE_BUFFER = 128 * 1024
+"""What a killed store throws away and the unit sends twice. A unit's own send buffer is no larger."""
 
 
 class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -56,6 +58,10 @@ class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def start(self) -> None:
         self._thread.start()
+
+    def server_bind(self) -> None:
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)  # inherited by connections
+        super().server_bind()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Accept no more, break what is open (partial uploads are synced by their threads), wait for the threads."""

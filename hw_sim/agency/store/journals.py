@@ -6,8 +6,8 @@ read into the register from where the register stands, and receipts a crash left
 
 from __future__ import annotations
 
-import errno
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +31,7 @@ from hw_sim.agency.store.journal_rules import (
 )
 from hw_sim.agency.store.problem import (
     BAD_REQUEST,
+    DAMAGED,
     JOURNAL_FORK,
     JOURNAL_GAP,
     JOURNAL_INVALID,
@@ -60,6 +61,8 @@ class Journal:
     keys: DeviceKeys
     lock: threading.RLock = field(default_factory=threading.RLock)
     opened: bool = False
+    damaged: str = ""
+    """Why nothing more is stored here until somebody has looked; empty: sound."""
 
 
 class JournalDesk:
@@ -139,8 +142,11 @@ class JournalDesk:
     def recover(self) -> None:
         """Open every journal there is: what a crash interrupted is finished here, not at the unit's next visit."""
         for path in sorted(self._root.glob("*/*/journal")):
-            with self._journal(path.parent.parent.name, path.parent.name):
-                log.info("journal %s of %s open", path.parent.name, path.parent.parent.name)
+            try:
+                with self._journal(path.parent.parent.name, path.parent.name):
+                    log.info("journal %s of %s open", path.parent.name, path.parent.parent.name)
+            except (Problem, OSError, sqlite3.Error) as error:
+                log.error("journal %s: %s", path.parent.name, error)  # the other units' must go on
 
     # --- storing -----------------------------------------------------------------------------------------------------
 
@@ -283,30 +289,43 @@ class JournalDesk:
                 )
                 self._journals[unit_id, journal_id] = journal
         with journal.lock:
+            if journal.damaged:
+                raise Problem(DAMAGED, journal.damaged)
             if not journal.opened or not journal.log.ready:
                 self._open(journal)
             yield journal
 
     def _open(self, journal: Journal) -> None:
         journal.opened = False
-        head = journal.log.open()
+        try:
+            head = journal.log.open()
+        except ValueError as error:
+            raise self._damaged(journal, f"last line: {error}") from error
         indexed = self._register.indexed(journal.vault.journal_id)
         if head.next_seq > indexed:
-            self._index(journal, list(_reread(journal.log, indexed)))
+            try:
+                records = list(_reread(journal.log, indexed))
+            except ValueError as error:
+                raise self._damaged(journal, f"lines from {indexed} on: {error}") from error
+            self._index(journal, records)
         elif head.next_seq < indexed:
             # Only somebody's hand on the vault can do this: lines were durable before they were counted.
-            self._alarms.raise_alarm(
-                "journal-shortened",
-                "存储的日志比登记的短",
-                "the stored journal is shorter than the register says",
-                journal_id=journal.vault.journal_id,
-                registered=indexed,
-                stored=head.next_seq,
-            )
-            raise OSError(errno.EIO, "stored journal is shorter than registered", str(journal.log.directory))
+            raise self._damaged(journal, f"{head.next_seq} lines, registered {indexed}")
         if head.next_seq:
             self._receipts.refile(journal.vault)
         journal.opened = True
+
+    def _damaged(self, journal: Journal, reason: str) -> Problem:
+        journal.damaged = reason
+        self._alarms.raise_alarm(
+            "journal-damaged",
+            "存储的日志已损坏，停止接收",
+            "the stored journal is damaged; nothing more is stored in it",
+            unit_id=journal.vault.unit_id,
+            journal_id=journal.vault.journal_id,
+            reason=reason,
+        )
+        return Problem(DAMAGED, reason)
 
 
 def _reread(journal_log: JournalLog, from_seq: int) -> Iterator[tuple[int, Record | None]]:

@@ -37,6 +37,9 @@ LOCKED = ProblemKind(423, "urn:zfy:upload-locked", "another request holds this u
 DIGEST_MISMATCH = ProblemKind(
     460, "urn:zfy:digest-mismatch", "the bytes do not have the declared digest", "数据与声明的摘要不符"
 )
+DAMAGED = ProblemKind(
+    500, "urn:zfy:journal-damaged", "the stored journal is damaged; the agency is alarmed", "存储的日志已损坏，已报警"
+)
 INTERNAL = ProblemKind(500, "urn:zfy:internal", "the store failed", "存储内部错误")
 UNAVAILABLE = ProblemKind(503, "urn:zfy:unavailable", "the store is stopping", "存储正在停止")
 STORE_FULL = ProblemKind(507, "urn:zfy:store-full", "the store is full", "存储空间已满")

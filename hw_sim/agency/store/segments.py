@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -223,15 +224,19 @@ class SegmentDesk:
                     current = self._register.upload(upload.upload_id)
                     if current is not None and current.state == "uploading":
                         self._where(current)
-            except Problem as problem:
-                log.warning("upload %s: %s", upload.upload_id, problem)
+            except (Problem, OSError, sqlite3.Error) as error:
+                log.error("upload %s of %s: %s", upload.upload_id, upload.unit_id, error)
         self.settle_all()
         for upload in self._register.uploads_in("stored"):
             self._staging.whole(upload.upload_id).unlink(missing_ok=True)
 
     def settle_all(self) -> None:
+        """One that fails (a damaged journal, a full disk) must not hold up the others."""
         for upload in self._register.uploads_in("whole"):
-            self._settle_if_named(upload.unit_id, upload.segment_id)
+            try:
+                self._settle_if_named(upload.unit_id, upload.segment_id)
+            except (Problem, OSError, sqlite3.Error) as error:
+                log.error("segment %s of %s: %s", upload.segment_id, upload.unit_id, error)
 
     def expire(self) -> int:
         """Give up unfinished uploads nobody has touched for long; the unit creates them again. How many."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -9,18 +10,28 @@ from pathlib import Path
 
 from tools.bench.model import Limit, Line, Spread
 from tools.bench.unit_run import configuration, running, short_folder
-from tools.bench.workshop import Row, Workshop
+from tools.bench.workshop import ROOT, Row, Workshop
 
 
 def journal(shop: Workshop, segments: int) -> Path:
-    """Make the journal, or take the one made before: a minute of signing."""
-    made = shop.cache / f"journal-{segments}"
+    """Make the journal, or take the one made before by the same code: a minute of signing."""
+    made = shop.cache / f"journal-{segments}-{_code()[:12]}"
     if not (made / "facts.json").exists():
-        shutil.rmtree(made, ignore_errors=True)
+        for old in shop.cache.glob(f"journal-{segments}-*"):
+            shutil.rmtree(old)
         shop.say(f"生成日志 making a journal of {segments} segments")
         _, facts = shop.job("journal", str(made), "--segments", str(segments))
         (made / "facts.json").write_text(json.dumps(facts))
     return made
+
+
+def _code() -> str:
+    """Digest of what decides how a journal looks: an old one must not stand in for a new one."""
+    digest = hashlib.sha256()
+    for folder in (ROOT / "recorder" / "evidence", ROOT / "tools" / "bench" / "jobs"):
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def start_s(shop: Workshop, config: Path, run: Path) -> float:

@@ -1,0 +1,94 @@
+"""Devices as the main loop uses them: one that breaks is a fault, never the end of a recording."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from functools import partial
+
+from firmware_bridge.ports import DeviceError, Output, Samples, Speaker, UnitBoard
+from recorder.evidence.journal_loader import Finding
+from recorder.unit.events import ButtonEdge, FixReceived, UnitEvent
+
+
+class GuardedOutput:
+    """``ports.Output`` that does not raise. ``failure`` until it can be driven again."""
+
+    def __init__(self, name: str, output: Output) -> None:
+        self.name = name
+        self.failure: DeviceError | None = None
+        self._output = output
+
+    def set(self, on: bool) -> None:
+        try:
+            self._output.set(on)
+        except DeviceError as error:
+            self.failure = error
+        else:
+            self.failure = None
+
+    def is_on(self) -> bool:
+        return self._output.is_on()
+
+    def close(self) -> None:
+        self._output.close()
+
+
+class GuardedSpeaker:
+    """``ports.Speaker`` that does not raise; a silent one is a fault of the same kind."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        self.name = "speaker"
+        self.failure: DeviceError | None = None
+        self._speaker = speaker
+
+    def play(self, samples: Samples, rate: int) -> None:
+        try:
+            self._speaker.play(samples, rate)
+        except DeviceError as error:
+            self.failure = error
+        else:
+            self.failure = None
+
+    def playing(self) -> bool:
+        return self._speaker.playing()
+
+    def stop(self) -> None:
+        self._speaker.stop()
+
+
+Guarded = GuardedOutput | GuardedSpeaker
+
+
+def guard(board: UnitBoard) -> tuple[Guarded, ...]:
+    """Put a guard before each output and the loudspeaker of ``board``; returns the guards."""
+    outputs = [GuardedOutput(name, output) for name, output in board.outputs.items()]
+    board.outputs.update({output.name: output for output in outputs})
+    if board.speaker is None:
+        return tuple(outputs)
+    speaker = GuardedSpeaker(board.speaker)
+    board.speaker = speaker
+    return (*outputs, speaker)
+
+
+def listen(board: UnitBoard, events: queue.Queue[UnitEvent], *, gnss: bool) -> list[Finding]:
+    """Start buttons and, where wanted, GNSS: they enqueue, nothing else happens on their threads. One that does not start
+    is a finding: a unit without GNSS, or with one button, records."""
+    findings: list[Finding] = []
+
+    def attempt(name: str, start: Callable[[], None]) -> None:
+        try:
+            start()
+        except DeviceError as error:
+            zh, en = f"{name}: 无法启用：{error}", f"{name}: cannot be used: {error}"
+            findings.append(Finding("device-fault", zh, en, name))
+
+    for name, button in board.buttons.items():
+        attempt(f"button-{name}", partial(button.start, partial(_edge, name, events)))
+    if board.gnss is not None and gnss:
+        attempt("gnss", partial(board.gnss.start, lambda fix: events.put(FixReceived(fix))))
+    return findings
+
+
+def _edge(name: str, events: queue.Queue[UnitEvent], pressed: bool, at_us: int) -> None:
+    events.put(ButtonEdge(name, pressed, at_us))

@@ -1,0 +1,104 @@
+"""A lamp, a loudspeaker, a button or a receiver that breaks is a fault; the recording goes on."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from firmware_bridge.ports import DeviceError, GnssFix, UnitBoard
+from recorder.unit.devices import guard, listen
+from recorder.unit.events import ButtonEdge, FixReceived, UnitEvent
+from tests.evidence.kit import ToldClock
+from tests.unit.unit_kit import BareBoard, UnitKit
+
+FIX = GnssFix(1, 38.0, 114.5, None, None, None, 1, None, None, None)
+
+
+class Breakable:
+    """Output, speaker, button and receiver at once."""
+
+    def __init__(self) -> None:
+        self.broken = True
+        self.deliver: Callable[..., None] | None = None
+        self.lit = False
+
+    def _look(self) -> None:
+        if self.broken:
+            raise DeviceError("led_red", "无法输出 cannot be driven", 5)
+
+    def set(self, on: bool) -> None:
+        self._look()
+        self.lit = on
+
+    def is_on(self) -> bool:
+        return self.lit
+
+    def play(self, samples: object, rate: int) -> None:
+        self._look()
+
+    def start(self, deliver: Callable[..., None]) -> None:
+        self._look()
+        self.deliver = deliver
+
+
+def board(device: Breakable) -> UnitBoard:
+    bare: Any = BareBoard(ToldClock())
+    bare.outputs["led_red"] = device
+    bare.buttons["record"] = device
+    bare.speaker = bare.gnss = device
+    return cast(UnitBoard, bare)
+
+
+def test_a_broken_lamp_is_a_fault_until_it_can_be_driven_again(tmp_path: Path) -> None:
+    lamp = Breakable()
+    guarded = guard(board(lamp))
+    kit = UnitKit(tmp_path / "unit")
+    kit.unit.p.guarded = guarded
+    (output, speaker) = guarded
+    output.set(True)  # type: ignore[union-attr]  # the first is the output
+    speaker.play(np.zeros(1, np.int16), 16_000)  # type: ignore[union-attr]  # the second the loudspeaker
+    kit.turn(300_000)
+    kit.turn()
+    lamp.broken = False
+    output.set(True)  # type: ignore[union-attr]  # as above
+    kit.turn(300_000)
+    kit.turn()
+    assert lamp.lit
+    phases = [
+        (p["component"], p["phase"]) for typ, p in kit.records() if typ == "fault" and p["code"] == "output-fault"
+    ]
+    assert phases == [("led_red", "onset"), ("speaker", "onset"), ("led_red", "end")]
+
+
+def test_a_button_and_a_receiver_that_do_not_start_are_findings() -> None:
+    events: queue.Queue[UnitEvent] = queue.Queue()
+    findings = listen(board(Breakable()), events, gnss=True)
+    assert [finding.subject for finding in findings] == ["button-record", "gnss"]
+    assert all(finding.zh and finding.en for finding in findings)
+
+
+def test_those_that_start_enqueue() -> None:
+    events: queue.Queue[UnitEvent] = queue.Queue()
+    button, receiver = Breakable(), Breakable()
+    button.broken = receiver.broken = False
+    made = board(button)
+    made.gnss = cast(Any, receiver)
+    assert listen(made, events, gnss=True) == []
+    assert button.deliver is not None and receiver.deliver is not None
+    button.deliver(True, 7)
+    receiver.deliver(FIX)
+    assert events.get_nowait() == ButtonEdge("record", True, 7)
+    assert events.get_nowait() == FixReceived(FIX)
+
+
+def test_a_receiver_that_is_not_wanted_is_not_started() -> None:
+    device = Breakable()
+    device.broken = False
+    made = board(device)
+    made.buttons.clear()
+    assert listen(made, queue.Queue(), gnss=False) == []
+    assert device.deliver is None
