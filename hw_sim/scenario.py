@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hw_sim.runner.media import MEDIA
+from hw_sim.world_keys import checked, initial_state
 
 SCENARIOS = Path(__file__).with_name("scenarios")
 
@@ -113,6 +116,20 @@ class Scenario(BaseModel):
     action: tuple[Action, ...]
     expect: tuple[Expectation, ...]
 
+    @model_validator(mode="after")
+    def _knows_its_world(self) -> Self:
+        """Keys and values of the world, and the shipped media, before anything is started."""
+        initial_state(self.world)
+        for action in self.action:
+            if isinstance(action, SetWorld):
+                checked(action.key, action.value)
+            elif isinstance(action, Ramp):
+                checked(action.key, action.to)
+        for device, name in self.media.items():
+            if not (MEDIA / name).is_file():
+                raise ValueError(f"media.{device} = {name!r}: 没有这个素材 no such media in {MEDIA}")
+        return self
+
 
 def load_scenario(name_or_path: str) -> Scenario:
     """A shipped scenario by name, or any file by path. Raises ScenarioError."""
@@ -124,6 +141,8 @@ def load_scenario(name_or_path: str) -> Scenario:
         raise ScenarioError(f"{path}: 没有这个场景 no such scenario. 可用 available: {known}")
     try:
         return Scenario.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path}: 无法读取 cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{path}: TOML 语法错误 TOML syntax error: {error}") from error
     except ValidationError as error:
@@ -150,9 +169,9 @@ def evaluate(expectation: Expectation, result: dict[str, Any]) -> tuple[bool, An
         if not isinstance(value, dict) or part not in value:
             return False, None
         value = value[part]
-    if count:
-        value = len(value)
     try:
+        if count:
+            value = len(value)
         return bool(_COMPARE[expectation.op](value, expectation.value)), value
     except TypeError:
         return False, value

@@ -64,9 +64,13 @@ config_option = click.option(
 def load(config_files: tuple[Path, ...]) -> Loaded:
     """The effective configuration; problems are printed and recorded, never fatal (promise 1)."""
     from recorder.config.load import load_config
+    from recorder.config.paths import ShippedFilesMissing
 
     files = config_files or tuple(path for path in DEFAULT_FILES if path.exists())
-    loaded = load_config(files, os.environ)
+    try:
+        loaded = load_config(files, os.environ)
+    except ShippedFilesMissing as error:
+        fail(str(error), str(error))
     for problem in loaded.problems:
         click.echo(str(problem), err=True)
     return loaded
@@ -93,6 +97,7 @@ def run_command(config_files: tuple[Path, ...]) -> None:
 @config_option
 def capture_worker_command(camera_id: str, socket_path: Path | None, config_files: tuple[Path, ...]) -> None:
     """运行采集进程 · one capture worker; started by the unit process, not by hand."""
+    from firmware_bridge.ports import DeviceError
     from recorder.capture.worker import run_worker
     from recorder.channel.worker_lock import hold
     from recorder.evidence.files import OsFiles
@@ -102,11 +107,11 @@ def capture_worker_command(camera_id: str, socket_path: Path | None, config_file
     if camera_id not in config.cameras:
         fail(f"配置中没有摄像头 {camera_id}", f"no camera {camera_id} in the configuration")
     path = socket_path or Path(config.storage.run_dir) / f"capture-{camera_id}.sock"
-    if hold(path) is None:
-        fail(f"{camera_id}: 另一个采集进程仍在运行", f"{camera_id}: another capture worker is still running", 75)
     try:
+        if hold(path) is None:
+            fail(f"{camera_id}: 另一个采集进程仍在运行", f"{camera_id}: another capture worker is still running", 75)
         board = load_board_module(config.board.module).capture_board(config.board.options, camera_id)
-    except BoardLoadError as error:
+    except (BoardLoadError, DeviceError, OSError) as error:
         fail(str(error), str(error))
     sys.exit(run_worker(config, camera_id, board, path, OsFiles()))
 
@@ -126,11 +131,16 @@ def uplink_command(config_files: tuple[Path, ...]) -> None:
 @config_option
 def status_command(as_json: bool, config_files: tuple[Path, ...]) -> None:
     """显示状态 · what the unit is doing right now."""
-    path = Path(load(config_files).config.storage.run_dir) / "status.json"
+    from recorder.unit.control_client import ControlError, request
+
+    run_dir = Path(load(config_files).config.storage.run_dir)
+    path = run_dir / "status.json"
     try:
+        # The file outlives a unit that was killed, and then still says that it records: ask the unit itself first.
+        request(run_dir / "control.sock", {"cmd": "status"}, timeout_s=5)
         status = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        fail(f"{path}: 不存在，记录单元没有运行", f"{path}: not there; the unit is not running", 1)
+    except ControlError as error:
+        fail(f"记录单元没有运行：{error.zh}", f"the unit is not running: {error.en}", 1)
     except (OSError, ValueError) as error:
         fail(f"{path}: {error}", f"{path}: {error}")
     if as_json:

@@ -70,16 +70,31 @@ class Layout:
 
 
 def prepare(out: Path) -> Layout:
-    """An empty output folder: a former run is replaced, anything else is refused."""
+    """An empty output folder: a former run is replaced, anything else is refused. Raises OutputFolderError."""
     out = out.absolute()
-    if out.exists() and any(out.iterdir()):
-        if not (out / MARKER).exists():
-            raise OutputFolderError(
-                f"{out}: 不是空文件夹，也不是以前的仿真结果 neither empty nor an earlier run; choose another --out"
-            )
-        shutil.rmtree(out)
-    layout = Layout(out=out, run=Path(tempfile.mkdtemp(prefix="zfy-")))
-    for folder in (layout.unit, layout.config, layout.tls, layout.logs):
-        folder.mkdir(parents=True, exist_ok=True)
-    (out / MARKER).write_text("written by hw-sim run\n", encoding="ascii")
+    try:
+        if out.exists() and not out.is_dir():
+            raise OutputFolderError(f"{out}: 不是文件夹 not a folder; choose another --out")
+        if out.exists() and any(out.iterdir()):
+            if not (out / MARKER).is_file():
+                raise OutputFolderError(
+                    f"{out}: 不是空文件夹，也不是以前的仿真结果 neither empty nor an earlier run; choose another --out"
+                )
+            _clear(out)
+        layout = Layout(out=out, run=Path(tempfile.mkdtemp(prefix="zfy-")))
+        for folder in (layout.unit, layout.config, layout.tls, layout.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+        (out / MARKER).write_text("written by hw-sim run\n", encoding="ascii")
+    except OSError as error:
+        raise OutputFolderError(f"{error.filename or out}: 无法使用 cannot be used: {error.strerror}") from error
     return layout
+
+
+def _clear(out: Path) -> None:
+    """Remove what is in it, the marker last: a removal that was interrupted can be taken up again. The folder itself stays,
+    it may be a link or a mount."""
+    for path in sorted(out.iterdir(), key=lambda path: path.name == MARKER):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

@@ -164,6 +164,8 @@ def render(result: dict[str, Any], title: str, out: Path, language: str) -> str:
                 f"  ✗ {item['field']} {item['op']} {item['expected']!r}: {item['actual']!r}"
                 + (f"   ({item['why']})" if item["why"] else "")
             )
+    if result["interrupted"]:
+        lines.append("  ✗ interrupted" if not zh else "  ✗ 被中断")
     met = sum(item["met"] for item in result["expectations"])
     total = len(result["expectations"])
     lines.append(row("预期", "expectations", f"{met} / {total}" + ("  ✓" if result["passed"] else "  ✗")))

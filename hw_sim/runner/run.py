@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,25 +17,18 @@ from hw_sim.runner import journal_view
 from hw_sim.runner.actions import Actions
 from hw_sim.runner.frame_audit import OpenSegment, audit
 from hw_sim.runner.layout import Layout
+from hw_sim.runner.media import MEDIA
+from hw_sim.runner.media import Media as Media
 from hw_sim.runner.result import Kill, collect, judge
+from hw_sim.runner.stop_flag import StopFlag
 from hw_sim.runner.unit_config import write_unit_config
-from hw_sim.runner.unit_processes import NotifySocket, ProcessError, UnitProcesses
+from hw_sim.runner.unit_processes import NotifySocket, ProcessError, UnitProcesses, tail
 from hw_sim.scenario import Scenario
 from hw_sim.world import World
+from recorder.config.load import load_config
 from recorder.evidence.verify.command import verify_for_simulator
 
 UNIT_ID = "zfy-000001"
-MEDIA = Path(__file__).parents[1] / "media"
-
-
-@dataclass(slots=True)
-class Media:
-    """Real input instead of the synthetic scene, sound and walk: any video file, any WAV, any NMEA log."""
-
-    camera: Path | None = None
-    microphone: Path | None = None
-    gnss: Path | None = None
-    at_end: str = "loop"
 
 
 @dataclass(slots=True)
@@ -47,16 +39,28 @@ class ScenarioRun:
     clock: Clock
     language: str
     say: Callable[[str], None]
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: StopFlag = field(default_factory=StopFlag)
     kills: list[Kill] = field(default_factory=list)
 
     def execute(self) -> dict[str, Any]:
-        """Run to the end and return the judged result; everything started is stopped, whatever happens."""
+        """Run to the end and return the judged result; everything started is stopped, whatever happens.
+
+        Raises ProcessError, AgencyError, WorldError, DeviceError when something does not start.
+        """
+        try:
+            return self._execute()
+        finally:
+            shutil.rmtree(self.layout.run, ignore_errors=True)
+
+    def _execute(self) -> dict[str, Any]:
         started_us = self.clock.boottime_us()
         self.say(self._text("启动机关侧：认证、存储、消息服务", "starting the agency: authority, store, broker"))
         with Agency(self.layout.agency, self.layout.store) as agency:
             agency.publish_trust(self.layout.trust, self.layout.identity)
             config = write_unit_config(self.layout, UNIT_ID, self.scenario.unit, agency)
+            for problem in load_config([config], {}).problems:
+                if problem.severity == "error":
+                    self.say(problem.text("en" if self.language == "en" else "zh"))
             self._enrol(agency, config)
             with World(self._world_state(), self.layout.world_socket) as world:
                 notify = NotifySocket(self.layout.notify_socket)
@@ -74,27 +78,18 @@ class ScenarioRun:
                 finally:
                     unit.abandon()
                     notify.close()
-        result = self._prove((self.clock.boottime_us() - started_us) / 1e6)
-        shutil.rmtree(self.layout.run, ignore_errors=True)
-        return result
+        return self._prove((self.clock.boottime_us() - started_us) / 1e6)
 
     def _text(self, zh: str, en: str) -> str:
         return en if self.language == "en" else zh
 
     def _world_state(self) -> dict[str, str | float | int | bool]:
         state: dict[str, str | float | int | bool] = {"seed": 1, **self.scenario.world}
-        chosen = {
-            "camera": self.media.camera,
-            "microphone": self.media.microphone,
-            "gnss": self.media.gnss,
-        }
-        for device, path in chosen.items():
-            shipped = self.scenario.media.get(device)  # type: ignore[call-overload]
-            if path is None and shipped is not None:
-                path = MEDIA / shipped
-            if path is not None:
-                state[f"{device}.file"] = str(path)
-                state[f"{device}.at_end"] = self.media.at_end
+        playing: dict[str, Path] = {device: MEDIA / name for device, name in self.scenario.media.items()}
+        playing.update(self.media.chosen())
+        for device, path in playing.items():
+            state[f"{device}.file"] = str(path.absolute())
+            state[f"{device}.at_end"] = self.media.at_end
         return state
 
     def _enrol(self, agency: Agency, config: Path) -> None:
@@ -105,8 +100,14 @@ class ScenarioRun:
         self._recorder("enrol", "install", str(bundle), "--config", str(config))
 
     def _recorder(self, *arguments: str) -> None:
+        # In a session of its own: Ctrl-C in a terminal is for this process, which ends everything in order.
         done = subprocess.run(
-            [sys.executable, "-m", "recorder", *arguments], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-m", "recorder", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            start_new_session=True,
         )
         if done.returncode != 0:
             raise ProcessError(f"recorder {' '.join(arguments)}: {done.returncode}\n{done.stderr}")
@@ -114,11 +115,9 @@ class ScenarioRun:
     def _wait(self, condition: Callable[[], bool], timeout_s: float, step_s: float = 0.25) -> bool:
         """Look at a condition of another process until it holds; SIGINT shortens the wait to nothing."""
         deadline = self.clock.boottime_us() + round(timeout_s * 1e6)
-        pause = threading.Event()
         while not condition():
-            if self.clock.boottime_us() >= deadline or self.stop.is_set():
+            if self.clock.boottime_us() >= deadline or self.stop.wait(step_s):
                 return False
-            pause.wait(step_s)
         return True
 
     def _drain(self, unit: UnitProcesses) -> None:
@@ -132,7 +131,12 @@ class ScenarioRun:
             releasing = self.scenario.unit.get("storage", {}).get("release_below_free_mb", 0) > 0
             return receipted and (not releasing or view.receipted <= view.released)
 
-        self._wait(drained, self.scenario.drain_s, 0.5)
+        if not self._wait(drained, self.scenario.drain_s, 0.5) and not self.stop.is_set():
+            log = self.layout.logs / "uplink.log"
+            self.say(
+                self._text(f"{self.scenario.drain_s:g} 秒内没有等齐", f"not all within {self.scenario.drain_s:g} s")
+            )
+            self.say(f"{log}:\n{tail(log)}")
 
     def _wait_for_last_anchor(self, agency: Agency) -> None:
         """The end of the shift is anchored too: the store has the journal up to its last line and has signed for it."""

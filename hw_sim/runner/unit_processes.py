@@ -66,7 +66,8 @@ class UnitProcesses:
         self._notify.drain()
         process = self._start("unit", ["run"], {"NOTIFY_SOCKET": str(self._notify.path)})
         if not self._notify.wait_for("READY=1", self._clock, timeout_s, process):
-            raise ProcessError(f"记录单元没有就绪 the unit did not become ready: {self._logs / 'unit.log'}")
+            log = self._logs / "unit.log"
+            raise ProcessError(f"记录单元没有就绪 the unit did not become ready: {log}\n{tail(log)}")
 
     def start_uplink(self) -> None:
         self._start("uplink", ["uplink"], {})
@@ -159,6 +160,15 @@ class UnitProcesses:
     def abandon(self) -> None:
         """Last resort at the end of a failed run: nothing of ours may stay behind."""
         self.power_cut()
+
+
+def tail(log: Path, lines: int = 12) -> str:
+    """The end of a log, for a person who wants to know why."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(f"    {line[:400]}" for line in text.splitlines()[-lines:])
 
 
 def _kill_pid(pid: int) -> None:

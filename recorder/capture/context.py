@@ -86,6 +86,12 @@ class StreamContext:
             self.fault(self.faults.storage, "end", {"segment_id": segment_id})
             self.faults.storage = None
 
+    def media_lost(self, frames: int, why: str, session_id: str) -> None:
+        """Frames that were delivered and will never be durable. A moment, not a state: it has its end at once."""
+        evidence = {"error": why, "session_id": session_id, "frames_not_durable": frames}
+        self.fault("media-lost", "onset", evidence)
+        self.fault("media-lost", "end", evidence)
+
     def headers_missing(self, error: str, keyframe_us: int) -> None:
         """A keyframe no segment can begin with."""
         if not self.faults.headers:

@@ -141,6 +141,11 @@ class PacketLog:
         with self._changed:
             return self._recording and self._queued_frames > 0
 
+    def waiting_frames(self) -> int:
+        """Frames of the recording that wait to be taken."""
+        with self._changed:
+            return self._queued_frames if self._recording else 0
+
     def has_preroll(self) -> bool:
         with self._changed:
             return bool(self._preroll) or self._preroll_gap is not None

@@ -119,7 +119,8 @@ class Session:
     def _step_live(self, live: SegmentStream, now_us: int, timeout_s: float) -> None:
         if live.blocked(now_us):
             if live.splitter.overdue(now_us, _PATIENCE_US):
-                self._end_live(live)  # the officer has stopped and the disk still refuses: nothing more can be saved
+                # The officer has stopped and the disk still refuses: nothing more can be saved.
+                self._end_live(live, queued=self._log.waiting_frames())
             else:
                 self._log.pause(self._pause_s)
             return
@@ -144,7 +145,7 @@ class Session:
     def _without_frames(self, live: SegmentStream, now_us: int) -> None:
         if live.splitter.overdue(now_us):
             self._feed(live, self._interleaver.drain())
-            if self._live is not None:
+            if self._live is not None and not live.blocked(now_us):
                 self._end_live(live)
         elif now_us - self._flushed_us > _STALLED_US:
             self._flushed_us = now_us
@@ -158,10 +159,13 @@ class Session:
                 self._end_live(live, items[index + 1 :])
                 return
 
-    def _end_live(self, live: SegmentStream, behind: Sequence[Item] = ()) -> None:
+    def _end_live(self, live: SegmentStream, behind: Sequence[Item] = (), queued: int = 0) -> None:
+        """``behind``: taken, and lies behind the end; ``queued``: frames not taken that are given up with it."""
         if self._preroll is not None and not self._preroll_waits(self._preroll):
             self._preroll = None
         unused = live.close(self._reason, last=self._preroll is None)
+        if lost := live.waiting_frames + queued:
+            self._context.media_lost(lost, "the disk refuses 存储拒绝写入", self.session_id)
         unused += [item for item in (*behind, *self._interleaver.drain()) if not isinstance(item, Gap)]
         self._log.end(unused)
         self._live_base_us = live.first_base_us
@@ -203,14 +207,7 @@ class Session:
         """The disk did not take it in time after the session's end. Slow is not broken, so nobody else may have said so."""
         waiting = [*self._preroll_order.drain(), *self._log.forget_preroll()]
         lost = preroll.waiting_frames + sum(isinstance(item, EncodedFrame) for item in waiting)
-        self._context.storage_failed(
-            self._context.faults.storage or "storage-fault",
-            {
-                "error": "pre-roll given up: the disk is too slow 预录未写完：存储太慢",
-                "session_id": self.session_id,
-                "frames_not_durable": lost,
-            },
-        )
+        self._context.media_lost(lost, "pre-roll given up: the disk is too slow 预录未写完：存储太慢", self.session_id)
         preroll.close("preroll-complete", last=True)
         self._preroll = None
 

@@ -1,7 +1,8 @@
 """The visible mark in each frame: device number, certificate numbers (执法证号), time +08:00 to a tenth of a second.
 
-Pillow draws each glyph once; a frame costs one copy of a ready strip into the luma plane at the bottom left, and only the
-characters of the time that changed are set anew. The strip is opaque: dark letters on bright ground must stay readable.
+Each glyph is made once (``glyphs``); a frame costs one copy of a ready strip into the luma plane at the bottom left, and
+only the characters of the time that changed are set anew. The strip is opaque: what is behind it must not make it
+unreadable.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from firmware_bridge.ports import Clock, Plane
+from recorder.capture import glyphs
 
 _SHANGHAI: Final = dt.timezone(dt.timedelta(hours=8))
 _GROUND: Final = 24
@@ -28,36 +29,19 @@ class GlyphAtlas:
 
     def __init__(self, height: int) -> None:
         self.height = height
-        self._font = ImageFont.load_default(max(6.0, height * 0.75))
-        self.width = max(1, round(max(self._font.getlength(char) for char in "0123456789-:.+ABCDEFGHXZ")))
+        self.width = max(1, round(glyphs.CELL_WIDTH * height / glyphs.CELL_HEIGHT))
         self._cells: dict[str, Plane] = {}
 
     def cell(self, char: str) -> Plane:
-        """``height`` x ``width`` luma. A character the font lacks is drawn as ``?``: never left out."""
+        """``height`` x ``width`` luma. A character there is no glyph for is drawn as ``?``: never left out."""
         cell = self._cells.get(char)
         if cell is None:
-            cell = self._draw(char)
-            self._cells[char] = cell
+            ink = glyphs.coverage(char if glyphs.has(char) else _UNKNOWN, self.height, self.width)
+            cell = self._cells[char] = np.round(_GROUND + (_INK - _GROUND) * ink).astype(np.uint8)
         return cell
 
     def text(self, text: str) -> Plane:
         return np.concatenate([self.cell(char) for char in text] or [np.empty((self.height, 0), np.uint8)], axis=1)
-
-    def _draw(self, char: str) -> Plane:
-        if not self._has(char):
-            char = _UNKNOWN
-        image = Image.new("L", (self.width, self.height), _GROUND)
-        left = (self.width - self._font.getlength(char)) / 2
-        ImageDraw.Draw(image).text((left, self.height / 2), char, fill=_INK, font=self._font, anchor="lm")
-        return np.array(image, dtype=np.uint8)
-
-    def _has(self, char: str) -> bool:
-        if char == " " or not isinstance(self._font, ImageFont.FreeTypeFont):
-            return char.isascii()
-        return self._font.getmask(char).getbbox() is not None and (char.isascii() or not self._is_missing(char))
-
-    def _is_missing(self, char: str) -> bool:
-        return bytes(self._font.getmask(char)) == bytes(self._font.getmask("\U0010fffe"))
 
 
 def rows(words: Sequence[str], columns: int) -> list[str]:

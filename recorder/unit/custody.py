@@ -162,7 +162,7 @@ class Custody:
         return True
 
     def reserve_is_short(self) -> bool:
-        return self.free_bytes < self._config.storage.reserve_mb * 1_000_000
+        return self.free_bytes < self._config.storage.reserve_mb << 20  # as the worker counts it
 
     def _scan_receipts(self) -> None:
         if self._check is None:
@@ -239,8 +239,8 @@ class Custody:
 
     def _release(self, wall_us: int) -> None:
         storage = self._config.storage
-        if self.free_bytes >= storage.release_below_free_mb * 1_000_000:
-            return
+        if "data" in self.problems or self.free_bytes >= storage.release_below_free_mb * 1_000_000:
+            return  # a disk that does not tell its free space has given no reason to delete
         oldest = self._index.receipted(RELEASES_PER_TURN)
         held = [segment for segment in oldest if segment.segment_id not in self._pending_release]
         for segment in releasable(

@@ -41,6 +41,9 @@ class FaultBook:
             evidence=evidence or {},
         )
 
+    def is_open(self, code: str, component: str) -> bool:
+        return (code, component) in self._open
+
     def end_all(self, component: str, now_us: int) -> list[Fault]:
         """Every open fault of a component ends, e.g. because its worker was replaced."""
         ended = [self.report(code, part, False, now_us) for code, part in list(self._open) if part == component]

@@ -269,6 +269,9 @@ class UnitProcess:
         now = self.now_us()
         if isinstance(message, messages.Progress):
             camera.last = message
+            if self._waits_for_room(camera_id):
+                # It is well and writes as soon as it can. Its frames are judged, its entries are not.
+                message = message.model_copy(update={"recording": False})
             if camera.supervisor.progress(message, now):
                 camera.ready = True
                 for fault in self.p.faults.end_all(camera_id, now):
@@ -283,6 +286,10 @@ class UnitProcess:
             log.error("worker.order", extra={"fields": {"camera_id": camera_id, "detail": str(error)}})
             camera.supervisor.condemn("worker-crash", str(error))
             self.p.launcher.kill(camera_id)
+
+    def _waits_for_room(self, camera_id: str) -> bool:
+        """A full card, and the gap it makes is recorded already: killing the worker again would only cost records."""
+        return self.p.faults.is_open("storage-full", camera_id) and camera_id in self.p.machine.gaps
 
     def _report(
         self,
@@ -338,6 +345,8 @@ class UnitProcess:
         self.sign_heads(camera_id)
         camera.ready = False
         cause, detail = camera.supervisor.cause, camera.supervisor.detail
+        if cause == "storage-fault" and self.p.faults.is_open("storage-full", camera_id):
+            cause = "storage-full"
         log.error("worker.lost", extra={"fields": {"camera_id": camera_id, "cause": cause, "detail": detail}})
         if not self._shutting_down or self.p.machine.session_id is not None:
             self._fault(cause, camera_id, True, {"detail": detail})

@@ -14,6 +14,8 @@ from recorder.channel.messages import Hello, Message, decode_from_worker, encode
 from recorder.unit.events import UnitEvent, WorkerConnected, WorkerDisconnected, WorkerMessage
 
 MAX_LINE = 1 << 20
+HELLO_S = 3.0
+"""Connections are served one after the other: one that says nothing must not keep the worker out for ever."""
 
 
 class WorkerLink:
@@ -71,7 +73,7 @@ class WorkerLink:
                 connection, _ = self._server.accept()
             except OSError:
                 return
-            connection.settimeout(None)
+            connection.settimeout(HELLO_S)
             detail = self._talk(connection)
             with self._lock:
                 if self._connection is connection:
@@ -102,6 +104,7 @@ class WorkerLink:
                     if not isinstance(message, Hello):
                         return "no hello"
                     greeted = True
+                    connection.settimeout(None)
                     with self._lock:
                         self._connection = connection
                     self._events.put(WorkerConnected(self._camera_id, message.pid))

@@ -291,7 +291,8 @@ def test_a_dead_capsule_is_a_fault() -> None:
     """Zeros for ten seconds: the device works and hears nothing, which no reading error will ever tell."""
     clock = ManualClock(1_000_000)
     noise = [
-        AudioBlock(np.full(BLOCK, 3, np.int16), block.read_at_us + 11_000_000, False) for block in steady(200, 1_000_000)
+        AudioBlock(np.full(BLOCK, 3, np.int16), block.read_at_us + 11_000_000, False)
+        for block in steady(200, 1_000_000)
     ]
     _, faults, _ = listen([*steady(550, 1_000_000), *noise], clock)
     assert [fault[:2] for fault in faults] == [("microphone-fault", "onset"), ("microphone-fault", "end")]

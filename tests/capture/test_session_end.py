@@ -107,7 +107,9 @@ def test_a_disk_that_stays_broken_at_the_stop_does_not_hang_the_session(tmp_path
     assert rig.ended()
     assert not rig.completed and not rig.closed
     assert [report for report in rig.reports if isinstance(report, EntryWritten)] == durable
-    assert {fault.phase for fault in rig.faults} == {"onset"}
+    assert {fault.phase for fault in rig.faults if fault.code == "storage-fault"} == {"onset"}
+    lost = next(fault for fault in rig.faults if fault.code == "media-lost")
+    assert lost.evidence["frames_not_durable"] >= 60
     data = rig.path(rig.opened[0]).read_bytes()
     assert len(data) == sum(entry.length for entry in durable)  # never touched again
 
@@ -270,6 +272,6 @@ def test_a_preroll_that_is_given_up_says_so(tmp_path: Path) -> None:
     assert rig.clock.now_us - pressed_us < 5_000_000  # then the unit kills
     assert session.completed and rig.closed[-1].last_of_session
     fault = rig.faults[0]
-    assert (fault.code, fault.phase) == ("storage-fault", "onset")
+    assert (fault.code, fault.phase) == ("media-lost", "onset")
     written = sum(closed.frames for closed in rig.closed)
     assert 0 < fault.evidence["frames_not_durable"] <= 300 - written

@@ -82,7 +82,9 @@ def test_a_dead_disk_ends_the_session_after_its_stop(tmp_path: Path) -> None:
     rig.start(frames[0].timestamp_us + 1)
     rig.push(frames[1:])
     rig.finish(frames[-1].timestamp_us + 1, after_us=4_000_000)
-    assert [fault.phase for fault in rig.faults] == ["onset"]
+    assert [fault.phase for fault in rig.faults if fault.code == "storage-fault"] == ["onset"]
+    lost = [fault.evidence["frames_not_durable"] for fault in rig.faults if fault.code == "media-lost"]
+    assert lost == [200, 200]
     assert not rig.completed
     assert 3 < files.counts["create"] < 12
 

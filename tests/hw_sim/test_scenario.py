@@ -57,3 +57,36 @@ def test_a_toml_error_names_the_line(tmp_path: Path) -> None:
 def test_expectations_compare_fields_of_the_result(field: str, op: str, value: object, met: bool) -> None:
     expectation = Expectation.model_validate({"field": field, "op": op, "value": value})
     assert evaluate(expectation, RESULT)[0] is met
+
+
+@pytest.mark.parametrize("field", ["len:segments", "len:passed", "len:verify.nothing", "segments.deeper"])
+def test_a_field_that_has_no_length_is_unmet_and_hides_no_other(field: str) -> None:
+    expectation = Expectation.model_validate({"field": field, "op": "==", "value": 5})
+    assert not evaluate(expectation, RESULT)[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('key = "lux"', 'key = "luks"', "luks"),
+        ("lux = 220.0", "lux = -1", "lux"),
+        ('camera = "clip.mp4"', 'camera = "no.mp4"', "no.mp4"),
+    ],
+    ids=["key", "value", "media"],
+)
+def test_what_the_world_does_not_have_is_refused_before_anything_starts(
+    old: str, new: str, named: str, tmp_path: Path
+) -> None:
+    text = (SCENARIOS / "first_shift.toml").read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "bad.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ScenarioError, match=named):
+        load_scenario(str(path))
+
+
+def test_a_file_that_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ScenarioError, match=r"bad\.toml: 无法读取 cannot be read"):
+        load_scenario(str(path))

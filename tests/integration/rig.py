@@ -135,7 +135,8 @@ class Rig:
     # --- the officer ---
 
     def start(self) -> None:
-        """The unit process up and its cameras delivering."""
+        """The unit process up and its cameras delivering. What an earlier process said of itself is forgotten first."""
+        (self.layout.run / "status.json").unlink(missing_ok=True)
         self.unit.start_unit()
         self.wait(lambda: self.ready(), "every camera ready")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_a_record_altered_long_ago_is_found_in_the_background_and_signed(agency:
         assert path.name in fault["evidence"]["zh"]
 
 
-def safely(rig: Rig, typ: str) -> list[tuple[str, dict[str, object]]]:
+def safely(rig: Rig, typ: str) -> list[tuple[str, dict[str, Any]]]:
     """Records of the newest files only: the first is the one that was altered."""
     found = []
     for line in lines(rig.layout.unit / "journal"):

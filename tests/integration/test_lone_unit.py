@@ -86,7 +86,7 @@ def test_nothing_but_a_camera_and_nobody_to_trust(paper: Paper, tmp_path: Path) 
         assert verdict["anchor"] == "unanchored"
         assert "valid" not in verdict["sentence_en"].lower()
         assert not verdict["sentence_zh"].startswith("有效")
-        assert verdict["integrity"] in ("intact", "unsigned")
+        assert verdict["integrity"] == "unsigned"
         assert rig.of("boot")[0]["x5c"] == []
         done = recorder("verify", str(rig.layout.unit), "--trust", str(rig.layout.trust))
         assert done.returncode == 1
@@ -107,6 +107,26 @@ def test_a_certificate_that_cannot_be_used_is_a_fault_and_no_reason_to_stop(
         (fault,) = [fault for fault in rig.of("fault") if fault["code"] == "certificate-unusable"]
         assert "device-cert.pem" in fault["evidence"]["zh"]
         assert rig.of("boot")[0]["x5c"] == []
+
+
+@pytest.mark.parametrize("ended", ["killed", "in order"])
+def test_asking_a_unit_that_is_gone_says_so(ended: str, paper: Paper, tmp_path: Path) -> None:
+    """Its last status is still there and says that it records: whoever reads that must not believe it."""
+    with Rig(tmp_path / "run", paper[0]) as rig:
+        rig.start()
+        rig.record()
+        alive = recorder("status", "--config", str(rig.config))
+        assert alive.returncode == 0 and '"recording"' in alive.stdout
+        assert recorder("status", "--json", "--config", str(rig.config)).returncode == 0
+        if ended == "killed":
+            rig.unit.kill("unit")
+        else:
+            rig.stop()
+        for arguments in ((), ("--json",)):
+            gone = recorder("status", *arguments, "--config", str(rig.config))
+            assert gone.returncode == 1
+            assert "not running" in gone.stderr
+            assert gone.stdout == ""
 
 
 def test_a_unit_without_a_world_refuses_with_a_reason(paper: Paper, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_debian_age_opens_what_was_sealed_and_the_unit_cannot(paper: Paper, tmp_
     with Rig(tmp_path / "run", paper[0]) as rig:
         closes = recorded(rig)
         identity = paper[1].identity_file
-        secret = [line for line in identity.read_text().splitlines() if line.startswith("AGE-SECRET-KEY")][0]
+        secret = next(line for line in identity.read_text().splitlines() if line.startswith("AGE-SECRET-KEY"))
         assert parse_identities(secret)
         for path in [path for path in rig.layout.unit.rglob("*") if path.is_file()]:
             assert secret.encode() not in path.read_bytes()
@@ -88,12 +88,8 @@ def test_debian_age_opens_what_was_sealed_and_the_unit_cannot(paper: Paper, tmp_
             sealed = rig.layout.unit / "segments" / close["session_id"] / f"{close['segment_id']}.mp4.age"
             assert b"ftyp" not in sealed.read_bytes()[:4096]
             plain = tmp_path / f"{close['segment_id']}.mp4"
-            done = subprocess.run(
-                [age, "-d", "-i", str(identity), "-o", str(plain), str(sealed)],
-                capture_output=True,
-                timeout=60,
-                check=False,
-            )
+            command = [age, "-d", "-i", str(identity), "-o", str(plain), str(sealed)]
+            done = subprocess.run(command, capture_output=True, timeout=60, check=False)
             assert done.returncode == 0, done.stderr
             assert plain.stat().st_size == close["plaintext_size"]
             looks_right(plain, close)

@@ -29,10 +29,12 @@ from tools.bench.clocks import START_US, SetClock, ShiftedClock
 from tools.bench.counted import TONE_S, CountedFrames, DriftingMicrophone, number_of, tone_centres
 from tools.bench.cut_proxy import CutProxy
 from tools.bench.jobs.journal import write_shifts
+from tools.bench.model import MeasurementError
 from tools.bench.packet_file import AUDIO_US, RawPacket, read, write
 from tools.bench.pki import UNIT_ID, enrol
 from tools.bench.processes import descendants, memory, role
 from tools.bench.rows import button, kills, preroll, worker
+from tools.bench.rows import memory as rows_memory
 from tools.bench.simulation import JournalRecord, Outcome
 from tools.bench.unit_run import configuration
 from tools.bench.world_observer import Change, WorldObserver
@@ -159,14 +161,34 @@ def test_memory_of_this_process() -> None:
 
 def test_descendants_and_roles(tmp_path: Path) -> None:
     # The command line is what tells a recorder's process; the child only has to look like one until its input ends.
-    fake = tmp_path / "recorder"
-    fake.write_text(f"#!{sys.executable}\nimport sys\nsys.stdin.read()\n")
-    fake.chmod(0o755)
-    with subprocess.Popen([sys.executable, str(fake), "uplink"], stdin=subprocess.PIPE) as child:
-        assert child.pid in descendants(os.getpid())
-        assert role(child.pid) == "uplink"
+    (tmp_path / "recorder").write_text("import sys\nsys.stdin.read()\n")
+    package = tmp_path / "recorder_package" / "recorder" / "uplink"
+    package.mkdir(parents=True)
+    for folder in (package.parent, package):
+        (folder / "__init__.py").touch()
+    (package / "process.py").write_text("import sys\nsys.stdin.read()\n")
+    looks = {
+        (str(tmp_path / "recorder"), "run"): "run",
+        (str(tmp_path / "recorder"), "capture-worker"): "capture-worker",
+        (str(tmp_path / "recorder"), "uplink"): None,  # on its way to the lean one
+        (str(tmp_path / "recorder"), "verify"): None,
+        ("-m", "recorder.uplink.process"): "uplink",
+    }
+    for arguments, expected in looks.items():
+        with subprocess.Popen(
+            [sys.executable, *arguments], stdin=subprocess.PIPE, cwd=tmp_path / "recorder_package"
+        ) as child:
+            assert child.pid in descendants(os.getpid())
+            assert role(child.pid) == expected, arguments
+        assert role(child.pid) is None  # gone
     assert role(os.getpid()) is None
-    assert role(child.pid) is None  # gone
+
+
+def test_few_samples_are_no_measurement() -> None:
+    sample = memory("self")
+    assert rows_memory.line("", "", [sample] * rows_memory.LEAST_SAMPLES, 1e6, None).verdict == "hold"
+    with pytest.raises(MeasurementError, match="samples"):
+        rows_memory.line("", "", [sample] * (rows_memory.LEAST_SAMPLES - 1), 1e6, None)
 
 
 # --- the line that breaks --------------------------------------------------------------------------------------------
@@ -226,6 +248,12 @@ def test_presses_take_the_last_edge_and_the_earliest_media() -> None:
     (press,) = button.presses(run)
     assert press.first_frame_s == pytest.approx(-3.1)
     assert press.signed_s == pytest.approx(0.5)  # entry 0 holds no media
+
+
+def test_a_cut_without_a_number_is_no_small_loss() -> None:
+    assert kills.losses({"media_lost_per_kill_s": [0.2, 0.4]}, 2) == [0.2, 0.4]
+    with pytest.raises(MeasurementError, match="1 / 2"):
+        kills.losses({"media_lost_per_kill_s": [0.2]}, 2)
 
 
 def test_restarts_and_stalls() -> None:

@@ -123,6 +123,19 @@ def test_a_file_that_cannot_be_removed_keeps_its_tombstone_and_goes_later(
     assert not path.exists()
 
 
+def test_nothing_is_released_for_space_nobody_could_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kit, path = shift_with_one_segment(tmp_path / "unit", keep_window_h=0.0, release_below_free_mb=EVERYTHING_MB)
+    monkeypatch.setattr(kit.files, "free_bytes", refuse)
+    folder = kit.data_dir / "receipts"
+    folder.mkdir()
+    (folder / f"{JTI}.jws").write_text(receipt(kit) + "\n")
+    kit.custody.receipts_arrived()
+    for _ in range(4):
+        kit.turn(2_100_000)
+    assert "receipt" in kit.types() and "release" not in kit.types()
+    assert path.exists()
+
+
 def test_a_start_with_a_file_that_cannot_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kit, path = shift_with_one_segment(tmp_path / "unit")
     session_id = path.parent.name

@@ -230,3 +230,71 @@ def test_a_segment_is_recovered_once_the_disk_takes_its_last_heads(kit: UnitKit)
     kit.turn()
     (recovery,) = [payload for typ, payload in kit.records() if typ == "recovery"]
     assert (recovery["camera_id"], recovery["signed_entries"], recovery["torn_bytes"]) == ("cam0", 1, 100)
+
+
+def full_card(kit: UnitKit, phase: str = "onset") -> None:
+    kit.say(
+        messages.FaultReport(
+            camera_id="cam0",
+            at_us=kit.clock.now_us,
+            n=kit.next_n(),
+            code="storage-full",
+            phase="onset" if phase == "onset" else "end",
+            component="cam0",
+            evidence={},
+        )
+    )
+
+
+def frames_without_entries(kit: UnitKit, seconds: float, first: int) -> None:
+    for number in range(round(seconds * 10)):
+        kit.progress(frames=first + number, recording=True)
+        kit.turn(100_000)
+
+
+def test_a_worker_that_waits_for_room_is_killed_once_for_the_gap_and_not_again(kit: UnitKit) -> None:
+    """Each kill costs records: a loop of them would fill the room that is kept for the journal, within a day."""
+    session_id = record(kit)
+    folder = kit.data_dir / "segments" / session_id
+    folder.mkdir(parents=True)
+    (folder / f"{SEGMENT.format(1)}.mp4").write_bytes(bytes(65536))
+    full_card(kit)
+    frames_without_entries(kit, 4.0, 10)
+    assert kit.launcher.killed == ["cam0"], "the officer is told by the gap, not by a lamp alone"
+    kit.events.put(WorkerExited("cam0", 1, -9))
+    kit.events.put(WorkerDisconnected("cam0", "closed"))
+    kit.turn(500_000)
+    (gap,) = [payload for typ, payload in kit.records() if typ == "interruption"]
+    assert gap["cause"] == "storage-full", "not what the kill was for, but what the worker said of it"
+    kit._n = 0
+    kit.turn(200_000)
+    kit.worker_up()
+    full_card(kit)
+    kit.turn()
+    before = len(kit.types())
+    frames_without_entries(kit, 60.0, 10)
+    assert kit.launcher.killed == ["cam0"]
+    assert len(kit.types()) - before < 5
+    full_card(kit, "end")
+    kit.say(kit.opened(2, session_id))
+    kit.turn()
+    assert "resumption" in kit.types()
+
+
+def test_with_room_again_a_worker_that_writes_nothing_is_judged_as_ever(kit: UnitKit) -> None:
+    session_id = record(kit)
+    full_card(kit)
+    frames_without_entries(kit, 1.0, 10)
+    full_card(kit, "end")
+    assert session_id
+    frames_without_entries(kit, 4.0, 100)
+    assert kit.launcher.killed == ["cam0"]
+
+
+def test_the_alarm_for_a_full_card_comes_no_later_than_the_worker_stops(kit: UnitKit) -> None:
+    """The worker counts the reserve in MiB; in MB the unit would still see room where it writes no more."""
+    reserve = kit.config.storage.reserve_mb << 20
+    kit.custody.free_bytes = reserve - 1
+    assert kit.custody.reserve_is_short()
+    kit.custody.free_bytes = reserve
+    assert not kit.custody.reserve_is_short()

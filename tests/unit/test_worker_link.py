@@ -160,6 +160,32 @@ def test_dropping_ends_the_workers_socket(unit: Unit, worker: FakeWorker) -> Non
     assert isinstance(unit.next(), WorkerDisconnected)
 
 
+def test_a_connection_that_says_nothing_does_not_keep_the_worker_out(
+    unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recorder.unit.worker_link.HELLO_S", 0.1)
+    stranger = FakeWorker(unit.path)
+    worker = FakeWorker(unit.path)
+    worker.say(HELLO)
+    events = [unit.next(), unit.next()]
+    assert isinstance(events[0], WorkerDisconnected)
+    assert events[1] == WorkerConnected("cam0", 4711)
+    stranger.close()
+    worker.close()
+
+
+def test_a_worker_that_has_said_hello_may_be_silent(unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recorder.unit.worker_link.HELLO_S", 0.1)
+    worker = FakeWorker(unit.path)
+    worker.say(HELLO)
+    assert unit.next() == WorkerConnected("cam0", 4711)
+    with pytest.raises(queue.Empty):
+        unit.events.get(timeout=0.4)
+    worker.say(PROGRESS)
+    assert unit.next() == WorkerMessage("cam0", PROGRESS)
+    worker.close()
+
+
 def test_a_stale_socket_file_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "capture-cam0.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as old:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
+LEAN_UPLINK = "recorder.uplink.process"
+"""What ``recorder uplink`` replaces itself with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,19 @@ def descendants(root: int) -> list[int]:
 
 
 def role(pid: int) -> str | None:
-    """``run``, ``capture-worker`` or ``uplink`` when the process is a ``recorder`` command, else None."""
+    """``run``, ``capture-worker`` or ``uplink`` when the process is one of a recorder's three, else None."""
     try:
         words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
     except OSError:
         return None
     names = [word.decode("utf-8", "replace") for word in words]
     for number, name in enumerate(names[:-1]):
+        if name == "-m" and names[number + 1] == LEAN_UPLINK:
+            return "uplink"
         if Path(name).name == "recorder" and (number == 0 or names[number - 1] == "-m" or number == 1):
             command = names[number + 1]
-            return command if command in ("run", "capture-worker", "uplink") else None
+            # `recorder uplink` only reads the configuration and becomes the lean process: that one is the uplink.
+            return command if command in ("run", "capture-worker") else None
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from recorder.evidence.verify import formatting
 from recorder.evidence.verify.findings import Findings
@@ -206,7 +206,7 @@ def _find_holes(ledger: Ledger, findings: Findings) -> None:
     media: dict[tuple[str, str], list[Media]] = defaultdict(list)
     for segment in ledger.segments.values():
         if segment.role in ("live", "postroll") and segment.state not in ("empty",):
-            media[segment.session_id, segment.camera_id].append(_media(segment))
+            media[segment.session_id, segment.camera_id].append(_owed(_media(segment), ledger))
     gaps: dict[tuple[str, str], list[tuple[Point, Point | None]]] = defaultdict(list)
     for gap in ledger.gaps.values():
         gaps[gap.session_id, gap.camera_id].append((_point(gap.start), _point(gap.end) if gap.end else None))
@@ -222,6 +222,16 @@ def _find_holes(ledger: Ledger, findings: Findings) -> None:
                 after=hole.after,
                 length=formatting.length(lack * 1e6),
             )
+
+
+def _owed(media: Media, ledger: Ledger) -> Media:
+    """Live media begins a moment before the press (at a keyframe), but is owed only from the session's start on: a worker
+    killed within that moment ends before it, and its interruption begins at the press."""
+    session = ledger.sessions.get(ledger.segments[media.segment_id].session_id)
+    if session is None:
+        return media
+    owed = _point(session.start)
+    return replace(media, end=owed) if media.start <= owed and media.end < owed else media
 
 
 def _wall_between(ledger: Ledger, start: Point, end: Point) -> float:

@@ -39,6 +39,10 @@ _UNPARSABLE = (
 _PEM_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----\s*", re.DOTALL)
 
 
+DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+"""id-kp-documentSigning, RFC 9336."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trust:
     """``revoked``: certificate serial → (issuer's subject, time of revocation in seconds)."""
@@ -196,6 +200,12 @@ def judge_chain(chain: tuple[x509.Certificate, ...], unit_id: str, trust: Trust)
         return ChainVerdict(False, "设备证书本身是 CA 证书", "the device certificate is itself a CA certificate")
     if not _may_sign(chain[0]):
         return ChainVerdict(False, "证书不许用于数字签名", "the certificate does not allow digital signatures")
+    if not _for_documents(chain[0]):
+        return ChainVerdict(
+            False,
+            "证书不是文档签名证书",
+            "its certificate is not for document signing (a TLS certificate signs no journal)",
+        )
     return _climb(chain, trust)
 
 
@@ -245,6 +255,18 @@ def _may_certify(certificate: x509.Certificate) -> bool:
 def _may_sign(certificate: x509.Certificate) -> bool:
     usage = _key_usage(certificate)
     return usage is None or usage.digital_signature
+
+
+def _for_documents(certificate: x509.Certificate) -> bool:
+    """A certificate that names its purposes must name document signing (RFC 9336): the uplink faces the network and holds
+    the unit's TLS key, which must never pass for the key that signs."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    except ValueError:
+        return False
+    return DOCUMENT_SIGNING in usage
 
 
 def validity(certificate: x509.Certificate) -> tuple[float, float]:

@@ -61,15 +61,22 @@ class TestAgency:
         self.certificate = builder.sign(self.key, hashes.SHA256())
 
     def issue(
-        self, common_name: str, not_before: float = NOW - DAY, not_after: float = NOW + 365 * DAY, serial: int = 7
+        self,
+        common_name: str,
+        not_before: float = NOW - DAY,
+        not_after: float = NOW + 365 * DAY,
+        serial: int = 7,
+        purposes: tuple[x509.ObjectIdentifier, ...] = (),
     ) -> FileSigner:
-        """A device key with its certificate."""
+        """A device key with its certificate; ``purposes`` become its extended key usage."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = x509.CertificateBuilder().subject_name(_name(common_name)).issuer_name(self.certificate.subject)
         builder = builder.public_key(key.public_key()).serial_number(serial)
         builder = builder.not_valid_before(_at(not_before)).not_valid_after(_at(not_after))
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_key_usage(ca=False), critical=True)
+        if purposes:
+            builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
         return FileSigner(key, (builder.sign(self.key, hashes.SHA256()),))
 
     def trust(self, folder: Path, *, ca: bool = True, store: bool = True) -> Path:

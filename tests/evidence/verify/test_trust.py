@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from recorder.evidence.verify import CannotRead, load_trust
-from recorder.evidence.verify.trust import judge_chain, parse_x5c
+from recorder.evidence.verify.trust import DOCUMENT_SIGNING, judge_chain, parse_x5c
 from tests.evidence.verify.agency import NOW, TestAgency
 
 AGENCY = TestAgency()
@@ -78,6 +79,17 @@ def test_a_device_certificate_cannot_issue_others(tmp_path: Path) -> None:
     rogue = TestAgency(name="zfy-000001", key=SIGNER._key)
     forged = rogue.issue("zfy-000002")
     assert not judge_chain(parse_x5c([*forged.x5c, *SIGNER.x5c]), "zfy-000002", trust).trusted
+
+
+def test_a_tls_certificate_signs_no_journal(tmp_path: Path) -> None:
+    """The uplink faces the network and holds such a key."""
+    trust = load_trust(AGENCY.trust(tmp_path))
+    tls = AGENCY.issue("zfy-000001", purposes=(ExtendedKeyUsageOID.CLIENT_AUTH,))
+    signing = AGENCY.issue("zfy-000001", purposes=(DOCUMENT_SIGNING,))
+    refused = judge_chain(parse_x5c(list(tls.x5c)), "zfy-000001", trust)
+    assert not refused.trusted
+    assert "document signing" in refused.en
+    assert judge_chain(parse_x5c(list(signing.x5c)), "zfy-000001", trust).trusted
 
 
 @pytest.mark.parametrize("x5c", [None, "text", [1], ["!"], ["AAAA"], ["A" * 20_000], list(SIGNER.x5c) * 6])

@@ -265,13 +265,17 @@ class UnitDouble:
     def start_patch(self, location: str, offset: int, total: int, first: bytes) -> http.client.HTTPSConnection:
         """Headers and the first bytes of a PATCH that is never finished by itself."""
         link = self.connect()
-        link.connect()
-        link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 128 * 1024)  # as the uplink does
-        link.putrequest("PATCH", location)
-        for name, value in {**patch_headers(offset), "Content-Length": str(total)}.items():
-            link.putheader(name, value)
-        link.endheaders()
-        link.send(first)
+        try:
+            link.connect()
+            link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 128 * 1024)  # as the uplink does
+            link.putrequest("PATCH", location)
+            for name, value in {**patch_headers(offset), "Content-Length": str(total)}.items():
+                link.putheader(name, value)
+            link.endheaders()
+            link.send(first)
+        except BaseException:
+            link.close()
+            raise
         return link
 
 

@@ -36,6 +36,8 @@ def theirs(shop: Workshop, source: Path, *, both: bool) -> Usage:
         command += ["-segment_time", str(BASE_S), "-reset_timestamps", "1", "-segment_format", "mp4"]
         total = run([*command, "-segment_format_options", FRAGMENTS, str(out / "%03d.mp4")], shop.clock)
         plain = sorted(out.glob("*.mp4"))
+        if not plain or sum(path.stat().st_size for path in plain) < 0.9 * source.stat().st_size:
+            raise MeasurementError(f"ffmpeg: {len(plain)} 段，数据不全 segments, data are missing")
         total += sequence(
             [[program("age"), *keys, "-o", f"{path}.age", str(path)] for path in plain],
             shop.clock,

@@ -21,6 +21,7 @@ from tools.bench.workshop import Row, Workshop
 
 STREAM = Shape(60, 1920, 1080, 6000)
 WARM_S = 6.0
+LEAST_SAMPLES = 15
 
 
 class Sampler:
@@ -86,9 +87,10 @@ def alone(shop: Workshop) -> Sampler:
 def line(
     zh: str, en: str, samples: list[Memory], hold: float | None, aim: float | None, note_zh: str = "", note_en: str = ""
 ) -> Line:
-    """Judged: the largest resident set seen."""
-    if not samples:
-        raise MeasurementError(f"memory: {en}: 没有采样 no samples")
+    """Judged: the largest resident set seen. Few samples are no measurement: an uplink that had changed its name was once
+    caught a single time, before it had loaded anything, and looked four times smaller than it was."""
+    if len(samples) < LEAST_SAMPLES:
+        raise MeasurementError(f"memory: {en}: 采样太少 only {len(samples)} samples, {LEAST_SAMPLES} needed")
     rss = Spread.of([sample.rss / 1e6 for sample in samples])
     pss = Spread.of([sample.pss / 1e6 for sample in samples])
     own = Spread.of([sample.anonymous / 1e6 for sample in samples])
