@@ -115,7 +115,7 @@ def test_two_cameras_are_two_accounts(agency: Agency, tmp_path: Path) -> None:
         (session,) = (
             stop["at_us"] - start["at_us"] for start, stop in [(*rig.of("session-start"), *rig.of("session-stop"))]
         )
-        # Each camera's live media begins at the newest keyframe before the press: up to one GOP (1 s) more than the session.
+        # Live media begins at the newest keyframe before the press: up to one GOP (1 s) more than the session, each.
         # A gap that began before the press (a worker killed at once) may take some of that away again.
         owed = 2 * session / 1e6 - verdict["gap_s"]
         assert owed - 1.1 <= verdict["recorded_s"] <= owed + 2 * 1.1, "both are counted"
