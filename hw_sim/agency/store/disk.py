@@ -43,6 +43,17 @@ def write_new(path: Path, data: bytes, mode: int = 0o444) -> None:
     sync_dir(path.parent)
 
 
+def sweep_unfinished(directory: Path) -> None:
+    """Remove the temporaries of ``write_new`` calls that a kill ended; whatever was linked stays."""
+    if not directory.is_dir():
+        return
+    left = [path for path in directory.iterdir() if path.name.startswith(".") and path.name.endswith(".new")]
+    for path in left:
+        path.unlink()
+    if left:
+        sync_dir(directory)
+
+
 def make_dirs(path: Path) -> None:
     """With parents, each new name durable."""
     if path.is_dir():

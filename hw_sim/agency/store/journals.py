@@ -297,6 +297,7 @@ class JournalDesk:
 
     def _open(self, journal: Journal) -> None:
         journal.opened = False
+        journal.vault.sweep()
         try:
             head = journal.log.open()
         except ValueError as error:

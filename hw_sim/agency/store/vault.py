@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hw_sim.agency.store.disk import append_line, make_dirs, write_new
+from hw_sim.agency.store.disk import append_line, make_dirs, sweep_unfinished, write_new
 from hw_sim.agency.store.register import Named
 from recorder.evidence.encoding import sha256_b64u, unb64u
 from recorder.evidence.files import sync_dir
@@ -36,6 +36,12 @@ class Vault:
         self.journal_id = journal_id
         self._root = root
         self.path = root / unit_id / journal_id
+
+    def sweep(self) -> None:
+        """Remove what a kill in the middle of a write left behind. A receipt that was being filed has a name of its own,
+        so nobody would ever write that name again and clear it away."""
+        for name in ("keys", "forks", "receipts"):
+            sweep_unfinished(self.path / name)
 
     def place(self, whole: Path, named: Named) -> str:
         """Give verified bytes their final name; the staged name stays until they are registered. The path from the root.

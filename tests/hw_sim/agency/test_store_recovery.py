@@ -147,3 +147,17 @@ def test_one_damaged_journal_does_not_stop_the_store(
     other = UnitDouble.enrolled(authority, "zfy-other", tmp_path / "other", store.port)
     other.write_boot()
     assert other.post(0).status == 200
+
+
+def test_what_a_kill_left_of_a_receipt_being_filed_is_swept(store: StoreProcess, unit: UnitDouble) -> None:
+    """Both moments: before the link (nothing but the temporary) and after it (temporary and receipt are one file)."""
+    unit.write_boot()
+    assert unit.post(0).status == 200
+    receipts = vault(store, unit) / "receipts"
+    (filed,) = receipts.iterdir()
+    store.kill()
+    os.link(filed, receipts / f".{filed.name}.new")
+    (receipts / ".11111111-1111-4111-8111-111111111111.jws.new").write_text("eyJ")
+    store.start()
+    assert [path.name for path in receipts.iterdir()] == [filed.name]
+    assert unit.post(0).status == 200
