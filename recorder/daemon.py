@@ -36,6 +36,7 @@ from recorder.unit.catch_up import CatchUp
 from recorder.unit.control_socket import ControlSocket
 from recorder.unit.custody import Custody
 from recorder.unit.devices import guard, listen
+from recorder.unit.duties import DUTIES
 from recorder.unit.events import Shutdown, UnitEvent
 from recorder.unit.fault_book import FaultBook
 from recorder.unit.heads import HeadBook
@@ -45,7 +46,8 @@ from recorder.unit.launcher import ChildProcessLauncher
 from recorder.unit.ledger import Ledger
 from recorder.unit.notify import Notifier
 from recorder.unit.officers import Officers
-from recorder.unit.process import CameraParts, Parts, UnitProcess
+from recorder.unit.parts import CameraParts, Parts
+from recorder.unit.process import UnitProcess
 from recorder.unit.sensors import Sensors
 from recorder.unit.status_writer import StatusWriter
 from recorder.unit.termination import Termination
@@ -156,15 +158,16 @@ def _run(
         faults=FaultBook(new_id),
         guarded=guarded,
     )
-    unit = UnitProcess(parts)
+    unit = UnitProcess(parts, DUTIES)
     ledger.write(Config(sha256=loaded.sha256, layers=loaded.layer_names, status=loaded.status, errors=loaded.errors))
-    unit.decide(
+    unit.started(
+        recovered.before,
         ev.UnitStarted(
             at_us=board.clock.boottime_us(),
             bootseed=board.clock.boot_id(),
             wall_us=board.clock.wall_us(),
             previous=previous_of(recovered.before),
-        )
+        ),
     )
     for finding in (*findings, *recovered.findings):
         unit.found(finding)
@@ -195,6 +198,7 @@ def _run(
     finally:
         notifier.stopping()
         control.close()
+        unit.close()
         check.close()
         if board.gnss is not None:
             board.gnss.stop()

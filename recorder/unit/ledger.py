@@ -22,7 +22,14 @@ class Ledger:
         self._waiting: deque[Record | None] = deque()
         self._signed: list[tuple[str, dict[str, Any]]] = []
         self._after: list[Callable[[], None]] = []
+        self._observers: list[Callable[[Record], None]] = []
+        self._unseen: deque[Record] = deque()
+        self._showing = False
         self.error: JournalError | None = None
+
+    def subscribe(self, observer: Callable[[Record], None]) -> None:
+        """``observer`` sees every record in the order of the journal, also those it writes itself."""
+        self._observers.append(observer)
 
     @property
     def unwritten(self) -> int:
@@ -32,6 +39,17 @@ class Ledger:
     def write(self, record: Record) -> None:
         """Append at the next commit."""
         self._waiting.append(record)
+        self._unseen.append(record)
+        if self._showing:
+            return  # written by an observer: shown after the record it is about
+        self._showing = True
+        try:
+            while self._unseen:
+                seen = self._unseen.popleft()
+                for observer in self._observers:
+                    observer(seen)
+        finally:
+            self._showing = False
 
     def rotate(self) -> None:
         """Begin a new file at this place of the order."""

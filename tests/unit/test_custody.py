@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,7 +23,7 @@ JTI = "00000000-0000-4000-8000-0000000000aa"
 EVERYTHING_MB = 10**9
 
 
-def shift_with_one_segment(data_dir: Path, **storage: float) -> tuple[UnitKit, Path]:
+def shift_with_one_segment(data_dir: Path, **storage: Any) -> tuple[UnitKit, Path]:
     """A recorded, stopped session of one segment; its file is there."""
     kit = UnitKit(data_dir, **storage)
     check = ReceiptCheck(STORE.public_key(), "zfy-000000", [signer().kid], kit.journal.journal_id)

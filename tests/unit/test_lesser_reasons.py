@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from recorder.channel import messages
 from recorder.evidence.encoding import b64u
 from recorder.evidence.files import OsFiles
 from recorder.unit.catch_up import CatchUp
@@ -159,9 +160,10 @@ def test_a_damaged_list_of_officers_is_set_aside(tmp_path: Path, text: str, capl
 def test_an_officer_signs_in_though_the_run_folder_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kit = UnitKit(tmp_path / "unit")
     monkeypatch.setattr(kit.files, "replace", refuse)
+    kit.worker_up()
     assert ask(kit, cmd="sign-in", name="张三", cert_no="130100-001")["ok"]
     assert "officer-sign-in" in kit.types()
-    assert kit.unit.overlay("cam0").officers == ("130100-001",)
+    assert kit.link.of(messages.Overlay)[-1].officers == ("130100-001",)
 
 
 def test_an_index_that_fails_while_running_is_made_anew_from_the_journal(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -23,13 +23,16 @@ from recorder.session.gestures import GestureRecogniser
 from recorder.session.machine import MachineSettings, SessionMachine
 from recorder.session.supervision import Limits, WorkerSupervisor
 from recorder.unit.custody import Custody
+from recorder.unit.duties import DUTIES
+from recorder.unit.duty import DutyFactory
 from recorder.unit.events import UnitEvent, WorkerConnected, WorkerMessage
 from recorder.unit.fault_book import FaultBook
 from recorder.unit.heads import HeadBook
 from recorder.unit.index import Index
 from recorder.unit.ledger import Ledger
 from recorder.unit.officers import Officers
-from recorder.unit.process import CameraParts, Parts, UnitProcess
+from recorder.unit.parts import CameraParts, Parts
+from recorder.unit.process import UnitProcess
 from recorder.unit.sensors import Sensors
 from recorder.unit.worker_link import WorkerLink
 from tests.evidence.kit import BOOT, ToldClock, counting_ids, signer
@@ -125,7 +128,7 @@ def configuration(data_dir: Path, **storage: object) -> RecorderConfig:
 class UnitKit:
     """``unit`` with its parts within reach."""
 
-    def __init__(self, data_dir: Path, **storage: object) -> None:
+    def __init__(self, data_dir: Path, *, duties: Sequence[DutyFactory] = DUTIES, **storage: Any) -> None:
         self.config = configuration(data_dir, **storage)
         self.data_dir = data_dir
         self.clock = ToldClock(step_us=0)
@@ -171,11 +174,12 @@ class UnitKit:
                 indicators=Indicators(self.config.indicators, board.outputs, None),
                 sensors=Sensors(self.config, board),
                 faults=FaultBook(counting_ids(2)),
-            )
+            ),
+            duties,
         )
         self._n = 0
         now = self.clock.now_us
-        self.unit.decide(ev.UnitStarted(now, self.clock.wall_us(), self.clock.boot_id(), None))
+        self.unit.started(recovered.before, ev.UnitStarted(now, self.clock.wall_us(), self.clock.boot_id(), None))
         self.turn()
 
     def turn(self, advance_us: int = 0) -> None:

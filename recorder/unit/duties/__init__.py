@@ -1,0 +1,10 @@
+"""The duties of the unit process, in the order in which they are asked. One room each; see ``recorder.unit.duty``."""
+
+from __future__ import annotations
+
+from recorder.unit.duties.device_watch import DeviceWatch
+from recorder.unit.duties.officer_desk import OfficerDesk
+from recorder.unit.duties.session_desk import SessionDesk
+from recorder.unit.duty import DutyFactory
+
+DUTIES: tuple[DutyFactory, ...] = (SessionDesk, OfficerDesk, DeviceWatch)

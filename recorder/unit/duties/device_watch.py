@@ -1,0 +1,34 @@
+"""Looks at the devices and the disk five times a second and states which faults are present."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from firmware_bridge.ports import DeviceError
+from recorder.unit.duty import Duty
+
+
+class DeviceWatch(Duty):
+    name = "devices"
+
+    def poll(self, now_us: int, wall_us: int) -> None:
+        unit, parts = self._unit, self._unit.p
+        for record in parts.sensors.poll(now_us, wall_us):
+            unit.write(record)
+        gnss = parts.board.gnss
+        failure = gnss.failure() if gnss is not None else None
+        unit.fault("gnss-lost", "gnss", failure is not None, _evidence(failure))
+        unit.fault("clock-not-set", "clock", not parts.sensors.clock_is_set(wall_us), {})
+        parts.custody.poll(now_us, wall_us)
+        for place in ("data", "receipts", "release"):
+            problem = parts.custody.problems.get(place)
+            unit.fault("storage-fault", place, problem is not None, {"error": problem} if problem else {})
+        for device in parts.guarded:
+            failure = device.failure
+            unit.fault("output-fault", device.name, failure is not None, _evidence(failure))
+        low = parts.custody.reserve_is_short()
+        unit.fault("storage-full", "storage", low, {"free_bytes": parts.custody.free_bytes})
+
+
+def _evidence(failure: DeviceError | None) -> dict[str, Any]:
+    return {} if failure is None else {"error": str(failure), "errno": failure.errno}
