@@ -244,3 +244,30 @@ def ctl_sign_in(name: str, cert_no: str, config_files: tuple[Path, ...]) -> None
 def ctl_sign_out(cert_no: str, config_files: tuple[Path, ...]) -> None:
     """执法人员退出 · sign an officer out."""
     _control(config_files, {"cmd": "sign-out", "cert_no": cert_no})
+
+
+@ctl_group.command("field-mode")
+@click.argument("reason")
+@click.option("--cert-no", help="登记人的执法证号 certificate number of who declares it")
+@config_option
+def ctl_field_mode(reason: str, cert_no: str | None, config_files: tuple[Path, ...]) -> None:
+    """登记外出执法（第二十四条第二款）· declare field mode (art. 24).
+
+    REASON: 连续执法 异地执法 边远地区执法 水上执法 交通不便地区执法
+    """
+    _control(config_files, {"cmd": "field-mode", "reason": reason, "cert_no": cert_no})
+
+
+@ctl_group.command("returned")
+@click.option("--cert-no", help="登记人的执法证号 certificate number of who declares it")
+@config_option
+def ctl_returned(cert_no: str | None, config_files: tuple[Path, ...]) -> None:
+    """已返回所在机关，二十四小时重新起算 · back at the agency: the 24 hours begin."""
+    _control(config_files, {"cmd": "returned", "cert_no": cert_no})
+
+
+@ctl_group.command("deadlines")
+@config_option
+def ctl_deadlines(config_files: tuple[Path, ...]) -> None:
+    """尚未储存的记录与期限 · what is not stored yet, and until when."""
+    _control(config_files, {"cmd": "deadlines"})

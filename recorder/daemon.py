@@ -150,6 +150,8 @@ def _run(
         gestures=GestureRecogniser(config.controls),
         cameras=cameras,
         launcher=launcher,
+        journal=journal,
+        index=index,
         ledger=ledger,
         custody=custody,
         officers=Officers(run_dir / "officers.json", files),

@@ -89,6 +89,16 @@ class Session(Section):
     resume_open_recording: bool
 
 
+class Statutory(Section):
+    """The 24 hours of art. 24."""
+
+    per: Literal["session", "segment"]
+    completion: Literal["media", "stop"]
+    continuous_after_h: Annotated[float, Field(ge=1, le=24)]
+    near_h: Annotated[float, Field(gt=0, lt=24)]
+    urgent_h: Annotated[float, Field(gt=0, lt=24)]
+
+
 class Gesture(Section):
     """``press`` acts on release before ``hold_s``; ``hold`` after ``hold_s`` down; ``double`` on the second press."""
 
@@ -167,6 +177,7 @@ class RecorderConfig(Section):
     signing: Signing
     trust: Trust
     session: Session
+    statutory: Statutory
     controls: Controls
     indicators: dict[str, Indication]
     night: Night

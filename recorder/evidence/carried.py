@@ -95,9 +95,36 @@ class OpenFault(Model):
     onset: Moment
 
 
+class BootClock(Model):
+    """One boot: ``first_us`` and ``last_us`` of its records, ``offset_us``: wall minus boot-time as last known in it, a
+    clock that was never set counting only when there is no better."""
+
+    bootseed: Uuid
+    first_us: Micros
+    last_us: Micros
+    offset_us: int
+
+
+class Returned(Model):
+    """A session whose 24 hours began anew at ``at`` (art. 24 ¶2)."""
+
+    session_id: Uuid
+    at: Moment
+
+
+class FieldMode(Model):
+    """What the ``deadline-basis`` records add up to: the ``reason`` declared and not yet returned from, ``since`` when, the
+    sessions it was declared for, and those started again; the newest 1024 of each."""
+
+    reason: str | None = None
+    since: Moment | None = None
+    covered: tuple[Uuid, ...] = ()
+    returned: tuple[Returned, ...] = ()
+
+
 class Carried(Model):
     """``quiet_until``: end of the last ``standby`` or ``unit-down`` interval. ``torn_recorded``: the newest torn journal
-    tails (names in ``journal/torn/``) that a ``recovery`` names, at most 16."""
+    tails (names in ``journal/torn/``) that a ``recovery`` names, at most 16. ``clocks``: the newest boots, at most 32."""
 
     shift: OpenShift | None
     officers: tuple[SignedIn, ...]
@@ -109,3 +136,5 @@ class Carried(Model):
     last_receipt: Digest | None
     config_sha256: Digest | None
     torn_recorded: tuple[str, ...]
+    clocks: tuple[BootClock, ...] = ()
+    field_mode: FieldMode = FieldMode()

@@ -11,14 +11,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from recorder.evidence.base import SealedField
+from recorder.evidence.boot_clocks import BootClockLog
 from recorder.evidence.carried import (
     Carried,
+    FieldMode,
     Moment,
     OpenFault,
     OpenGap,
     OpenSegment,
     OpenSession,
     OpenShift,
+    Returned,
     SignedIn,
 )
 from recorder.evidence.records import Checkpoint
@@ -26,6 +29,7 @@ from recorder.evidence.records import Checkpoint
 CLEAN_END_EVENT = "unit-stop"
 """``event`` a unit writes last when it stops in order without ending the shift (service restart, update)."""
 _SEGMENT_IDS = 1024
+_FIELD_SESSIONS = 1024
 
 Payload = Mapping[str, Any]
 
@@ -68,6 +72,8 @@ class JournalState:
     last_receipt: str | None = None
     config_sha256: str | None = None
     torn_recorded: tuple[str, ...] = ()
+    clocks: BootClockLog = field(default_factory=BootClockLog)
+    field_mode: FieldMode = field(default_factory=FieldMode)
 
     @property
     def head(self) -> tuple[int, str] | None:
@@ -82,6 +88,7 @@ class JournalState:
             open_segments=dict(self.open_segments),
             open_gaps=dict(self.open_gaps),
             open_faults=dict(self.open_faults),
+            clocks=self.clocks.copy(),
         )
 
     def accounted(self) -> tuple[int, float, str] | None:
@@ -113,6 +120,7 @@ class JournalState:
         self.prev = digest
         self.bootcount = payload["bootcount"]
         self.last = LastRecord(typ, payload["iat"], payload["uptime_us"], payload["bootseed"])
+        self.clocks.note(payload["bootseed"], payload["uptime_us"], payload["iat"])
         self.clean_end = typ == "shift-end" or (typ == "event" and payload.get("event") == CLEAN_END_EVENT)
 
     def checkpoint(self, reason: Literal["rotation", "interval"]) -> Checkpoint:
@@ -136,6 +144,8 @@ class JournalState:
                 last_receipt=self.last_receipt,
                 config_sha256=self.config_sha256,
                 torn_recorded=self.torn_recorded,
+                clocks=self.clocks.carried(),
+                field_mode=self.field_mode,
             ),
         )
 
@@ -154,6 +164,8 @@ class JournalState:
             last_receipt=carried.last_receipt,
             config_sha256=carried.config_sha256,
             torn_recorded=carried.torn_recorded,
+            clocks=BootClockLog(carried.clocks),
+            field_mode=carried.field_mode,
         )
         state.apply("checkpoint", payload, digest)
         return state
@@ -300,6 +312,16 @@ class JournalState:
     def _receipt(self, p: Payload) -> None:
         self.last_receipt = p["receipt_digest"]
 
+    def _deadline_basis(self, p: Payload) -> None:
+        mode, at, sessions = self.field_mode, _moment(p["uptime_us"], p), tuple(p["sessions"])
+        if p["basis"] == "returned":
+            again = tuple(Returned(session_id=session_id, at=at) for session_id in sessions)
+            self.field_mode = FieldMode(returned=(*mode.returned, *again)[-_FIELD_SESSIONS:])
+        else:
+            self.field_mode = FieldMode(
+                reason=p["basis"], since=at, covered=sessions[-_FIELD_SESSIONS:], returned=mode.returned
+            )
+
     def _config(self, p: Payload) -> None:
         if p["status"] != "refused":
             self.config_sha256 = p["sha256"]
@@ -334,5 +356,6 @@ _HANDLERS: dict[str, Callable[[JournalState, Payload], None]] = {
     "resumption": JournalState._resumption,
     "fault": JournalState._fault,
     "receipt": JournalState._receipt,
+    "deadline-basis": JournalState._deadline_basis,
     "config": JournalState._config,
 }

@@ -29,6 +29,8 @@ INDEXED = (
     "resumption",
     "explanation",
     "statement",
+    "session-start",
+    "session-stop",
 )
 """Record types the index has a use for."""
 

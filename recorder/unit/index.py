@@ -17,9 +17,14 @@ from typing import Any, TypeVar
 from sqlite_utils import Database
 
 from recorder.evidence import jws
+from recorder.session.events import Moment
 from recorder.session.retention import Held
+from recorder.session.statutory import OwedSession
 
 log = logging.getLogger("recorder.index")
+
+SCHEMA = 2
+"""Raise it with every change of the tables: a file of another one is thrown away and made anew from the journal."""
 
 T = TypeVar("T")
 
@@ -102,7 +107,7 @@ class Index:
 
     def clear(self) -> None:
         def act() -> None:
-            for table in ("segments", "gaps", "receipts", "progress"):
+            for table in ("segments", "gaps", "receipts", "sessions", "progress"):
                 self._db.table(table).delete_where()
 
         self._write(act)
@@ -144,6 +149,8 @@ class Index:
                     "sealed": int(p["encryption"]["format"] != "none"),
                     "state": "open",
                     "media_start_us": p["media_start_us"],
+                    "bootseed": p["bootseed"],
+                    "offset_us": _offset_us(p),
                 },
                 "segment_id",
             )
@@ -191,6 +198,19 @@ class Index:
             self._upsert("gaps", {"gap_id": p["gap_id"], "duration_us": p["duration_us"]}, "gap_id")
         elif typ in ("explanation", "statement"):
             self._upsert("gaps", {"gap_id": p["gap_id"], "explained": 1}, "gap_id")
+        elif typ in ("session-start", "session-stop"):
+            edge = "start" if typ == "session-start" else "stop"
+            at_us = p["at_us"] if edge == "start" else p["uptime_us"]
+            self._upsert(
+                "sessions",
+                {
+                    "session_id": p["session_id"],
+                    f"{edge}_us": at_us,
+                    f"{edge}_bootseed": p["bootseed"],
+                    f"{edge}_offset_us": _offset_us(p),
+                },
+                "session_id",
+            )
 
     def held(self) -> list[Held]:
         """Closed segments that are still on the unit."""
@@ -243,6 +263,15 @@ class Index:
         row = self._read(lambda: self._db.execute(sql).fetchone(), (0, 0))
         return int(row[0]), int(row[1])
 
+    def owed(self) -> list[OwedSession]:
+        """Sessions with closed segments that no believed receipt covers (art. 24)."""
+
+        def read() -> list[dict[str, Any]]:
+            return [dict(zip(_OWED_COLUMNS, row, strict=True)) for row in self._db.execute(_OWED).fetchall()]
+
+        rows: list[dict[str, Any]] = self._read(read, [])
+        return [_owed(row) for row in rows if row["start_bootseed"] is not None]
+
     def unexplained_gaps(self) -> int:
         sql = "SELECT count(*) FROM gaps WHERE explained = 0"
         return int(self._read(lambda: self._db.execute(sql).fetchone(), (0,))[0])
@@ -251,12 +280,56 @@ class Index:
         self._db.close()
 
 
+_OWED_COLUMNS = (
+    *("session_id", "segments", "oldest_us", "oldest_bootseed", "oldest_offset_us"),
+    *("newest_us", "newest_bootseed", "newest_offset_us"),
+    *(f"{edge}_{what}" for edge in ("start", "stop") for what in ("us", "bootseed", "offset_us")),
+)
+_END = "coalesce({0}.media_end_us, {0}.media_start_us, 0), {0}.bootseed, {0}.offset_us"
+_OWED = f"""
+    SELECT w.session_id, w.segments, {_END.format("o")}, {_END.format("n")},
+        s.start_us, s.start_bootseed, s.start_offset_us, s.stop_us, s.stop_bootseed, s.stop_offset_us
+    FROM (SELECT session_id, count(*) AS segments, min(rowid) AS oldest FROM segments
+          WHERE state = 'closed' AND receipt_digest IS NULL GROUP BY session_id) w
+    JOIN segments o ON o.rowid = w.oldest
+    JOIN segments n ON n.rowid = (SELECT max(rowid) FROM segments
+        WHERE session_id = w.session_id AND role IS NOT 'preroll' AND state <> 'empty')
+    LEFT JOIN sessions s ON s.session_id = w.session_id
+    ORDER BY w.oldest"""
+"""A recovered segment's end is not in its record: its start stands in, which is a minute stricter at most."""
+
+
+def _offset_us(p: dict[str, Any]) -> int:
+    return round(float(p["iat"]) * 1e6) - int(p["uptime_us"])
+
+
+def _owed(row: dict[str, Any]) -> OwedSession:
+    def moment(name: str) -> Moment:
+        if row[f"{name}_bootseed"] is None:
+            name = "start"  # a file nobody had reported before its recovery: its session's start is the strictest
+        at_us, offset = int(row[f"{name}_us"]), int(row[f"{name}_offset_us"] or 0)
+        return Moment(at_us, str(row[f"{name}_bootseed"]), at_us + offset)
+
+    stopped = row["stop_us"] is not None
+    return OwedSession(
+        session_id=str(row["session_id"]),
+        began=moment("start"),
+        segments=int(row["segments"]),
+        oldest_media=moment("oldest"),
+        completed_media=moment("newest") if stopped else None,
+        completed_stop=moment("stop") if stopped else None,
+    )
+
+
 def _prepared(connection: sqlite3.Connection) -> Database:
     """The database with its tables. Raises sqlite3.Error, the connection closed, when it cannot be used."""
     try:
         db = Database(connection)
         if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("quick_check failed")
+        if db.table_names() and db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
+            raise sqlite3.DatabaseError(f"not of schema {SCHEMA}")
+        db.execute(f"PRAGMA user_version = {SCHEMA}")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")  # an index may lag after a power cut: it catches up
         _create(db)
@@ -282,6 +355,8 @@ def _create(db: Database) -> None:
             "receipt_digest": str,
             "media_start_us": int,
             "media_end_us": int,
+            "bootseed": str,
+            "offset_us": int,
         },
         pk="segment_id",
         if_not_exists=True,
@@ -289,6 +364,16 @@ def _create(db: Database) -> None:
     # Covers the question the status asks twice a second; without the size in it every row would be read.
     db.table("segments").create_index(["state", "receipt_digest", "size"], if_not_exists=True)
     db.table("receipts").create({"receipt_id": str}, pk="receipt_id", if_not_exists=True)
+    db.table("segments").create_index(["session_id"], if_not_exists=True)
+    db.table("sessions").create(
+        {
+            "session_id": str,
+            **{f"{edge}_{what}": int for edge in ("start", "stop") for what in ("us", "offset_us")},
+            **{f"{edge}_bootseed": str for edge in ("start", "stop")},
+        },
+        pk="session_id",
+        if_not_exists=True,
+    )
     db.table("gaps").create(
         {"gap_id": str, "session_id": str, "cause": str, "duration_us": int, "explained": int},
         pk="gap_id",

@@ -9,6 +9,7 @@ from pathlib import Path
 from firmware_bridge.ports import Clock, UnitBoard
 from recorder.channel import messages
 from recorder.config.models import RecorderConfig
+from recorder.evidence.journal import Journal
 from recorder.officer.indicators import Indicators
 from recorder.session.gestures import GestureRecogniser
 from recorder.session.machine import SessionMachine
@@ -18,6 +19,7 @@ from recorder.unit.devices import Guarded
 from recorder.unit.events import UnitEvent
 from recorder.unit.fault_book import FaultBook
 from recorder.unit.heads import HeadBook
+from recorder.unit.index import Index
 from recorder.unit.launcher import WorkerLauncher
 from recorder.unit.ledger import Ledger
 from recorder.unit.officers import Officers
@@ -51,6 +53,8 @@ class Parts:
     gestures: GestureRecogniser
     cameras: dict[str, CameraParts]
     launcher: WorkerLauncher
+    journal: Journal
+    index: Index
     ledger: Ledger
     custody: Custody
     officers: Officers

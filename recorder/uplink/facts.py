@@ -50,6 +50,16 @@ class DeadlineMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the agency is told of: an ``event`` of :data:`NOTICED`. ``body``: its detail."""
+
+    journal_id: str
+    seq: int
+    kind: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     segment_id: str
 
@@ -81,11 +91,15 @@ Fact: TypeAlias = (
     | SessionStopped
     | Marked
     | DeadlineMoved
+    | Notice
     | Released
     | ReceiptRecorded
     | JournalGrew
     | JournalReset
 )
+
+NOTICED = frozenset({"deadline-warning"})
+"""Events announced over MQTT."""
 
 READ_TYPES = frozenset(
     {
@@ -95,6 +109,7 @@ READ_TYPES = frozenset(
         "session-stop",
         "mark",
         "deadline-basis",
+        "event",
         "release",
         "receipt",
     }
@@ -119,11 +134,20 @@ def fact_of(typ: str, record: dict[str, Any]) -> Fact | None:
     if typ == "deadline-basis":
         returned = _text(record, "basis") == "returned"
         return DeadlineMoved(_texts(record, "sessions"), _time(record) if returned else None)
+    if typ == "event":
+        return _notice(record) if record.get("event") in NOTICED else None
     if typ == "release":
         return Released(_text(record, "segment_id"))
     if typ == "receipt":
         return ReceiptRecorded(_text(record, "receipt_id"), _text(record, "jws"))
     return None
+
+
+def _notice(record: dict[str, Any]) -> Notice:
+    detail = record.get("detail")
+    if not isinstance(detail, dict):
+        raise ValueError("detail: 不是对象 not an object")
+    return Notice(_text(record, "journal_id"), _number(record, "seq"), _text(record, "event"), detail)
 
 
 def _segment(record: dict[str, Any], size: int) -> Segment:

@@ -14,11 +14,11 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from recorder.uplink.facts import JournalGrew, JournalReset, Segment
+from recorder.uplink.facts import JournalGrew, JournalReset
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import MQTT_MESSAGE, MQTT_STALLED, UplinkFault
 from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, Outgoing
-from recorder.uplink.outbox import Outbox
+from recorder.uplink.outbox import Announced, Outbox
 from recorder.uplink.resend import WINDOW, ResendPlan
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class MqttDesk:
         self._store_is_back = store_is_back
         self._inbound: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
         self._plan = ResendPlan()
-        self._segments: dict[int, Segment] = {}
+        self._news: dict[int, Announced] = {}
         self._next_status_us = 0
         self._store_online: bool | None = None
         self._link = self._new_link()
@@ -90,22 +90,20 @@ class MqttDesk:
 
     # --- from the journal --------------------------------------------------------------------------------------------
 
-    def segment(self, segment: Segment) -> None:
-        self._segments[segment.seq] = segment
+    def announce(self, item: Announced) -> None:
+        self._news[item.seq] = item
 
     def journal_reset(self, _fact: JournalReset) -> None:
-        self._segments.clear()
+        self._news.clear()
 
     def journal_grew(self, fact: JournalGrew) -> None:
         """Everything up to ``head_seq`` is durable in the journal: take the new segments into the outbox."""
         cursor = self._outbox.cursor(fact.journal_id)
-        fresh = [
-            segment for seq, segment in self._segments.items() if seq > cursor and segment.journal_id == fact.journal_id
-        ]
-        self._segments.clear()
+        fresh = [item for seq, item in self._news.items() if seq > cursor and item.journal_id == fact.journal_id]
+        self._news.clear()
         # The cursor alone is not worth a commit every second: it moves with the rows it protects.
         if fresh:
-            self._outbox.add(fact.journal_id, max(segment.seq for segment in fresh), fresh)
+            self._outbox.add(fact.journal_id, max(item.seq for item in fresh), fresh)
 
     # --- the rhythm --------------------------------------------------------------------------------------------------
 

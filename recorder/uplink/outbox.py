@@ -12,10 +12,11 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from sqlite_utils import Database
 
-from recorder.uplink.facts import Segment
+from recorder.uplink.facts import Notice, Segment
 
 _PRAGMAS = (
     "journal_mode=WAL",
@@ -27,6 +28,9 @@ _PRAGMAS = (
     "temp_store=MEMORY",
     "cache_size=-512",
 )
+
+
+Announced: TypeAlias = Segment | Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +68,16 @@ class Outbox:
         row = self._db.execute("SELECT seq FROM cursor WHERE journal_id = ?", [journal_id]).fetchone()
         return -1 if row is None else int(row[0])
 
-    def add(self, journal_id: str, head_seq: int, segments: Iterable[Segment]) -> None:
-        """Take over the segments finished up to ``head_seq``: rows and cursor in one transaction."""
+    def add(self, journal_id: str, head_seq: int, news: Iterable[Announced]) -> None:
+        """Take over what is to be announced up to ``head_seq``: rows and cursor in one transaction."""
         with self._db.atomic():
-            for segment in segments:
+            for item in news:
                 self._db.table("announcement").insert(
                     {
-                        "msg_id": message_id(segment),
-                        "journal_id": segment.journal_id,
-                        "seq": segment.seq,
-                        "payload": json.dumps(_payload(segment), separators=(",", ":")),
+                        "msg_id": message_id(item),
+                        "journal_id": item.journal_id,
+                        "seq": item.seq,
+                        "payload": json.dumps(_payload(item), separators=(",", ":")),
                     },
                     ignore=True,
                 )
@@ -113,17 +117,20 @@ def open_outbox(path: Path) -> tuple[Outbox, str | None]:
         return Outbox(path), str(error)
 
 
-def message_id(segment: Segment) -> str:
+def message_id(item: Announced) -> str:
     """The same announcement has the same id for ever, whatever became of the database."""
-    return f"{segment.journal_id}:{segment.seq}"
+    return f"{item.journal_id}:{item.seq}"
 
 
-def _payload(segment: Segment) -> dict[str, object]:
+def _payload(item: Announced) -> dict[str, object]:
+    if isinstance(item, Notice):
+        return {"kind": item.kind, "journal_id": item.journal_id, "seq": item.seq, **item.body}
     return {
-        "journal_id": segment.journal_id,
-        "seq": segment.seq,
-        "session_id": segment.session_id,
-        "segment_id": segment.segment_id,
-        "sha256": segment.sha256,
-        "size": segment.size,
+        "kind": "segment",
+        "journal_id": item.journal_id,
+        "seq": item.seq,
+        "session_id": item.session_id,
+        "segment_id": item.segment_id,
+        "sha256": item.sha256,
+        "size": item.size,
     }

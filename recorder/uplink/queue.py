@@ -102,6 +102,7 @@ class UploadQueue:
         self._released: set[str] = set()
         self._stopped: dict[str, float] = {}
         self._moved: dict[str, float | None] = {}
+        self._in_field = False
         self._marked_segments: set[str] = set()
         self._marked_sessions: set[str] = set()
         self._store = _Lane()
@@ -118,12 +119,15 @@ class UploadQueue:
             self._add(fact)
         elif isinstance(fact, SessionStopped):
             self._stopped[fact.session_id] = fact.at
+            if self._in_field and fact.session_id not in self._moved:
+                self._moved[fact.session_id] = None
         elif isinstance(fact, Marked):
             if fact.segment_ids:
                 self._marked_segments.update(fact.segment_ids)
             else:
                 self._marked_sessions.add(fact.session_id)
         elif isinstance(fact, DeadlineMoved):
+            self._in_field = fact.returned_at is None
             # "returned" without a list ends every extension still running.
             open_ended = [key for key, returned in self._moved.items() if returned is None]
             for session_id in fact.sessions or open_ended:
@@ -154,6 +158,7 @@ class UploadQueue:
         self._released.clear()
         self._stopped.clear()
         self._moved.clear()
+        self._in_field = False
         self._marked_segments.clear()
         self._marked_sessions.clear()
         self._journal_id, self._head_seq, self._next_post = None, -1, None

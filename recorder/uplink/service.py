@@ -26,6 +26,7 @@ from recorder.uplink.control import announce_receipt
 from recorder.uplink.facts import (
     JournalGrew,
     JournalReset,
+    Notice,
     ReceiptRecorded,
     Segment,
     SessionStarted,
@@ -231,8 +232,8 @@ class UplinkProcess:
     def _to_desk(self, event: TailEvent) -> None:
         if self._desk is None:
             return
-        if isinstance(event, Segment):
-            self._desk.segment(event)
+        if isinstance(event, Segment | Notice):
+            self._desk.announce(event)
         elif isinstance(event, JournalReset):
             self._desk.journal_reset(event)
         elif isinstance(event, JournalGrew):

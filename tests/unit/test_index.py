@@ -16,6 +16,7 @@ JOURNAL = "00000000-0000-4000-8000-0000000000aa"
 DIGEST = "A" * 43
 
 Line = tuple[str, dict[str, Any]]
+_COMMON = {"bootseed": "00000000-0000-4000-8000-0000000000bb", "uptime_us": 5}
 
 
 def uid(number: int) -> str:
@@ -68,7 +69,7 @@ def receipted(receipt: int, number: int, size: int = 100, sha256: str = DIGEST) 
 
 def numbered(lines: list[Line], first: int = 0) -> list[Line]:
     return [
-        (typ, {**payload, "seq": first + i, "journal_id": JOURNAL, "iat": 1000.0 + first + i})
+        (typ, {**_COMMON, **payload, "seq": first + i, "journal_id": JOURNAL, "iat": 1000.0 + first + i})
         for i, (typ, payload) in enumerate(lines)
     ]
 

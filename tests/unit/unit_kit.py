@@ -168,6 +168,8 @@ class UnitKit:
                 gestures=GestureRecogniser(self.config.controls),
                 cameras={"cam0": self.camera},
                 launcher=self.launcher,
+                journal=self.journal,
+                index=self.index,
                 ledger=self.ledger,
                 custody=self.custody,
                 officers=Officers(data_dir / "run" / "officers.json", self.files),

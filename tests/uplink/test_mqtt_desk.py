@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from firmware_bridge.ports import Clock, ClockQuality
-from recorder.uplink.facts import JournalGrew, Segment
+from recorder.uplink.facts import JournalGrew, Notice, Segment, fact_of
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import MQTT_LOST, UplinkFault
 from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, Outgoing
@@ -95,7 +95,7 @@ class Bench:
         self.returns += 1
 
     def segment(self, seq: int) -> None:
-        self.desk.segment(Segment(J, seq, "a", f"{seq}", "d", 1, 0.0))
+        self.desk.announce(Segment(J, seq, "a", f"{seq}", "d", 1, 0.0))
         self.desk.journal_grew(JournalGrew(J, seq))
 
 
@@ -169,3 +169,24 @@ def test_other_units_topics_are_not_ours(bench: Bench) -> None:
     bench.links[0].deliver(Message("fleet/v1/u2/down/receipt", b'{"receipt": "a.b.c"}'))
     bench.desk.tick()
     assert bench.receipts == []
+
+
+def test_a_deadline_warning_of_the_journal_is_announced_with_its_detail(bench: Bench) -> None:
+    fact = fact_of(
+        "event",
+        {"event": "deadline-warning", "journal_id": J, "seq": 7, "detail": {"level": "urgent", "sessions": 2}},
+    )
+    assert isinstance(fact, Notice)
+    bench.desk.announce(fact)
+    bench.links[0].up()
+    bench.desk.journal_grew(JournalGrew(J, 7))
+    bench.desk.tick()
+    (sent,) = bench.links[0].payloads("up/announce")
+    assert {key: sent[key] for key in ("kind", "seq", "level", "sessions", "msg_id")} == {
+        "kind": "deadline-warning",
+        "seq": 7,
+        "level": "urgent",
+        "sessions": 2,
+        "msg_id": f"{J}:7",
+    }
+    assert fact_of("event", {"event": "night-on"}) is None

@@ -219,6 +219,18 @@ def test_extension_and_return_move_the_deadline() -> None:
     assert queue.backlog().earliest_deadline == 1000.0 + STATUTORY_S
 
 
+def test_what_is_recorded_under_a_declaration_has_no_deadline_before_the_return() -> None:
+    queue = make()
+    queue.apply(DeadlineMoved((), None))
+    queue.apply(seg(1, "a", 100.0))
+    queue.apply(SessionStopped("a", 100.0))
+    assert queue.deadline(seg(1, "a", 100.0)) == math.inf
+    queue.apply(DeadlineMoved(("a",), 900.0))
+    queue.apply(SessionStopped("b", 1000.0))
+    assert queue.deadline(seg(1, "a", 100.0)) == 900.0 + STATUTORY_S
+    assert queue.deadline(seg(2, "b", 1000.0)) == 1000.0 + STATUTORY_S
+
+
 def test_a_mark_without_segments_marks_the_session() -> None:
     queue = make()
     queue.apply(seg(1, "a"))

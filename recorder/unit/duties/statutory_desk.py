@@ -1,0 +1,210 @@
+"""The 24 hours of art. 24 at work: what is owed is looked at, warned of in time, and shown; field mode and return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from recorder.evidence.records import DeadlineBasis, Event
+from recorder.session.elapsed import BootClock, BootClocks
+from recorder.session.events import Moment
+from recorder.session.statutory import (
+    FIELD_REASONS,
+    Due,
+    FieldMode,
+    Level,
+    OwedSession,
+    StatutoryRules,
+    WarningBook,
+    coverable,
+    judge,
+)
+from recorder.unit.control_socket import refusal
+from recorder.unit.duty import Answer, Command, Duty, UnitServices
+
+LOOK_US = 10_000_000
+"""Hours are at stake: every ten seconds is often enough, and a backlog of ten thousand segments takes a while to count."""
+
+NAMED = 32
+"""Sessions a warning names; the rest is a number."""
+
+
+class StatutoryDesk(Duty):
+    name = "statutory"
+    read_only: ClassVar[frozenset[str]] = frozenset({"deadlines"})
+
+    def __init__(self, services: UnitServices) -> None:
+        super().__init__(services)
+        config = services.p.config.statutory
+        self._rules = StatutoryRules(
+            near_us=round(config.near_h * 3.6e9),
+            urgent_us=round(config.urgent_h * 3.6e9),
+            per=config.per,
+            completion=config.completion,
+            continuous_us=round(config.continuous_after_h * 3.6e9),
+        )
+        self._warnings = WarningBook()
+        self._next_look_us = 0
+
+    def commands(self) -> Mapping[str, Command]:
+        return {"field-mode": self._field_mode, "returned": self._returned, "deadlines": self._deadlines}
+
+    def poll(self, now_us: int, wall_us: int) -> None:
+        if now_us >= self._next_look_us:
+            self._next_look_us = now_us + LOOK_US
+            self.look()
+
+    def look(self) -> None:
+        if self._unit.p.index.behind:
+            return  # a backlog half counted would say that all is stored
+        dues = self._dues()
+        for level, news in self._warnings.news(dues).items():
+            self._warn(level, news)
+        self._faults(dues)
+
+    # --- what is owed ------------------------------------------------------------------------------------------------
+
+    def _now(self) -> Moment:
+        clock = self._unit.p.clock
+        return Moment(clock.boottime_us(), clock.boot_id(), clock.wall_us())
+
+    def _clocks(self, now: Moment) -> BootClocks:
+        known = [
+            BootClock(c.bootseed, c.first_us, c.last_us, c.offset_us)
+            for c in self._unit.p.journal.state.clocks.carried()
+        ]
+        offset = now.wall_us - now.at_us
+        first_us = known.pop().first_us if known and known[-1].bootseed == now.bootseed else now.at_us
+        return BootClocks([*known, BootClock(now.bootseed, first_us, now.at_us, offset)])
+
+    def _mode(self) -> FieldMode:
+        mode = self._unit.p.journal.state.field_mode
+        since = mode.since
+        return FieldMode(
+            reason=next((reason for reason in FIELD_REASONS if reason == mode.reason), None),
+            since=None if since is None else Moment(since.at_us, since.bootseed, round(since.wall * 1e6)),
+            covered=frozenset(mode.covered),
+            returned=tuple(
+                (item.session_id, Moment(item.at.at_us, item.at.bootseed, round(item.at.wall * 1e6)))
+                for item in mode.returned
+            ),
+        )
+
+    def _dues(self) -> tuple[Due, ...]:
+        now = self._now()
+        return judge(self._unit.p.index.owed(), self._mode(), now, self._clocks(now), self._rules)
+
+    # --- telling -----------------------------------------------------------------------------------------------------
+
+    def _warn(self, level: Level, news: Sequence[Due]) -> None:
+        left_us = min(due.left_us or 0 for due in news)
+        detail = {
+            "level": level,
+            "sessions": len(news),
+            "session_ids": [due.session_id for due in news[:NAMED]],
+            "segments": sum(due.segments for due in news),
+            "left_s": round(left_us / 1e6),
+        }
+        self._unit.write(Event(event="deadline-warning", at_us=self._unit.now_us(), detail=detail))
+        if level == "overdue":
+            self._unit.say("store-overdue")
+        else:
+            self._unit.say("store-due", hours=max(1, round(left_us / 3.6e9)))
+
+    def _faults(self, dues: Sequence[Due]) -> None:
+        near = [due for due in dues if due.level in ("near", "urgent")]
+        missed = [due for due in dues if due.level == "overdue"]
+        for code, found in (("deadline-near", near), ("deadline-missed", missed)):
+            evidence = {"sessions": len(found), "segments": sum(due.segments for due in found)}
+            self._unit.fault(code, "storage-deadline", bool(found), evidence if found else {})
+
+    # --- commands ----------------------------------------------------------------------------------------------------
+
+    def _field_mode(self, message: dict[str, Any]) -> Answer:
+        reason = message.get("reason")
+        if reason not in FIELD_REASONS:
+            allowed = "、".join(FIELD_REASONS)
+            return refusal(
+                "bad-reason",
+                f"理由只能是：{allowed}（第二十四条第二款）",
+                f"the reason must be one of {allowed} (art. 24)",
+            )
+        mode = self._mode()
+        if mode.reason is not None:
+            return refusal(
+                "field-mode-on",
+                f"已登记{mode.reason}，尚未返回",
+                f"{mode.reason} is declared already and not returned from",
+            )
+        declared_by = self._declared_by(message)
+        if isinstance(declared_by, dict):
+            return declared_by
+        owed = self._owed()
+        if owed is None:
+            return _NOT_READY
+        now = self._now()
+        covered, late = coverable(owed, mode, now, self._clocks(now), self._rules)
+        self._unit.write(DeadlineBasis(basis=reason, declared_by=declared_by, sessions=covered))
+        self._unit.say("field-mode", reason=reason)
+        answer: Answer = {"ok": True, "covered": list(covered), "overdue": list(late)}
+        if late:
+            answer["warning"] = {
+                "zh": f"{len(late)} 次记录此前已经超过二十四小时，登记对其无效",
+                "en": f"{len(late)} recordings were overdue before; this declaration does not cover them",
+            }
+        return answer
+
+    def _returned(self, message: dict[str, Any]) -> Answer:
+        mode = self._mode()
+        if mode.reason is None or mode.since is None:
+            return refusal("no-field-mode", "没有登记过外出执法", "no field mode is declared")
+        declared_by = self._declared_by(message)
+        if isinstance(declared_by, dict):
+            return declared_by
+        owed = self._owed()
+        if owed is None:
+            return _NOT_READY
+        clocks, used = self._clocks(self._now()), {session_id for session_id, _ in mode.returned}
+        again = tuple(
+            session.session_id
+            for session in owed
+            if session.session_id not in used
+            and (session.session_id in mode.covered or not clocks.before(session.began, mode.since))
+        )
+        self._unit.write(DeadlineBasis(basis="returned", declared_by=declared_by, sessions=again))
+        self._unit.say("returned")
+        return {"ok": True, "sessions": list(again)}
+
+    def _owed(self) -> list[OwedSession] | None:
+        index = self._unit.p.index
+        return None if index.behind else index.owed()
+
+    def _declared_by(self, message: dict[str, Any]) -> str | Answer | None:
+        """The officer's reference; None when nobody is named; a refusal for somebody who is not signed in."""
+        cert_no = message.get("cert_no")
+        if cert_no is None:
+            return None
+        if cert_no not in self._unit.p.officers.certificate_numbers:
+            return refusal("not-signed-in", "该执法证号没有登记", "this certificate number is not signed in")
+        return self._unit.p.custody.officer_ref(str(cert_no))
+
+    def _deadlines(self, message: dict[str, Any]) -> Answer:
+        if self._unit.p.index.behind:
+            return _NOT_READY
+        return {
+            "ok": True,
+            "field_mode": self._mode().reason,
+            "sessions": [
+                {
+                    "session_id": due.session_id,
+                    "segments": due.segments,
+                    "left_s": None if due.left_us is None else round(due.left_us / 1e6),
+                    "level": due.level,
+                    "proven": due.proven,
+                }
+                for due in self._dues()
+            ],
+        }
+
+
+_NOT_READY = refusal("not-ready", "索引正在重建，请稍后再试", "the index is being rebuilt; try again shortly")

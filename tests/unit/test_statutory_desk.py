@@ -1,0 +1,138 @@
+"""The 24 hours at work in the unit process: warned, recorded, shown; extended and restarted over the control socket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recorder.evidence.records import DeadlineBasis
+from recorder.session.elapsed import BootClock
+from tests.unit.test_custody import JTI, receipt, shift_with_one_segment
+from tests.unit.test_process import ask
+from tests.unit.unit_kit import UnitKit
+
+HOUR = 3_600_000_000
+LOOK = 11_000_000
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> UnitKit:
+    made, _ = shift_with_one_segment(tmp_path / "unit")
+    made.spoken = []  # type: ignore[attr-defined]
+    made.unit.voice = lambda prompt, **values: made.spoken.append((prompt, values))  # type: ignore[attr-defined]
+    return made
+
+
+def said(kit: UnitKit) -> list[tuple[str, dict[str, Any]]]:
+    return kit.spoken  # type: ignore[attr-defined, no-any-return]
+
+
+def pass_time(kit: UnitKit, us: int) -> None:
+    kit.turn(us)
+    kit.turn(LOOK)
+
+
+def warnings(kit: UnitKit) -> list[str]:
+    return [p["detail"]["level"] for typ, p in kit.records() if typ == "event" and p["event"] == "deadline-warning"]
+
+
+def faults(kit: UnitKit) -> list[tuple[str, str]]:
+    return [(p["code"], p["phase"]) for typ, p in kit.records() if typ == "fault" and p["code"].startswith("deadline-")]
+
+
+def test_warned_at_six_hours_and_one_hour_and_when_overdue(kit: UnitKit) -> None:
+    for _ in range(30):
+        pass_time(kit, HOUR)
+    assert warnings(kit) == ["near", "urgent", "overdue"]
+    assert [name for name, _ in said(kit) if name.startswith("store-")] == ["store-due", "store-due", "store-overdue"]
+    assert [values["hours"] for name, values in said(kit) if name == "store-due"] == [6, 1]
+    assert faults(kit) == [("deadline-near", "onset"), ("deadline-near", "end"), ("deadline-missed", "onset")]
+
+
+def test_a_receipt_ends_it(kit: UnitKit) -> None:
+    pass_time(kit, 25 * HOUR)
+    assert faults(kit) == [("deadline-missed", "onset")]
+    folder = kit.data_dir / "receipts"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{JTI}.jws").write_text(receipt(kit))
+    kit.unit.p.custody.receipts_arrived()
+    kit.turn(LOOK)
+    pass_time(kit, LOOK)
+    assert kit.index.owed() == []
+    assert faults(kit)[-1] == ("deadline-missed", "end")
+
+
+def test_field_mode_suspends_and_the_return_starts_the_hours_again(kit: UnitKit) -> None:
+    pass_time(kit, 2 * HOUR)
+    answer = ask(kit, cmd="field-mode", reason="边远地区执法")
+    (session_id,) = answer["covered"]
+    pass_time(kit, 70 * HOUR)
+    assert warnings(kit) == []
+    (shown,) = ask(kit, cmd="deadlines")["sessions"]
+    assert (shown["level"], shown["left_s"]) == ("suspended", None)
+    assert ask(kit, cmd="returned")["sessions"] == [session_id]
+    (shown,) = ask(kit, cmd="deadlines")["sessions"]
+    assert shown["level"] == "running" and 24 * 3600 - 2 < shown["left_s"] <= 24 * 3600
+    pass_time(kit, 25 * HOUR)
+    assert warnings(kit) == ["overdue"]
+    bases = [p for typ, p in kit.records() if typ == DeadlineBasis.TYP]
+    assert [(p["basis"], p["sessions"]) for p in bases] == [
+        ("边远地区执法", [session_id]),
+        ("returned", [session_id]),
+    ]
+    assert [name for name, _ in said(kit) if name in ("field-mode", "returned")] == ["field-mode", "returned"]
+
+
+def test_a_declaration_too_late_covers_nothing_and_says_so(kit: UnitKit) -> None:
+    pass_time(kit, 25 * HOUR)
+    answer = ask(kit, cmd="field-mode", reason="水上执法")
+    assert answer["ok"] and answer["covered"] == [] and len(answer["overdue"]) == 1
+    assert "二十四小时" in answer["warning"]["zh"]
+    (shown,) = ask(kit, cmd="deadlines")["sessions"]
+    assert shown["level"] == "overdue"
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"cmd": "field-mode", "reason": "忘记了"}, "bad-reason"),
+        ({"cmd": "field-mode"}, "bad-reason"),
+        ({"cmd": "field-mode", "reason": "水上执法", "cert_no": "130100-404"}, "not-signed-in"),
+        ({"cmd": "returned"}, "no-field-mode"),
+    ],
+)
+def test_what_is_refused(kit: UnitKit, message: dict[str, Any], code: str) -> None:
+    answer = ask(kit, **message)
+    assert answer["error"]["code"] == code
+    assert DeadlineBasis.TYP not in kit.types()
+
+
+def test_who_declares_must_be_signed_in_and_is_named_by_reference_only(kit: UnitKit) -> None:
+    ask(kit, cmd="sign-in", name="张三", cert_no="130100-001")
+    assert ask(kit, cmd="field-mode", reason="异地执法", cert_no="130100-001")["ok"]
+    (basis,) = [p for typ, p in kit.records() if typ == DeadlineBasis.TYP]
+    assert basis["declared_by"] == kit.custody.officer_ref("130100-001")
+
+
+def test_a_second_declaration_before_the_return_is_refused(kit: UnitKit) -> None:
+    assert ask(kit, cmd="field-mode", reason="水上执法")["ok"]
+    assert ask(kit, cmd="field-mode", reason="异地执法")["error"]["code"] == "field-mode-on"
+
+
+def test_a_clock_step_moves_no_deadline(kit: UnitKit) -> None:
+    pass_time(kit, 10 * HOUR)
+    kit.clock.offset_us -= 100 * HOUR
+    pass_time(kit, 15 * HOUR)
+    assert warnings(kit) == ["overdue"]
+
+
+def test_the_journal_remembers_boots_and_field_mode(kit: UnitKit) -> None:
+    ask(kit, cmd="field-mode", reason="连续执法")
+    kit.turn()
+    state = kit.journal.state
+    assert state.field_mode.reason == "连续执法" and len(state.field_mode.covered) == 1
+    (clock,) = state.clocks.carried()
+    assert BootClock(clock.bootseed, clock.first_us, clock.last_us, clock.offset_us).last_us <= kit.clock.now_us
+    assert clock.offset_us == kit.clock.offset_us
