@@ -16,7 +16,7 @@ from recorder.evidence.verify.findings import Finding
 from recorder.evidence.verify.report import Axes, Report, ShiftReport, VaultReport
 from recorder.evidence.verify.text import KIND_NAMES
 from recorder.export.style import CSS
-from recorder.export.tables import gaps, keys, officers, receipts, segments, sessions
+from recorder.export.tables import gaps, keys, officers, receipts, segments, sessions, storage
 from recorder.export.timeline_svg import legend, timeline_svg
 
 
@@ -75,7 +75,15 @@ def _vault(vault: VaultReport) -> str:
     if vault.shifts:
         parts.append(f"<h3>时间线 <em>timeline</em></h3>{legend()}")
         parts += [_shift(shift) for shift in vault.shifts]
-    parts += [gaps(vault), officers(vault), sessions(vault), segments(vault), receipts(vault), keys(vault)]
+    parts += [
+        gaps(vault),
+        officers(vault),
+        sessions(vault),
+        storage(vault),
+        segments(vault),
+        receipts(vault),
+        keys(vault),
+    ]
     return "".join(parts)
 
 

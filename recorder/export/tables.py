@@ -190,3 +190,36 @@ def keys(vault: VaultReport) -> str:
         for key in vault.keys
     )
     return _table("密钥", "keys", head, rows)
+
+
+_STORAGE = {
+    "in-time": ("按时储存", "in time"),
+    "late": ("逾期储存", "late"),
+    "owed": ("尚未储存", "not stored yet"),
+    "overdue": ("逾期未储存", "overdue"),
+    "suspended": ("外出执法，未返回", "field mode, not returned"),
+}
+
+
+def storage(vault: VaultReport) -> str:
+    """储存时限 (art. 24)."""
+    head = (
+        ("会话", "session"),
+        ("完成", "completed"),
+        ("期限", "due"),
+        ("储存完毕", "stored"),
+        ("片段", "segments"),
+        ("结论", "verdict"),
+    )
+    rows = (
+        (
+            _code(item.session_id),
+            _time(item.completed),
+            _time(item.due) + (f"<br>{escape(item.basis)}" if item.basis else ""),
+            _time(item.stored_at),
+            f"{item.stored} / {item.segments}",
+            _both(_STORAGE[item.state]) + ("" if item.proven else "<br>仅为设备自称 <em>claimed only</em>"),
+        )
+        for item in vault.storage
+    )
+    return _table("储存时限（第二十四条）", "storing within 24 hours", head, rows)

@@ -67,6 +67,30 @@ def _note(axis: Axis, zh: str, en: str) -> Kind:
 
 
 KINDS: dict[str, Kind] = {
+    # --- storing in time (art. 24): a breach of the rule, none of the evidence; a basis that cannot stand is a finding ---
+    "stored-late": _note(
+        "completeness",
+        "记录 {session} 储存迟于二十四小时（{proof_zh}）：自 {completed} 起算，{stored} 储存完毕（第二十四条）",
+        "session {session} was stored later than 24 hours ({proof_en}): from {completed}, stored {stored} (art. 24)",
+    ),
+    "store-overdue": _note(
+        "completeness",
+        "记录 {session} 超过二十四小时仍有 {segments} 段未储存（{proof_zh}）：自 {completed} 起算（第二十四条）",
+        "{segments} segment(s) of session {session} are not stored after 24 hours ({proof_en}): counted from {completed}"
+        " (art. 24)",
+    ),
+    "basis-after-deadline": Kind(
+        "completeness",
+        None,
+        "记录 {session} 的例外依据（{basis}）登记于 {times}，其时二十四小时已过：登记不能改变已经发生的事（第二十四条）",
+        "the basis ({basis}) for session {session} was declared at {times}, after its 24 hours had passed (art. 24)",
+    ),
+    "basis-repeated": Kind(
+        "completeness",
+        None,
+        "记录 {session} 的二十四小时被重新起算不止一次（第二十四条）",
+        "the 24 hours of session {session} were started again more than once (art. 24)",
+    ),
     # --- the journal ---
     "journal-missing": Kind(
         "integrity", "unsigned", "没有日志：这里的文件无任何签名", "no journal: nothing here is signed"

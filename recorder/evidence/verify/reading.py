@@ -17,7 +17,7 @@ from recorder.evidence.verify.chain import Chain, Link
 from recorder.evidence.verify.findings import Findings
 from recorder.evidence.verify.receipts import ReceiptBook
 from recorder.evidence.verify.segment_records import SegmentRecords
-from recorder.evidence.verify.state import At, Claims, Gap, Interval, Ledger, Officer, Session, Shift
+from recorder.evidence.verify.state import At, Basis, Claims, Gap, Interval, Ledger, Officer, Session, Shift
 from recorder.evidence.verify.trust import Trust
 
 _COMMON = frozenset(r.Common.model_fields)
@@ -64,6 +64,7 @@ class Reading:
             "resumption": self._on_resumption,
             "explanation": self._on_explanation,
             "statement": self._on_statement,
+            "deadline-basis": self._on_basis,
             "receipt": self._on_receipt,
         }
 
@@ -213,7 +214,13 @@ class Reading:
             gap.stated = True
             self._session(link, common, gap.session_id)
 
-    # --- receipts ---
+    # --- receipts and deadlines ---
+
+    def _on_basis(self, link: Link, common: r.Common, record: r.Record) -> None:
+        assert isinstance(record, r.DeadlineBasis)
+        claims = Claims.begin(link.seq, common.iat, self._boots.lower)
+        at = self._boots.at(common.uptime_us)
+        self.ledger.bases.append(Basis(record.basis, at, frozenset(record.sessions), claims))
 
     def _on_receipt(self, link: Link, common: r.Common, record: r.Record) -> None:
         assert isinstance(record, r.ReceiptRecord)

@@ -47,6 +47,7 @@ class Held:
     sha256: str
     size: int
     retain_until: float
+    stored_at: float
 
 
 @dataclass(slots=True)
@@ -111,7 +112,7 @@ class ReceiptBook:
         self.tokens += receipt.tst is not None
         self.by_seq.setdefault(receipt.head_seq, []).append(anchor)
         for segment in receipt.segments:
-            held = Held(receipt.jti, segment.sha256, segment.size, segment.retain_until)
+            held = Held(receipt.jti, segment.sha256, segment.size, segment.retain_until, segment.stored_at)
             self.held.setdefault(segment.segment_id, []).append(held)
         return anchor
 

@@ -132,6 +132,25 @@ class ReceiptReport:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageReport:
+    """Art. 24 for one ended session. Times in seconds since 1970: ``completed`` and ``counted_from`` (completion, or the
+    return from field mode) as the unit claims, ``stored_at`` by the store's clock (None until it has every segment),
+    ``due`` None while a declared field mode suspends it. ``state``: in-time late owed overdue suspended; ``proven``: the
+    receipts leave no other answer."""
+
+    session_id: str
+    completed: float
+    counted_from: float
+    due: float | None
+    basis: str | None
+    segments: int
+    stored: int
+    stored_at: float | None
+    state: str
+    proven: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OfficerReport:
     at: float
     officer_ref: str
@@ -165,6 +184,7 @@ class VaultReport:
     keys: tuple[KeyReport, ...]
     receipts: tuple[ReceiptReport, ...]
     officers: tuple[OfficerReport, ...]
+    storage: tuple[StorageReport, ...]
     totals_us: dict[str, int]
     """Sums over all shifts and cameras; ``standby`` and ``off`` over the shifts' first camera only."""
     identity_used: bool

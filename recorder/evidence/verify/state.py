@@ -162,6 +162,16 @@ class Officer:
 
 
 @dataclass(slots=True)
+class Basis:
+    """A ``deadline-basis`` record (art. 24 ¶2). ``basis``: one of the five reasons, or ``returned``."""
+
+    basis: str
+    at: At
+    sessions: frozenset[str]
+    claims: Claims
+
+
+@dataclass(slots=True)
 class Ledger:
     """Everything the verifier keeps of one journal."""
 
@@ -181,6 +191,7 @@ class Ledger:
     marks: int = 0
     faults: int = 0
     officers: list[Officer] = field(default_factory=list)
+    bases: list[Basis] = field(default_factory=list)
 
     def at(self, at: At) -> float:
         """The wall clock's claim for a moment."""

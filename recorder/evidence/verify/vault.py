@@ -15,6 +15,7 @@ from recorder.evidence.records import Entry
 from recorder.evidence.verify import again, assembly, tree
 from recorder.evidence.verify.accounting import account
 from recorder.evidence.verify.chain import Chain
+from recorder.evidence.verify.deadlines import judge_storage
 from recorder.evidence.verify.files import FileCheck
 from recorder.evidence.verify.findings import Findings
 from recorder.evidence.verify.judging import Judge, receipt_conflicts
@@ -123,6 +124,7 @@ def _judge(
     unopened = files.unopened + (fields.unopened if fields is not None else 0)
     if unopened:
         findings.add("identity-mismatch", "identity", count=unopened)
+    storage = judge_storage(ledger, receipts.held, receipts.upper, findings)
     shifts, gaps, totals = account(ledger, findings)
     segments = assembly.segment_reports(ledger, judge, files, chain.ring, findings)
     return VaultReport(
@@ -148,6 +150,7 @@ def _judge(
         keys=tuple(keys),
         receipts=owned,
         officers=assembly.officer_reports(ledger),
+        storage=storage,
         totals_us=totals,
         identity_used=bool(identities),
     )

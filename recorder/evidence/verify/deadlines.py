@@ -1,0 +1,196 @@
+"""Art. 24 afterwards: what was stored when, by when it had to be, and what of that is proven. Pure.
+
+The store's receipts say on the store's clock when it had each segment. When the recording was complete the unit only
+claims; but receipts over the journal's heads bound that claim from both sides. A recording is *provably late* when even the
+latest moment at which it can have been completed lies more than 24 hours before it was stored, *provably in time* when
+even the earliest does not. How time between boots is counted: :mod:`recorder.session.elapsed`, the unit's own rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from recorder.evidence.verify import formatting
+from recorder.evidence.verify.findings import Findings
+from recorder.evidence.verify.receipts import Held
+from recorder.evidence.verify.report import StorageReport
+from recorder.evidence.verify.state import At, Basis, Ledger, Segment, Session
+from recorder.session.elapsed import BootClock, BootClocks
+from recorder.session.events import Moment
+from recorder.session.statutory import LIMIT_US
+
+LIMIT_S = LIMIT_US / 1e6
+
+Upper = Callable[[int], float | None]
+"""Record ``seq`` existed at this time at the latest (``ReceiptBook.upper``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """From when the 24 hours count: the moment, the last record it rests on, and what bounds it from below."""
+
+    at: At
+    seq: int
+    lower: float | None
+    basis: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Cover:
+    """The declaration that covers a session, and the return from it, if there was one that names the session."""
+
+    declared: Basis
+    returned: Basis | None
+    over: bool
+
+
+def judge_storage(
+    ledger: Ledger, held: Mapping[str, list[Held]], upper: Upper, findings: Findings
+) -> tuple[StorageReport, ...]:
+    """One report per session that has media, in the order of the journal; adds notes, and findings for a basis that cannot
+    stand (declared after the deadline, or a second time for the same session)."""
+    clocks = BootClocks(
+        BootClock(boot.bootseed, boot.first_us, boot.last_us, round(boot.last_iat * 1e6) - boot.last_us)
+        for boot in ledger.boots
+    )
+    desk = _Desk(ledger, clocks, held, upper, findings)
+    reports = [desk.session(session) for session in ledger.sessions.values()]
+    return tuple(report for report in reports if report is not None)
+
+
+@dataclass(slots=True)
+class _Desk:
+    ledger: Ledger
+    clocks: BootClocks
+    held: Mapping[str, list[Held]]
+    upper: Upper
+    findings: Findings
+
+    def session(self, session: Session) -> StorageReport | None:
+        media = [
+            segment
+            for segment in self.ledger.segments.values()
+            if segment.session_id == session.session_id and segment.state in ("closed", "recovered")
+        ]
+        if not media or session.stop is None:
+            return None
+        completed = self._completed(media)
+        cover = self._cover(session, completed)
+        start, suspended = completed, False
+        if cover is not None:
+            self._basis_stands(session, completed, cover.declared)
+            if cover.returned is not None:
+                again = cover.returned
+                if completed.at < again.at:
+                    start = _Start(again.at, again.claims.last_seq, again.claims.lower, cover.declared.basis)
+            else:
+                suspended = not cover.over
+        times = [self._stored_at(segment) for segment in media]
+        stored = [time for time in times if time is not None]
+        whole = max(stored) if len(stored) == len(media) else None
+        state, proven = self._state(start, whole, suspended)
+        report = StorageReport(
+            session_id=session.session_id,
+            completed=self.ledger.at(completed.at),
+            counted_from=self.ledger.at(start.at),
+            due=None if suspended else self.ledger.at(start.at) + LIMIT_S,
+            basis=cover.declared.basis if cover is not None else None,
+            segments=len(media),
+            stored=len(stored),
+            stored_at=whole,
+            state=state,
+            proven=proven,
+        )
+        self._tell(report)
+        return report
+
+    def _completed(self, media: Iterable[Segment]) -> _Start:
+        last = max(media, key=lambda segment: (At(segment.boot, segment.end_us), segment.claims.last_seq))
+        session = self.ledger.sessions[last.session_id]
+        return _Start(At(last.boot, last.end_us), last.claims.last_seq, session.claims.lower, None)
+
+    # --- the basis ---------------------------------------------------------------------------------------------------
+
+    def _cover(self, session: Session, completed: _Start) -> _Cover | None:
+        """The first declaration that names the session or under which it began."""
+        declared: Basis | None = None
+        for basis in self.ledger.bases:
+            if basis.basis == "returned":
+                if declared is not None:
+                    named = session.session_id in basis.sessions
+                    return _Cover(declared, basis if named else None, over=True)
+            elif declared is None and (session.session_id in basis.sessions or self._began_under(session, basis)):
+                declared = basis
+        return None if declared is None else _Cover(declared, None, over=False)
+
+    def _began_under(self, session: Session, basis: Basis) -> bool:
+        if session.start < basis.at:
+            return False
+        after = [other for other in self.ledger.bases if other.basis == "returned" and other.at >= basis.at]
+        return not after or session.start < after[0].at
+
+    def _basis_stands(self, session: Session, completed: _Start, declared: Basis) -> None:
+        named = [basis for basis in self.ledger.bases if session.session_id in basis.sessions]
+        if sum(basis.basis == "returned" for basis in named) > 1:
+            self.findings.add("basis-repeated", f"session {session.session_id}", session=session.session_id)
+        if session.session_id not in declared.sessions:
+            return
+        elapsed = self.clocks.elapsed(self._moment(completed.at), self._moment(declared.at))
+        if elapsed.us > LIMIT_US:
+            self.findings.add(
+                "basis-after-deadline",
+                f"session {session.session_id}",
+                session=session.session_id,
+                basis=declared.basis,
+                times=formatting.wall(self.ledger.at(declared.at)),
+            )
+
+    # --- storing -----------------------------------------------------------------------------------------------------
+
+    def _stored_at(self, segment: Segment) -> float | None:
+        """When the store first had exactly these bytes."""
+        times = [
+            held.stored_at
+            for held in self.held.get(segment.segment_id, ())
+            if (held.sha256, held.size) == (segment.sha256, segment.size)
+        ]
+        return min(times, default=None)
+
+    def _state(
+        self, start: _Start, stored_at: float | None, suspended: bool
+    ) -> tuple[Literal["in-time", "late", "owed", "overdue", "suspended"], bool]:
+        if stored_at is None:
+            if suspended:
+                return "suspended", True
+            last = self.ledger.boots[-1]
+            elapsed = self.clocks.elapsed(self._moment(start.at), Moment(last.last_us, last.bootseed, 0))
+            return ("overdue" if elapsed.us > LIMIT_US else "owed"), elapsed.proven
+        if suspended:
+            return "in-time", True
+        latest = self.upper(start.seq)
+        if latest is not None and stored_at - latest > LIMIT_S:
+            return "late", True
+        if start.lower is not None and stored_at - start.lower <= LIMIT_S:
+            return "in-time", True
+        return ("late" if stored_at - self.ledger.at(start.at) > LIMIT_S else "in-time"), False
+
+    def _moment(self, at: At) -> Moment:
+        boot = self.ledger.boots[at.boot]
+        return Moment(at.us, boot.bootseed, round(boot.wall(at.us) * 1e6))
+
+    def _tell(self, report: StorageReport) -> None:
+        code = {"late": "stored-late", "overdue": "store-overdue"}.get(report.state)
+        if code is None:
+            return
+        self.findings.add(
+            code,
+            f"session {report.session_id}",
+            session=report.session_id,
+            completed=formatting.wall(report.counted_from),
+            stored=formatting.wall(report.stored_at) if report.stored_at is not None else "—",
+            segments=report.segments - report.stored,
+            proof_zh="有证明" if report.proven else "仅为设备自称",
+            proof_en="proven" if report.proven else "claimed only",
+        )

@@ -1,0 +1,181 @@
+"""Art. 24 afterwards: late is provably late, early provably early, and no basis changes what has happened already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from recorder.evidence import records as r
+from recorder.evidence.verify.report import StorageReport, VaultReport
+from tests.evidence.verify.agency import TestAgency
+from tests.evidence.verify.checking import check, codes, notes
+from tests.evidence.verify.vault_builder import VaultBuilder
+
+AGENCY = TestAgency()
+HOUR = 3600.0
+
+Reason = Literal["连续执法", "异地执法", "边远地区执法", "水上执法", "交通不便地区执法", "returned"]
+
+
+def recorded(*, anchored: bool = True) -> VaultBuilder:
+    """A finished session; the store has seen the journal before and after it (``anchored``), but none of its segments."""
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    if anchored:
+        b.receipt(segments=False, embed=True)
+    b.session(2)
+    b.standby(3)
+    if anchored:
+        b.receipt(segments=False, embed=True)
+    return b
+
+
+def on_for(b: VaultBuilder, hours: float) -> None:
+    """The unit is on and in standby for so long."""
+    b.wait(hours * HOUR)
+    b.standby_to_now()
+
+
+def declare(b: VaultBuilder, basis: Reason, *sessions: str) -> None:
+    b.append(r.DeadlineBasis(basis=basis, declared_by=None, sessions=sessions))
+
+
+def session_of(b: VaultBuilder) -> str:
+    return next(iter(b.segments.values())).session_id
+
+
+def verdict(vault: VaultReport) -> StorageReport:
+    (report,) = vault.storage
+    return report
+
+
+def finished(b: VaultBuilder, tmp_path: Path, *, stored: bool = True) -> VaultReport:
+    b.standby(3)
+    b.shift_end()
+    b.receipt(segments=stored)
+    return check(b, tmp_path)
+
+
+def test_stored_in_time_and_proven(tmp_path: Path) -> None:
+    b = recorded()
+    on_for(b, 20)
+    vault = finished(b, tmp_path)
+    report = verdict(vault)
+    assert (report.state, report.proven, report.stored, report.segments) == ("in-time", True, 2, 2)
+    assert report.due == pytest.approx(report.completed + 24 * HOUR)
+    assert codes(vault) == set()
+
+
+def test_stored_late_is_proven_by_the_receipts_and_no_finding(tmp_path: Path) -> None:
+    b = recorded()
+    on_for(b, 25)
+    vault = finished(b, tmp_path)
+    assert (verdict(vault).state, verdict(vault).proven) == ("late", True)
+    assert "stored-late" in notes(vault) and codes(vault) == set()
+
+
+def test_without_receipts_in_between_lateness_is_only_claimed(tmp_path: Path) -> None:
+    b = recorded(anchored=False)
+    on_for(b, 25)
+    report = verdict(finished(b, tmp_path))
+    assert (report.state, report.proven) == ("late", False)
+
+
+def test_a_wall_clock_that_lies_does_not_make_it_early(tmp_path: Path) -> None:
+    """The unit's clock runs 12 hours ahead, so by its claim the session was complete half a day later than it was: 18 hours
+    before it was stored, and not 30. The store's own receipts know better."""
+    b = recorded(anchored=False)
+    ahead = 12 * HOUR
+    for hours in (0.0, 30.0):
+        on_for(b, hours)
+        stored = hours > 0
+        b.wall_offset -= ahead  # the store writes with its own clock
+        b.receipt(segments=stored)
+        b.wall_offset += ahead
+    b.shift_end()
+    report = verdict(check(b, tmp_path))
+    assert report.stored_at is not None and report.stored_at - report.completed < 24 * HOUR
+    assert (report.state, report.proven) == ("late", True)
+
+
+def test_not_stored_is_owed_and_then_overdue(tmp_path: Path) -> None:
+    owed = recorded()
+    on_for(owed, 20)
+    assert verdict(finished(owed, tmp_path / "a", stored=False)).state == "owed"
+    overdue = recorded()
+    on_for(overdue, 25)
+    vault = finished(overdue, tmp_path / "b", stored=False)
+    assert verdict(vault).state == "overdue"
+    assert "store-overdue" in notes(vault)
+
+
+def test_field_mode_and_return(tmp_path: Path) -> None:
+    b = recorded()
+    on_for(b, 2)
+    declare(b, "边远地区执法", session_of(b))
+    on_for(b, 70)
+    declare(b, "returned", session_of(b))
+    b.standby(3)
+    b.receipt(segments=False, embed=True)
+    on_for(b, 20)
+    vault = finished(b, tmp_path)
+    report = verdict(vault)
+    # Nothing but the unit's word says that it did not come back earlier: no receipt reached it on the way.
+    assert (report.state, report.proven, report.basis) == ("in-time", False, "边远地区执法")
+    assert report.due == pytest.approx(report.counted_from + 24 * HOUR)
+    assert not codes(vault) & {"basis-after-deadline", "basis-repeated"}
+
+
+def test_late_after_the_return_is_late(tmp_path: Path) -> None:
+    b = recorded()
+    declare(b, "水上执法", session_of(b))
+    on_for(b, 30)
+    declare(b, "returned", session_of(b))
+    b.standby(3)
+    b.receipt(segments=False, embed=True)
+    on_for(b, 25)
+    report = verdict(finished(b, tmp_path))
+    assert (report.state, report.proven) == ("late", True)
+
+
+def test_while_not_returned_nothing_is_overdue(tmp_path: Path) -> None:
+    b = recorded()
+    declare(b, "异地执法", session_of(b))
+    on_for(b, 60)
+    report = verdict(finished(b, tmp_path, stored=False))
+    assert (report.state, report.due) == ("suspended", None)
+
+
+def test_a_session_begun_under_a_declaration_is_covered_without_being_named(tmp_path: Path) -> None:
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    declare(b, "连续执法")
+    b.session(1)
+    on_for(b, 40)
+    declare(b, "returned", session_of(b))
+    report = verdict(finished(b, tmp_path))
+    assert (report.state, report.basis) == ("in-time", "连续执法")
+
+
+def test_a_basis_declared_after_the_deadline_shows(tmp_path: Path) -> None:
+    b = recorded()
+    on_for(b, 25)
+    declare(b, "边远地区执法", session_of(b))
+    on_for(b, 1)
+    vault = finished(b, tmp_path)
+    assert codes(vault) == {"basis-after-deadline"}
+    assert not vault.valid
+
+
+def test_a_second_return_shows(tmp_path: Path) -> None:
+    b = recorded()
+    for _ in range(2):
+        declare(b, "边远地区执法", session_of(b))
+        on_for(b, 10)
+        declare(b, "returned", session_of(b))
+    vault = finished(b, tmp_path)
+    assert codes(vault) == {"basis-repeated"}
