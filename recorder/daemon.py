@@ -16,7 +16,7 @@ from recorder import __version__
 from recorder.channel.worker_lock import wait_until_gone
 from recorder.config.load import Loaded, save_last_good
 from recorder.config.models import RecorderConfig
-from recorder.evidence.files import Files, OsFiles
+from recorder.evidence.files import Files
 from recorder.evidence.journal import Journal, JournalError
 from recorder.evidence.journal_loader import Finding
 from recorder.evidence.personal import load_officer_key
@@ -44,6 +44,7 @@ from recorder.unit.index import Index
 from recorder.unit.journal_check import JournalCheck, backlog_end
 from recorder.unit.launcher import ChildProcessLauncher
 from recorder.unit.ledger import Ledger
+from recorder.unit.noted_files import NotedFiles
 from recorder.unit.notify import Notifier
 from recorder.unit.officers import Officers
 from recorder.unit.parts import CameraParts, Parts
@@ -80,7 +81,7 @@ def run_unit(loaded: Loaded, config_files: Sequence[Path]) -> int:
 
 
 def _locked(loaded: Loaded, config_files: Sequence[Path]) -> int:
-    config, files = loaded.config, OsFiles()
+    config, files = loaded.config, NotedFiles()
     data_dir, run_dir = Path(config.storage.data_dir), Path(config.storage.run_dir)
     files.make_dir(data_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -150,6 +151,7 @@ def _run(
         gestures=GestureRecogniser(config.controls),
         cameras=cameras,
         launcher=launcher,
+        files=files,
         journal=journal,
         index=index,
         ledger=ledger,

@@ -9,6 +9,7 @@ from pathlib import Path
 from firmware_bridge.ports import Clock, UnitBoard
 from recorder.channel import messages
 from recorder.config.models import RecorderConfig
+from recorder.evidence.files import Files
 from recorder.evidence.journal import Journal
 from recorder.officer.indicators import Indicators
 from recorder.session.gestures import GestureRecogniser
@@ -53,6 +54,7 @@ class Parts:
     gestures: GestureRecogniser
     cameras: dict[str, CameraParts]
     launcher: WorkerLauncher
+    files: Files
     journal: Journal
     index: Index
     ledger: Ledger

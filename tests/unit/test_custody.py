@@ -23,9 +23,9 @@ JTI = "00000000-0000-4000-8000-0000000000aa"
 EVERYTHING_MB = 10**9
 
 
-def shift_with_one_segment(data_dir: Path, **storage: Any) -> tuple[UnitKit, Path]:
+def shift_with_one_segment(data_dir: Path, **options: Any) -> tuple[UnitKit, Path]:
     """A recorded, stopped session of one segment; its file is there."""
-    kit = UnitKit(data_dir, **storage)
+    kit = UnitKit(data_dir, **options)
     check = ReceiptCheck(STORE.public_key(), "zfy-000000", [signer().kid], kit.journal.journal_id)
     kit.custody._check = check
     kit.worker_up()

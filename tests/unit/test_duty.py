@@ -9,10 +9,9 @@ from typing import Any, ClassVar
 import pytest
 
 from recorder.evidence.records import Event, Mark, Record, SessionStart
-from recorder.unit.duties import DUTIES
 from recorder.unit.duty import Answer, Command, Duty
 from tests.unit.test_process import ask, press
-from tests.unit.unit_kit import UnitKit
+from tests.unit.unit_kit import WITHOUT_WATCH, UnitKit
 
 
 class Witness(Duty):
@@ -65,7 +64,7 @@ def witness(kit: UnitKit) -> Witness:
 
 
 def test_records_are_seen_in_the_order_of_the_journal_also_those_a_duty_writes_itself(tmp_path: Path) -> None:
-    kit = UnitKit(tmp_path / "unit", duties=(*DUTIES, Witness, Second))
+    kit = UnitKit(tmp_path / "unit", duties=(*WITHOUT_WATCH, Witness, Second))
     kit.worker_up()
     press(kit, "record")
     ask(kit, cmd="mark")
@@ -88,7 +87,7 @@ class Second(Duty):
 
 
 def test_a_gesture_meant_for_a_duty_is_acted_on_by_nobody_else(tmp_path: Path) -> None:
-    kit = UnitKit(tmp_path / "unit", duties=(*DUTIES, Witness))
+    kit = UnitKit(tmp_path / "unit", duties=(*WITHOUT_WATCH, Witness))
     witness(kit).takes = "start"
     kit.worker_up()
     press(kit, "record")
@@ -99,7 +98,7 @@ def test_a_gesture_meant_for_a_duty_is_acted_on_by_nobody_else(tmp_path: Path) -
 
 
 def test_a_duty_that_raises_is_one_fault_and_the_recording_goes_on(tmp_path: Path) -> None:
-    kit = UnitKit(tmp_path / "unit", duties=(Broken, *DUTIES))
+    kit = UnitKit(tmp_path / "unit", duties=(Broken, *WITHOUT_WATCH))
     kit.worker_up()
     press(kit, "record")
     for _ in range(5):
@@ -111,7 +110,7 @@ def test_a_duty_that_raises_is_one_fault_and_the_recording_goes_on(tmp_path: Pat
 
 
 def test_a_command_that_raises_is_refused_and_recorded(tmp_path: Path) -> None:
-    kit = UnitKit(tmp_path / "unit", duties=(*DUTIES, Broken))
+    kit = UnitKit(tmp_path / "unit", duties=(*WITHOUT_WATCH, Broken))
     answer = ask(kit, cmd="break")
     assert not answer["ok"] and answer["error"]["code"] == "internal"
     commands = [payload for typ, payload in kit.records() if typ == "command"]
@@ -121,11 +120,11 @@ def test_a_command_that_raises_is_refused_and_recorded(tmp_path: Path) -> None:
 
 
 def test_a_command_that_only_looks_leaves_no_record(tmp_path: Path) -> None:
-    kit = UnitKit(tmp_path / "unit", duties=(*DUTIES, Witness))
+    kit = UnitKit(tmp_path / "unit", duties=(*WITHOUT_WATCH, Witness))
     assert ask(kit, cmd="look")["ok"]
     assert "command" not in kit.types()
 
 
 def test_two_duties_cannot_claim_one_command(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="look"):
-        UnitKit(tmp_path / "unit", duties=(*DUTIES, Witness, Witness))
+        UnitKit(tmp_path / "unit", duties=(*WITHOUT_WATCH, Witness, Witness))

@@ -12,7 +12,7 @@ from firmware_bridge.ports import BoardIdentity, UnitBoard
 from recorder.channel import messages
 from recorder.config.load import load_config
 from recorder.config.models import RecorderConfig
-from recorder.evidence.files import AppendFile, OsFiles
+from recorder.evidence.files import AppendFile
 from recorder.evidence.journal import Journal
 from recorder.evidence.journal_reader import iterate
 from recorder.evidence.personal import load_officer_key
@@ -24,12 +24,14 @@ from recorder.session.machine import MachineSettings, SessionMachine
 from recorder.session.supervision import Limits, WorkerSupervisor
 from recorder.unit.custody import Custody
 from recorder.unit.duties import DUTIES
+from recorder.unit.duties.evidence_guard import EvidenceGuard
 from recorder.unit.duty import DutyFactory
 from recorder.unit.events import UnitEvent, WorkerConnected, WorkerMessage
 from recorder.unit.fault_book import FaultBook
 from recorder.unit.heads import HeadBook
 from recorder.unit.index import Index
 from recorder.unit.ledger import Ledger
+from recorder.unit.noted_files import NotedFiles
 from recorder.unit.officers import Officers
 from recorder.unit.parts import CameraParts, Parts
 from recorder.unit.process import UnitProcess
@@ -38,13 +40,16 @@ from recorder.unit.worker_link import WorkerLink
 from tests.evidence.kit import BOOT, ToldClock, counting_ids, signer
 
 DIGEST = "A" * 43
+WITHOUT_WATCH = tuple(duty for duty in DUTIES if duty is not EvidenceGuard)
+"""The watch holds a kernel object that has to be closed; its own tests bring it."""
 SEGMENT = "00000000-0000-4000-8000-00000000000{}"
 
 
-class RefusingFiles(OsFiles):
+class RefusingFiles(NotedFiles):
     """The real disk until ``refuse`` is set: then every sync of the journal fails with ENOSPC."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.refuse = False
 
     def create(self, path: Path) -> AppendFile:
@@ -128,7 +133,7 @@ def configuration(data_dir: Path, **storage: object) -> RecorderConfig:
 class UnitKit:
     """``unit`` with its parts within reach."""
 
-    def __init__(self, data_dir: Path, *, duties: Sequence[DutyFactory] = DUTIES, **storage: Any) -> None:
+    def __init__(self, data_dir: Path, *, duties: Sequence[DutyFactory] = WITHOUT_WATCH, **storage: Any) -> None:
         self.config = configuration(data_dir, **storage)
         self.data_dir = data_dir
         self.clock = ToldClock(step_us=0)
@@ -168,6 +173,7 @@ class UnitKit:
                 gestures=GestureRecogniser(self.config.controls),
                 cameras={"cam0": self.camera},
                 launcher=self.launcher,
+                files=self.files,
                 journal=self.journal,
                 index=self.index,
                 ledger=self.ledger,

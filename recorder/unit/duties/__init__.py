@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from recorder.unit.duties.device_watch import DeviceWatch
+from recorder.unit.duties.evidence_guard import EvidenceGuard
 from recorder.unit.duties.officer_desk import OfficerDesk
 from recorder.unit.duties.session_desk import SessionDesk
 from recorder.unit.duties.statutory_desk import StatutoryDesk
 from recorder.unit.duty import DutyFactory
 
-DUTIES: tuple[DutyFactory, ...] = (SessionDesk, OfficerDesk, StatutoryDesk, DeviceWatch)
+DUTIES: tuple[DutyFactory, ...] = (SessionDesk, OfficerDesk, StatutoryDesk, EvidenceGuard, DeviceWatch)
