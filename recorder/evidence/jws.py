@@ -21,6 +21,16 @@ MAX_LINE = 1 << 20
 """No line is longer than 1 MiB: a bound for the verifier, which may be handed hostile input."""
 
 
+class _Registry(jws.JWSRegistry):
+    """The library's own bounds (512 bytes of header, 128 000 of payload) are below what our lines may have: a certificate
+    chain in a header, a long checkpoint or a receipt for hundreds of segments. :func:`split` holds them to MAX_LINE."""
+
+    max_header_length = max_payload_length = MAX_LINE
+
+
+_REGISTRY = _Registry(algorithms=["ES256"])
+
+
 class JwsError(ValueError):
     """The text is not a JWS of ours or its signature does not verify."""
 
@@ -71,15 +81,22 @@ def thumbprint(key: ec.EllipticCurvePublicKey) -> str:
     return sha256_b64u(compact_json(jwk))
 
 
-def sign(typ: str, payload: dict[str, Any], signer: Signer) -> str:
-    """One compact JWS without line end. Header members: alg, kid, typ."""
-    header = {"alg": "ES256", "kid": signer.kid, "typ": typ}
+def sign(typ: str, payload: dict[str, Any], signer: Signer, *, with_chain: bool = False) -> str:
+    """One compact JWS without line end. Header members: alg, kid, typ; ``with_chain``: x5c too (RFC 7515 §4.1.6)."""
+    header: dict[str, Any] = {"alg": "ES256", "kid": signer.kid, "typ": typ}
+    if with_chain:
+        header["x5c"] = list(signer.x5c)
     message = f"{b64u(compact_json(header))}.{b64u(compact_json(payload))}"
     return f"{message}.{b64u(signer.sign(message.encode('ascii')))}"
 
 
-def split(text: str) -> Parts:
-    """Parse without verifying. Raises JwsError naming what is wrong."""
+_MEMBERS = frozenset({"alg", "kid", "typ"})
+
+
+def split(text: str, *, with_chain: bool = False) -> Parts:
+    """Parse without verifying; ``with_chain``: the header has x5c too, as yet unlooked at. Raises JwsError naming what is
+    wrong."""
+    members = _MEMBERS | {"x5c"} if with_chain else _MEMBERS
     if len(text) > MAX_LINE:
         raise JwsError(f"longer than {MAX_LINE} bytes")
     pieces = text.split(".")
@@ -91,8 +108,8 @@ def split(text: str) -> Parts:
         signature = unb64u(pieces[2])
     except (ValueError, RecursionError) as error:
         raise JwsError(f"not base64url JSON: {error}") from error
-    if not isinstance(header, dict) or set(header) != {"alg", "kid", "typ"} or header["alg"] != "ES256":
-        raise JwsError("header is not exactly alg=ES256, kid, typ")
+    if not isinstance(header, dict) or set(header) != members or header["alg"] != "ES256":
+        raise JwsError(f"header is not exactly alg=ES256, {', '.join(sorted(members - {'alg'}))}")
     if not isinstance(header["kid"], str) or not isinstance(header["typ"], str):
         raise JwsError("kid and typ must be text")
     if not isinstance(payload, dict):
@@ -111,7 +128,7 @@ def verify(text: str, key: ec.EllipticCurvePublicKey) -> Parts:
 def check(text: str, parts: Parts, key: ECKey) -> Parts:
     """Verify an already split line with a joserfc key (made once for many lines). Raises JwsError."""
     try:
-        jws.deserialize_compact(text, key, algorithms=["ES256"])
+        jws.deserialize_compact(text, key, registry=_REGISTRY)
     except (JoseError, ValueError) as error:
         raise JwsError(f"signature does not verify: {error}") from error
     return parts

@@ -96,3 +96,9 @@ HEADER = {"alg": "ES256", "kid": "k", "typ": "event"}
 def test_hostile_text_is_refused_by_name(text: str, why: str) -> None:
     with pytest.raises(JwsError, match=why):
         jws.split(text)
+
+
+def test_a_line_may_be_as_long_as_the_format_allows() -> None:
+    text = jws.sign("receipt", {"segments": ["x" * 64] * 5000}, signer())
+    assert 300_000 < len(text) < jws.MAX_LINE
+    assert jws.verify(text, signer().public_key()).typ == "receipt"
