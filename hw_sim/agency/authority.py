@@ -31,15 +31,29 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from firmware_bridge.ports import Clock
-from hw_sim.agency.certificates import Purpose, common_name, make_ca, make_crl, make_leaf, pem, utc
+from hw_sim.agency.certificates import (
+    Purpose,
+    common_name,
+    device_name,
+    make_ca,
+    make_crl,
+    make_leaf,
+    pem,
+    person_name,
+    utc,
+)
 from recorder.evidence.age import generate_identity, parse_identities
 from recorder.evidence.files import OsFiles
+from recorder.evidence.statement_signatures import TITLES, Role
 
 STORE_NAME = "store"
 """User and client id of the store at the broker; no unit may have it."""
 HOSTS = ("localhost", "127.0.0.1")
 _UNIT = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")
 """CN, client id, MQTT topic level and folder name at once: no ``#``, ``+``, ``/`` or dot can get in."""
+
+_PERSON_NUMBER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]{0,31}$")
+"""X.520 makes ``serialNumber`` a PrintableString: digits, Latin letters, hyphens."""
 
 
 class AuthorityError(ValueError):
@@ -138,6 +152,19 @@ class Authority:
             recipients=self.recipients,
         )
 
+    def enrol_person(self, name: str, number: str, role: Role, csr_pem: bytes) -> bytes:
+        """PEM certificate for an officer's or admin's own key, to sign written statements with. ``number``: 执法证号, which
+        the agency takes from its own files and not from the request. Raises AuthorityError."""
+        if not name.strip() or is_unit_id(name) or _PERSON_NUMBER.match(number) is None:
+            raise AuthorityError(f"{name!r} {number!r}: 姓名或者证号不可用 name or number cannot be used")
+        key = _requested_key(csr_pem, name, "person")
+        title = next(title for title, of_role in TITLES.items() if of_role == role)
+        return pem(self._issue_to(key, person_name(name, number, title), f"person/{number}", Purpose.SIGNING))
+
+    def revoke_person(self, number: str) -> int:
+        """Put every certificate of that 执法证号 on the list."""
+        return self.revoke(f"person/{number}")
+
     def revoke(self, unit_id: str) -> int:
         """Put every certificate of a lost unit on the list; returns how many. Servers read the list anew."""
         known = {entry["serial"] for entry in self._entries("revoked.jsonl")}
@@ -165,8 +192,19 @@ class Authority:
     def _issue(
         self, public: ec.EllipticCurvePublicKey, name: str, purpose: Purpose, hosts: tuple[str, ...] = ()
     ) -> x509.Certificate:
+        return self._issue_to(public, device_name(name), name, purpose, hosts)
+
+    def _issue_to(
+        self,
+        public: ec.EllipticCurvePublicKey,
+        subject: x509.Name,
+        name: str,
+        purpose: Purpose,
+        hosts: tuple[str, ...] = (),
+    ) -> x509.Certificate:
+        """``name``: under which it is noted and can be revoked."""
         now = utc(self._clock.wall_us())
-        certificate = make_leaf(self._ca, self._ca_key, public, name, purpose, now, hosts)
+        certificate = make_leaf(self._ca, self._ca_key, public, subject, purpose, now, hosts)
         # Noted before it is handed out: a certificate that is in use can always be revoked.
         self._note(
             "issued.jsonl",

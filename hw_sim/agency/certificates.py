@@ -39,7 +39,7 @@ def utc(wall_us: int) -> datetime:
 
 
 def make_ca(key: ec.EllipticCurvePrivateKey, name: str, now: datetime) -> x509.Certificate:
-    subject = _name(name)
+    subject = device_name(name)
     public = key.public_key()
     return (
         x509.CertificateBuilder()
@@ -60,7 +60,7 @@ def make_leaf(
     ca: x509.Certificate,
     ca_key: ec.EllipticCurvePrivateKey,
     public: ec.EllipticCurvePublicKey,
-    common_name: str,
+    subject: x509.Name,
     purpose: Purpose,
     now: datetime,
     hosts: tuple[str, ...] = (),
@@ -68,7 +68,7 @@ def make_leaf(
     """Nothing of a request is copied but its key: an extension it asked for is not an extension it gets."""
     builder = (
         x509.CertificateBuilder()
-        .subject_name(_name(common_name))
+        .subject_name(subject)
         .issuer_name(ca.subject)
         .public_key(public)
         .serial_number(x509.random_serial_number())
@@ -125,8 +125,19 @@ def pem(thing: x509.Certificate | x509.CertificateRevocationList) -> bytes:
     return thing.public_bytes(Encoding.PEM)
 
 
-def _name(common: str) -> x509.Name:
+def device_name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def person_name(name: str, number: str, title: str) -> x509.Name:
+    """An officer or admin: CN 姓名, ``serialNumber`` (X.520) 执法证号, ``title`` what they are (docs/formats.md §9)."""
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
+            x509.NameAttribute(NameOID.SERIAL_NUMBER, number),
+            x509.NameAttribute(NameOID.TITLE, title),
+        ]
+    )
 
 
 def _host(host: str) -> x509.GeneralName:

@@ -327,20 +327,33 @@ class Note(Record):
 
 
 class Signer(Model):
+    """One officer under a written statement. ``certificate``: ``signature`` seals the officer's own JWS (docs/formats.md
+    §9); ``scanned-sheet``: signed by hand, and the admin's JWS in ``Statement.bound_by`` says who did."""
+
     officer_ref: Digest
     method: Literal["certificate", "scanned-sheet"]
-    signature: str
-    x5c: tuple[str, ...]
+    signature: SealedField | None
 
 
 class Statement(Record):
-    """《音像记录中断情况说明》: binds the document, the gap and two or more different signers."""
+    """《音像记录中断情况说明》 (art. 23): binds the document, the gap and two or more different officers.
+
+    ``document_sha256``: of the document as it was signed. It lies in ``statements/``, sealed like a segment;
+    ``stored_sha256`` and ``stored_size`` are those of the stored file.
+    """
 
     TYP = "statement"
+    statement_id: Uuid
     gap_id: Uuid
-    document_sha256: Digest
     legal_cause: LegalCause
+    document_sha256: Digest
+    document_size: Count
+    document_type: str
+    stored_sha256: Digest
+    stored_size: Count
+    sealed: bool
     signers: tuple[Signer, ...]
+    bound_by: SealedField | None
 
 
 class Mark(Record):

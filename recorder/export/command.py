@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TextIO
 
+from recorder.evidence.errors import CannotRead
 from recorder.evidence.verify.command import EXIT_CANNOT_READ, say_cannot_read, verify
-from recorder.evidence.verify.errors import CannotRead
 from recorder.export.report import write_report
 from recorder.loading import system_clock
 

@@ -10,7 +10,7 @@ import shlex
 from html import escape
 from pathlib import Path
 
-from recorder.evidence.verify import formatting
+from recorder.evidence import formatting
 from recorder.evidence.verify.catalogue import AXES, AXIS_NAMES, VALUE_NAMES, Axis
 from recorder.evidence.verify.findings import Finding
 from recorder.evidence.verify.report import Axes, Report, ShiftReport, VaultReport

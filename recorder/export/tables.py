@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from recorder.evidence.verify import formatting
+from recorder.evidence import formatting
 from recorder.evidence.verify.assembly import SEGMENT_AXES, proven
 from recorder.evidence.verify.catalogue import AXES, VALUE_NAMES
 from recorder.evidence.verify.report import SegmentReport, TimeRange, VaultReport

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from recorder.evidence.verify import formatting
+from recorder.evidence import formatting
 from recorder.evidence.verify.report import LineReport, ShiftReport, StretchReport
 from recorder.evidence.verify.text import KIND_NAMES
 

@@ -28,11 +28,13 @@ from recorder.evidence.records import (
     StoredSegment,
     UnsignedRange,
 )
+from recorder.evidence.statement_signatures import NamedOfficer, SignatureClaims
 from tests.support import require_program
 
 DOC = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
 NESTED: list[type[BaseModel]] = [
     *(ClockClaim, Common, Encryption, Media, Receipt, SealedField, Signer, SpeechSpan, StoredSegment, UnsignedRange),
+    *(NamedOfficer, SignatureClaims),
     *(carried.Carried, carried.Moment, carried.OpenShift, carried.SignedIn, carried.OpenSession),
     *(carried.OpenSegment, carried.OpenGap, carried.OpenFault),
 ]

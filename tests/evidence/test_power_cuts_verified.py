@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recorder.evidence.journal import JournalError
 from recorder.evidence.signer import FileSigner
-from recorder.evidence.verify.trust import load_trust
+from recorder.evidence.trust import load_trust
 from recorder.evidence.verify.vaults import verify_vaults
 from tests.evidence.authority import Ca, name
 from tests.evidence.kit import BOOT, ToldClock

@@ -17,7 +17,7 @@ from hw_sim.agency.store.disk import make_dirs, write_new
 from hw_sim.agency.store.journal_rules import DeviceKey, KeyRefused
 from recorder.evidence import jws
 from recorder.evidence.jws import Parts
-from recorder.evidence.verify.trust import Trust, judge_chain, key_id, leaf_key, parse_x5c, validity
+from recorder.evidence.trust import Trust, judge_chain, key_id, leaf_key, parse_x5c, validity
 
 
 class DeviceKeys:

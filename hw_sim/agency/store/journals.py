@@ -44,7 +44,7 @@ from hw_sim.agency.store.register import IssuedReceipt, Named, Register
 from hw_sim.agency.store.vault import ObjectConflict, Vault
 from recorder.evidence import jws
 from recorder.evidence.records import Record, Recovery, SegmentClose, SegmentOpen
-from recorder.evidence.verify.trust import Trust
+from recorder.evidence.trust import Trust
 
 log = logging.getLogger("agency.store")
 

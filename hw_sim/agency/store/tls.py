@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hw_sim.agency.certificates import common_name
-from recorder.evidence.verify.trust import Trust
+from recorder.evidence.trust import Trust
 
 
 @dataclass(frozen=True, slots=True)

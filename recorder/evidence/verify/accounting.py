@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 
-from recorder.evidence.verify import formatting
+from recorder.evidence import formatting
 from recorder.evidence.verify.findings import Findings
 from recorder.evidence.verify.report import GapReport, LineReport, ShiftReport, StretchReport
 from recorder.evidence.verify.state import At, Gap, Ledger, Segment, Session

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from recorder.evidence import formatting
 from recorder.evidence import records as r
-from recorder.evidence.verify import formatting
+from recorder.evidence.trust import Trust, judge_chain, validity
 from recorder.evidence.verify.bounds import CLOCK_TOLERANCE_S, StepWatch
 from recorder.evidence.verify.chain import Link
 from recorder.evidence.verify.findings import Findings
 from recorder.evidence.verify.state import At, Boot, Interval, Ledger
-from recorder.evidence.verify.trust import Trust, judge_chain, validity
 
 
 @dataclass(slots=True)

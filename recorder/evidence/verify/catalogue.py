@@ -268,6 +268,24 @@ KINDS: dict[str, Kind] = {
         "摄像头 {camera} 自 {times} 起中断后未恢复：欠两名以上执法人员签字的书面说明（第二十三条）",
         "camera {camera} did not resume after {times}: a written statement signed by two officers is owed (art. 23)",
     ),
+    "statement-forged": Kind(
+        "completeness",
+        "statement-owed",
+        "记录 {seq} 的书面说明（中断 {gap}）不成立：{reason_zh}",
+        "the written statement of record {seq} (gap {gap}) does not stand: {reason_en}",
+    ),
+    "statement-document-altered": Kind(
+        "integrity",
+        "altered",
+        "书面说明 {file}（中断 {gap}）与记录 {seq} 的摘要不符：{reason}",
+        "the written statement {file} (gap {gap}) is not the one record {seq} names: {reason}",
+    ),
+    "statement-document-missing": Kind(
+        "integrity",
+        "missing",
+        "书面说明 {file}（中断 {gap}）不在：记录 {seq} 登记了它",
+        "the written statement {file} (gap {gap}) is missing: record {seq} names it",
+    ),
     "gap-unrecorded": Kind(
         "completeness",
         "unexplained",
@@ -416,6 +434,18 @@ KINDS: dict[str, Kind] = {
         "integrity",
         "所给身份文件打不开 {count} 项密封内容：只核验了密文",
         "the given identity does not open {count} sealed item(s): only their ciphertext was checked",
+    ),
+    "statement-sealed": _note(
+        "completeness",
+        "记录 {seq} 的书面说明（中断 {gap}）：签名是密封的，未给出能打开的身份文件，这里只有设备自己的核验",
+        "the written statement of record {seq} (gap {gap}): its signatures are sealed and no identity opens them, so this "
+        "is the unit's own check",
+    ),
+    "statement-elsewhere": _note(
+        "integrity",
+        "书面说明 {file}（中断 {gap}）的文本在设备上，机关存储没有它；签名在日志中",
+        "the text of the written statement {file} (gap {gap}) is on the unit, not in the store; its signatures are in the "
+        "journal",
     ),
     "unit-down": _note(
         "completeness",

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from recorder.evidence.age import AgeError, Identity, parse_identities
-from recorder.evidence.verify.errors import CannotRead
+from recorder.evidence.errors import CannotRead
+from recorder.evidence.trust import load_trust
 from recorder.evidence.verify.report import Report
 from recorder.evidence.verify.text import render_text
-from recorder.evidence.verify.trust import load_trust
 from recorder.evidence.verify.vaults import verify_vaults
 
 EXIT_CANNOT_READ = 2

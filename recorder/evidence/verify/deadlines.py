@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from recorder.evidence.verify import formatting
+from recorder.evidence import formatting
 from recorder.evidence.verify.findings import Findings
 from recorder.evidence.verify.receipts import Held
 from recorder.evidence.verify.report import StorageReport

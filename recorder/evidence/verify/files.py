@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from recorder.evidence import formatting
 from recorder.evidence.age import Identity
 from recorder.evidence.records import Entry
-from recorder.evidence.verify import formatting, tree
+from recorder.evidence.verify import tree
 from recorder.evidence.verify.findings import Findings
 from recorder.evidence.verify.opened import Opened, read_segment
 from recorder.evidence.verify.receipts import ReceiptBook

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from recorder.evidence.verify import bounds, formatting
+from recorder.evidence import formatting
+from recorder.evidence.trust import Trust, common_name, judge_chain, validity
+from recorder.evidence.verify import bounds
 from recorder.evidence.verify.bounds import TimeVerdict
 from recorder.evidence.verify.findings import Findings
 from recorder.evidence.verify.keys import DeviceKey
 from recorder.evidence.verify.receipts import ReceiptBook
 from recorder.evidence.verify.report import KeyReport
 from recorder.evidence.verify.state import Claims, Ledger
-from recorder.evidence.verify.trust import Trust, common_name, judge_chain, validity
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from joserfc.jwk import ECKey
 
 from recorder.evidence import jws
 from recorder.evidence.jws import JwsError, Parts
-from recorder.evidence.verify.trust import key_id, leaf_key, parse_x5c
+from recorder.evidence.trust import key_id, leaf_key, parse_x5c
 
 
 @dataclass(slots=True)

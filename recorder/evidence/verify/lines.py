@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from recorder.evidence.errors import CannotRead
 from recorder.evidence.jws import MAX_LINE
 from recorder.evidence.verify import tree
-from recorder.evidence.verify.errors import CannotRead
 
 FILE_NAME = re.compile(r"^(\d{1,20})\.jws$")
 

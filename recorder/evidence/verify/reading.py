@@ -12,13 +12,24 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from recorder.evidence import records as r
+from recorder.evidence.trust import Trust
 from recorder.evidence.verify.boots import BootRecords
 from recorder.evidence.verify.chain import Chain, Link
 from recorder.evidence.verify.findings import Findings
 from recorder.evidence.verify.receipts import ReceiptBook
 from recorder.evidence.verify.segment_records import SegmentRecords
-from recorder.evidence.verify.state import At, Basis, Claims, Gap, Interval, Ledger, Officer, Session, Shift
-from recorder.evidence.verify.trust import Trust
+from recorder.evidence.verify.state import (
+    At,
+    Basis,
+    Claims,
+    Gap,
+    Interval,
+    Ledger,
+    Officer,
+    Session,
+    Shift,
+    StatementRecord,
+)
 
 _COMMON = frozenset(r.Common.model_fields)
 
@@ -209,9 +220,11 @@ class Reading:
 
     def _on_statement(self, link: Link, common: r.Common, record: r.Record) -> None:
         assert isinstance(record, r.Statement)
+        self.ledger.statements.append(
+            StatementRecord(link.seq, common.iat, record)
+        )  # judged when the receipts are known
         gap = self.ledger.gaps.get(record.gap_id)
-        if gap is not None and len({signer.officer_ref for signer in record.signers}) >= 2:
-            gap.stated = True
+        if gap is not None:
             self._session(link, common, gap.session_id)
 
     # --- receipts and deadlines ---

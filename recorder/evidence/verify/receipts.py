@@ -18,12 +18,12 @@ from pydantic import ValidationError
 
 from recorder.evidence import jws
 from recorder.evidence.encoding import sha256_b64u
+from recorder.evidence.errors import CannotRead
 from recorder.evidence.jws import MAX_LINE, JwsError
 from recorder.evidence.records import Receipt
+from recorder.evidence.trust import Trust
 from recorder.evidence.verify import tree
-from recorder.evidence.verify.errors import CannotRead
 from recorder.evidence.verify.findings import Findings
-from recorder.evidence.verify.trust import Trust
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,6 +159,24 @@ class OfficerReport:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementReport:
+    """A written statement (art. 23). ``accepted``: its signatures hold; None: they are sealed and no identity opens them.
+    ``officers``: who signed, name and certificate number; empty when unknown. ``bound_by``: the admin of a scanned sheet.
+    ``file``: present, missing or altered."""
+
+    statement_id: str
+    gap_id: str
+    at: float
+    legal_cause: str
+    document_sha256: str
+    method: str
+    accepted: bool | None
+    officers: tuple[tuple[str, str], ...]
+    bound_by: tuple[str, str] | None
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class VaultReport:
     """``folder`` relative to the verified one; ``kind``: unit or store. Times in seconds since 1970, UTC."""
 
@@ -188,6 +206,7 @@ class VaultReport:
     totals_us: dict[str, int]
     """Sums over all shifts and cameras; ``standby`` and ``off`` over the shifts' first camera only."""
     identity_used: bool
+    statements: tuple[StatementReport, ...] = ()
 
     @property
     def valid(self) -> bool:

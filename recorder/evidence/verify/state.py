@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from recorder.evidence.records import Statement
+
 SegmentState = Literal["open", "closed", "recovered", "empty", "lost"]
 
 
@@ -161,6 +163,15 @@ class Officer:
     cert_no: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StatementRecord:
+    """A ``statement`` as it was written: record number, the unit's wall clock (seconds), and what it says."""
+
+    seq: int
+    iat: float
+    record: Statement
+
+
 @dataclass(slots=True)
 class Basis:
     """A ``deadline-basis`` record (art. 24 ¶2). ``basis``: one of the five reasons, or ``returned``."""
@@ -192,6 +203,7 @@ class Ledger:
     faults: int = 0
     officers: list[Officer] = field(default_factory=list)
     bases: list[Basis] = field(default_factory=list)
+    statements: list[StatementRecord] = field(default_factory=list)
 
     def at(self, at: At) -> float:
         """The wall clock's claim for a moment."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from recorder.evidence.verify import formatting
+from recorder.evidence import formatting
 from recorder.evidence.verify.assembly import proven
 from recorder.evidence.verify.catalogue import AXIS_NAMES, VALUE_NAMES, Axis
 from recorder.evidence.verify.report import Report, ShiftReport, VaultReport

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from recorder.evidence.verify.errors import CannotRead
+from recorder.evidence.errors import CannotRead
 
 
 @dataclass(frozen=True, slots=True)

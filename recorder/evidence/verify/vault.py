@@ -12,6 +12,7 @@ from pathlib import Path
 
 from recorder.evidence.age import Identity
 from recorder.evidence.records import Entry
+from recorder.evidence.trust import Trust, judge_chain
 from recorder.evidence.verify import again, assembly, tree
 from recorder.evidence.verify.accounting import account
 from recorder.evidence.verify.chain import Chain
@@ -26,7 +27,7 @@ from recorder.evidence.verify.reading import Reading
 from recorder.evidence.verify.receipts import ReceiptBook
 from recorder.evidence.verify.report import ReceiptReport, VaultReport
 from recorder.evidence.verify.state import Segment
-from recorder.evidence.verify.trust import Trust, judge_chain
+from recorder.evidence.verify.statements import StatementCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,9 @@ def _judge(
     rest = journal.rest if journal is not None else []
     files = FileCheck(vault.folder, kind, ledger, receipts, findings, identities, entries, rest, progress)
     files.run()
-    unopened = files.unopened + (fields.unopened if fields is not None else 0)
+    statements = StatementCheck(vault.folder, kind, ledger, receipts, trust, findings, identities)
+    statements.run()
+    unopened = files.unopened + statements.unopened + (fields.unopened if fields is not None else 0)
     if unopened:
         findings.add("identity-mismatch", "identity", count=unopened)
     storage = judge_storage(ledger, receipts.held, receipts.upper, findings)
@@ -153,4 +156,5 @@ def _judge(
         storage=storage,
         totals_us=totals,
         identity_used=bool(identities),
+        statements=tuple(statements.reports),
     )

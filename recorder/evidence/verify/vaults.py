@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from recorder.evidence.age import Identity
+from recorder.evidence.errors import CannotRead
+from recorder.evidence.trust import Trust
 from recorder.evidence.verify import tree
-from recorder.evidence.verify.errors import CannotRead
 from recorder.evidence.verify.report import Report
-from recorder.evidence.verify.trust import Trust
 from recorder.evidence.verify.vault import Vault, verify_vault
 
 MAX_DEPTH = 4

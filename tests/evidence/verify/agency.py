@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from recorder.evidence.signer import FileSigner
+from recorder.evidence.trust import DOCUMENT_SIGNING
 
 NOW = 1_795_000_000.0
 """2026-11-18, when the shifts of the tests begin."""
@@ -69,8 +70,18 @@ class TestAgency:
         purposes: tuple[x509.ObjectIdentifier, ...] = (),
     ) -> FileSigner:
         """A device key with its certificate; ``purposes`` become its extended key usage."""
+        return self._issue(_name(common_name), not_before, not_after, serial, purposes)
+
+    def _issue(
+        self,
+        subject: x509.Name,
+        not_before: float,
+        not_after: float,
+        serial: int,
+        purposes: tuple[x509.ObjectIdentifier, ...],
+    ) -> FileSigner:
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = x509.CertificateBuilder().subject_name(_name(common_name)).issuer_name(self.certificate.subject)
+        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self.certificate.subject)
         builder = builder.public_key(key.public_key()).serial_number(serial)
         builder = builder.not_valid_before(_at(not_before)).not_valid_after(_at(not_after))
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -78,6 +89,25 @@ class TestAgency:
         if purposes:
             builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
         return FileSigner(key, (builder.sign(self.key, hashes.SHA256()),))
+
+    def person(
+        self,
+        name: str,
+        number: str,
+        title: str = "行政执法人员",
+        *,
+        not_after: float = NOW + 365 * DAY,
+        serial: int = 70,
+    ) -> FileSigner:
+        """An officer's (or admin's) key with the certificate to sign statements with."""
+        subject = x509.Name(
+            [
+                x509.NameAttribute(NameOID.COMMON_NAME, name),
+                x509.NameAttribute(NameOID.SERIAL_NUMBER, number),
+                x509.NameAttribute(NameOID.TITLE, title),
+            ]
+        )
+        return self._issue(subject, NOW - DAY, not_after, serial, (DOCUMENT_SIGNING,))
 
     def trust(self, folder: Path, *, ca: bool = True, store: bool = True) -> Path:
         """Write the trust folder; either file may be left out."""

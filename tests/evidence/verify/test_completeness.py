@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from recorder.evidence import records as r
-from recorder.evidence.encoding import sha256_b64u
 from tests.evidence.verify.agency import TestAgency
 from tests.evidence.verify.checking import check, codes, notes
 from tests.evidence.verify.vault_builder import BuiltSegment, VaultBuilder
@@ -49,15 +48,6 @@ def explain(b: VaultBuilder, gap: str) -> None:
     )
 
 
-def state(b: VaultBuilder, gap: str, *numbers: str) -> None:
-    signers = tuple(
-        r.Signer(officer_ref=sha256_b64u(number.encode()), method="certificate", signature="", x5c=())
-        for number in numbers
-    )
-    digest = sha256_b64u(b"document")
-    b.append(r.Statement(gap_id=gap, document_sha256=digest, legal_cause="设备故障", signers=signers))
-
-
 def test_a_resumed_gap_without_explanation_stays_unexplained(tmp_path: Path) -> None:
     b, gap, _ = interrupted(resume=True)
     vault = check(finish(b), tmp_path)
@@ -79,12 +69,13 @@ def test_an_explained_gap_is_a_gap_and_not_valid(tmp_path: Path) -> None:
 
 def test_a_gap_that_never_resumed_is_unexplained_then_owes_a_statement_then_has_one(tmp_path: Path) -> None:
     expected = ["unexplained", "statement-owed", "statement-owed", "gap"]
+    officers = [AGENCY.person("张三", "130100001"), AGENCY.person("李四", "130100002")]
     for number, value in enumerate(expected):
         b, gap, _ = interrupted(resume=False)
         if number >= 1:
             explain(b, gap)
         if number >= 2:
-            state(b, gap, "130100001", *(["130100001"] if number == 2 else ["130100002"]))
+            b.statement(gap, officers[: number - 1])
         vault = check(finish(b), tmp_path / str(number))
         assert vault.axes["completeness"] == value
 

@@ -7,16 +7,19 @@ a shift, then :meth:`write`. ``files`` can be edited before.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from recorder.evidence import jws
 from recorder.evidence import records as r
-from recorder.evidence.age import CHUNK, AgeEncryptor
+from recorder.evidence.age import CHUNK, AgeEncryptor, seal_bytes
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.personal import seal_field
 from recorder.evidence.signer import FileSigner
+from recorder.evidence.statement_files import file_name
+from recorder.evidence.statement_signatures import SignatureClaims, sign_statement
 from tests.evidence.verify import little_mp4
 from tests.evidence.verify.agency import NOW, TestAgency
 
@@ -74,6 +77,7 @@ class VaultBuilder:
     segments: dict[str, BuiltSegment] = field(default_factory=dict)
     receipts: dict[str, str] = field(default_factory=dict)
     last_receipt: str | None = None
+    documents: dict[str, bytes] = field(default_factory=dict)
     _ids: int = 0
     _indexes: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -411,6 +415,65 @@ class VaultBuilder:
         )
         self.covered_us = self.us
 
+    def statement(
+        self,
+        gap_id: str,
+        signers: Sequence[FileSigner],
+        document: bytes = b"%PDF-1.7 the statement",
+        legal_cause: r.LegalCause = "设备故障",
+        changes: dict[str, Any] | None = None,
+    ) -> str:
+        """A statement each of ``signers`` signed with a certificate; ``changes`` replace fields of the record. Returns the
+        statement's id."""
+        claims = SignatureClaims(
+            ver=1,
+            gap_id=gap_id,
+            document_sha256=sha256_b64u(document),
+            legal_cause=legal_cause,
+            method="certificate",
+            iat=self.iat,
+        )
+        texts = [sign_statement(claims, signer) for signer in signers]
+        return self.signed_statement(gap_id, texts, document, legal_cause, changes)
+
+    def signed_statement(
+        self,
+        gap_id: str,
+        texts: Sequence[str],
+        document: bytes,
+        legal_cause: r.LegalCause,
+        changes: dict[str, Any] | None = None,
+    ) -> str:
+        """The record, whatever the signatures ``texts`` are worth, and the document for ``statements/``."""
+        statement_id, sealed = self.new_id(), bool(self.recipients)
+        stored = seal_bytes(document, self.recipients) if sealed else document
+        self.documents[file_name(statement_id, sealed)] = stored
+        signers = tuple(
+            r.Signer(
+                officer_ref=sha256_b64u(f"officer {number}".encode()),
+                method="certificate",
+                signature=seal_field(text, self.recipients),
+            )
+            for number, text in enumerate(texts)
+        )
+        self.append(
+            r.Statement(
+                statement_id=statement_id,
+                gap_id=gap_id,
+                legal_cause=legal_cause,
+                document_sha256=sha256_b64u(document),
+                document_size=len(document),
+                document_type="application/pdf",
+                stored_sha256=sha256_b64u(stored),
+                stored_size=len(stored),
+                sealed=sealed,
+                signers=signers,
+                bound_by=None,
+            ),
+            **(changes or {}),
+        )
+        return statement_id
+
     # --- the store ---
 
     def make_receipt(self, *, segments: bool = True, delay_s: float = 0.5, **changes: Any) -> str:
@@ -486,6 +549,9 @@ class VaultBuilder:
                 path = folder / segment.name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(segment.data)
+        for name, data in self.documents.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(data)
         (folder / "receipts").mkdir()
         for jti, text in self.receipts.items():
             (folder / "receipts" / f"{jti}.jws").write_text(text + "\n", encoding="ascii")

@@ -16,7 +16,7 @@ from hw_sim.agency.authority import AuthorityError
 from hw_sim.agency.processes import AgencyError
 from recorder.evidence.enrol import install, make_requests
 from recorder.evidence.files import OsFiles
-from recorder.evidence.verify.trust import load_trust
+from recorder.evidence.trust import load_trust
 from tests.hw_sim.agency.mqtt_client import MqttDouble
 from tests.hw_sim.agency.unit_double import UnitDouble
 from tests.support import require_program

@@ -15,7 +15,8 @@ from firmware_bridge.clock import SystemClock
 from hw_sim.agency.authority import Authority, AuthorityError
 from hw_sim.agency.certificates import DOCUMENT_SIGNING
 from recorder.evidence.age import parse_identities
-from recorder.evidence.verify.trust import judge_chain, load_trust
+from recorder.evidence.statement_signatures import Person, person_of
+from recorder.evidence.trust import judge_chain, leads_to_agency, load_trust
 from tests.hw_sim.agency.unit_double import csr, new_key
 
 
@@ -139,3 +140,24 @@ def test_the_published_trust_holds_what_a_verifier_needs_and_no_key(authority: A
     assert all(b"PRIVATE" not in path.read_bytes() for path in (tmp_path / "trust").iterdir())
     identity = parse_identities((tmp_path / "identity.txt").read_text(encoding="utf-8"))[0]
     assert identity.recipient == authority.recipients[0]
+
+
+def test_an_officer_gets_a_certificate_to_sign_statements_with(authority: Authority) -> None:
+    key = new_key()
+    certificate = leaf(authority.enrol_person("张三", "13010001001", "officer", csr(key, "张三")))
+    assert certificate.public_key() == key.public_key()
+    assert person_of(certificate) == Person("张三", "13010001001", "officer")
+    trust = load_trust(authority.trust_dir)
+    assert leads_to_agency((certificate,), trust).trusted
+    assert not judge_chain((certificate,), "张三", trust).trusted  # a person is no unit
+    assert trust.revoked_at(certificate) is None
+    assert authority.revoke_person("13010001001") == 1
+    assert load_trust(authority.trust_dir).revoked_at(certificate) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("zfy-000777", "1"), (" ", "1"), ("张三", ""), ("张三", "冀1"), ("张三", "1 2")]
+)
+def test_a_person_needs_a_name_no_unit_has_and_a_plain_number(authority: Authority, name: str, number: str) -> None:
+    with pytest.raises(AuthorityError):
+        authority.enrol_person(name, number, "officer", csr(new_key(), name))

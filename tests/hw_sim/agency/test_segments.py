@@ -22,7 +22,7 @@ from hw_sim.agency.store.segments import Claim, Limits, SegmentDesk, claim_of
 from hw_sim.agency.store.staging import SYNC_BYTES, Staging
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.signer import FileSigner
-from recorder.evidence.verify.trust import Trust
+from recorder.evidence.trust import Trust
 from tests.hw_sim.agency.unit_double import new_key
 
 UNIT = "zfy-1"

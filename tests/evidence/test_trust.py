@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from recorder.evidence.trust import DOCUMENT_SIGNING, judge_chain, parse_x5c
 from recorder.evidence.verify import CannotRead, load_trust
-from recorder.evidence.verify.trust import DOCUMENT_SIGNING, judge_chain, parse_x5c
 from tests.evidence.verify.agency import NOW, TestAgency
 
 AGENCY = TestAgency()

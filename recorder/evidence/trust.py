@@ -1,4 +1,4 @@
-"""Whom the verifier believes: the agency CA, the store's receipt key, revocations; and judging a device certificate.
+"""Whom verifier and unit believe: the agency CA, the store's receipt key, revocations; and judging a device certificate.
 
 Everything comes from the trust folder (design §8), all of it public:
 ``agency-ca.pem`` certificate(s) · ``store-key.pem`` SPKI PEM, P-256 · ``crl.pem`` optional, signed by the CA.
@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509.oid import NameOID
 
+from recorder.evidence.errors import CannotRead
 from recorder.evidence.jws import thumbprint
-from recorder.evidence.verify.errors import CannotRead
 
 MAX_CHAIN = 5
 MAX_CERTIFICATE = 16_384
@@ -206,10 +206,26 @@ def judge_chain(chain: tuple[x509.Certificate, ...], unit_id: str, trust: Trust)
             "证书不是文档签名证书",
             "its certificate is not for document signing (a TLS certificate signs no journal)",
         )
-    return _climb(chain, trust)
+    if person_title(chain[0]) is not None:
+        return ChainVerdict(
+            False, "证书属于人员，不属于设备", "its certificate is a person's, and persons sign no journal"
+        )
+    return leads_to_agency(chain, trust)
 
 
-def _climb(chain: tuple[x509.Certificate, ...], trust: Trust) -> ChainVerdict:
+def person_title(certificate: x509.Certificate) -> str | None:
+    """The ``title`` (X.520) of a person's certificate; None for a device's."""
+    titles = certificate.subject.get_attributes_for_oid(NameOID.TITLE)
+    return str(titles[0].value) if titles else None
+
+
+def may_sign_documents(certificate: x509.Certificate) -> bool:
+    """A leaf that may sign and is for documents, not for TLS."""
+    return not _is_authority(certificate) and _may_sign(certificate) and _for_documents(certificate)
+
+
+def leads_to_agency(chain: tuple[x509.Certificate, ...], trust: Trust) -> ChainVerdict:
+    """Whether the chain leads to the agency CA, whomever its leaf speaks for."""
     for depth, certificate in enumerate(chain):
         if any(_issued(authority, certificate, depth) for authority in trust.authorities):
             return ChainVerdict(True)
