@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, Literal, NoReturn, TextIO
 
 import click
 
@@ -14,6 +14,9 @@ from recorder import __version__
 
 if TYPE_CHECKING:
     from recorder.config.load import Loaded
+
+MAX_SIGNATURE = 16_384
+"""Characters of a signature file: a certificate chain and a few hundred bytes."""
 
 DEFAULT_FILES = (Path("/etc/recorder/agency.toml"), Path("/etc/recorder/unit.toml"))
 
@@ -36,7 +39,11 @@ def fail(zh: str, en: str, code: int = 2) -> NoReturn:
 class LazyGroup(click.Group):
     """Loads a subcommand group from ``module:attribute`` only when it is named."""
 
-    lazy: ClassVar[dict[str, str]] = {"config": "recorder.config.commands:config_group"}
+    lazy: ClassVar[dict[str, str]] = {
+        "config": "recorder.config.commands:config_group",
+        "export": "recorder.export.commands:export_group",
+        "statement": "recorder.officer.statement_commands:statement_group",
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *self.lazy})
@@ -196,12 +203,12 @@ def ctl_group() -> None:
     """控制运行中的单元 · control the running unit."""
 
 
-def _control(config_files: tuple[Path, ...], message: dict[str, object]) -> None:
+def _control(config_files: tuple[Path, ...], message: dict[str, object], passed_file: BinaryIO | None = None) -> None:
     from recorder.unit.control_client import ControlError, request
 
     path = Path(load(config_files).config.storage.run_dir) / "control.sock"
     try:
-        answer = request(path, message, timeout_s=10)
+        answer = request(path, message, timeout_s=10, passed_file=passed_file)
     except ControlError as error:
         fail(error.zh, error.en, 1)
     click.echo(json.dumps(answer, ensure_ascii=False))
@@ -271,3 +278,39 @@ def ctl_returned(cert_no: str | None, config_files: tuple[Path, ...]) -> None:
 def ctl_deadlines(config_files: tuple[Path, ...]) -> None:
     """尚未储存的记录与期限 · what is not stored yet, and until when."""
     _control(config_files, {"cmd": "deadlines"})
+
+
+@ctl_group.group("statement")
+def ctl_statement() -> None:
+    """书面说明 · written statements (art. 23)."""
+
+
+@ctl_statement.command("sign")
+@click.argument("gap_id", metavar="GAP")
+@click.option(
+    "--document", required=True, type=click.File("rb"), help="签名的文件或者扫描件 the signed document or scan"
+)
+@click.option("--legal-cause", required=True, help="设备故障、天气恶劣、人为阻挠、其他客观原因 one of these four")
+@click.option(
+    "--signature", "signatures", required=True, multiple=True, type=click.File("r"), help="签名文件，可重复 repeatable"
+)
+@config_option
+def ctl_statement_sign(
+    gap_id: str,
+    document: BinaryIO,
+    legal_cause: str,
+    signatures: tuple[TextIO, ...],
+    config_files: tuple[Path, ...],
+) -> None:
+    """登记已签名的书面说明 · hand in a statement that two officers signed (or a scanned sheet an admin bound)."""
+    try:
+        texts = [signature.read(MAX_SIGNATURE).strip() for signature in signatures]
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"签名文件无法读取：{error}", f"a signature file cannot be read: {error}")
+    message: dict[str, object] = {
+        "cmd": "statement-sign",
+        "gap_id": gap_id,
+        "legal_cause": legal_cause,
+        "signatures": texts,
+    }
+    _control(config_files, message, document)

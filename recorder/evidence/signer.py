@@ -69,8 +69,16 @@ def load_or_create(key_file: Path, chain_file: Path) -> FileSigner:
         except ValueError as error:
             raise KeyFileError(f"{chain_file}: 不是 PEM 证书 not a PEM certificate: {error}") from error
         if chain[0].public_key() != key.public_key():
-            raise KeyFileError(f"{chain_file}: 证书与设备密钥不符 certificate does not belong to {key_file}")
+            raise KeyFileError(f"{chain_file}: 证书与密钥不符 certificate does not belong to {key_file}")
     return FileSigner(key, chain)
+
+
+def load_signer(key_file: Path, chain_file: Path) -> FileSigner:
+    """An officer's or admin's key and certificate, both there already. Raises KeyFileError, OSError."""
+    for path in (key_file, chain_file):
+        if not path.exists():
+            raise KeyFileError(f"{path}: 没有这个文件 there is no such file")
+    return load_or_create(key_file, chain_file)
 
 
 def load_or_create_key(key_file: Path) -> ec.EllipticCurvePrivateKey:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 class ControlError(Exception):
@@ -17,14 +17,21 @@ class ControlError(Exception):
         self.en = en
 
 
-def request(path: Path, message: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-    """Send one request and return the answer (a JSON object with ``ok`` true). Raises ControlError."""
+def request(
+    path: Path, message: dict[str, Any], timeout_s: float, passed_file: BinaryIO | None = None
+) -> dict[str, Any]:
+    """Send one request and return the answer (a JSON object with ``ok`` true). ``passed_file``: an open file the unit shall
+    read, handed over as it is (SCM_RIGHTS). Raises ControlError."""
     line = json.dumps({"v": 1, **message}, ensure_ascii=False).encode() + b"\n"
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_s)
             connection.connect(str(path))
-            connection.sendall(line)
+            if passed_file is None:
+                connection.sendall(line)
+            else:
+                sent = socket.send_fds(connection, [line], [passed_file.fileno()])
+                connection.sendall(line[sent:])
             with connection.makefile("rb") as reader:
                 answer_line = reader.readline(1 << 20)
         answer = json.loads(answer_line)

@@ -1,10 +1,16 @@
-"""The control socket: one JSON line in, one JSON line out, decided on the main thread. No network port anywhere."""
+"""The control socket: one JSON line in, one JSON line out, decided on the main thread. No network port anywhere.
+
+A request may bring one open file (SCM_RIGHTS): the unit sees neither /home nor /tmp (systemd), and must not open with its
+own rights what somebody else names.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import queue
+import socket
 import socketserver
 import threading
 from pathlib import Path
@@ -14,6 +20,9 @@ from recorder.unit.events import ControlRequest, UnitEvent
 
 MAX_LINE = 1 << 16
 ANSWER_TIMEOUT_S = 8.0
+PASSED_FILE = "passed_file"
+"""Where a command finds the file that came with its request: a ``BinaryIO`` opened for reading. Nothing JSON says can put
+something there. It is closed once the request is answered."""
 
 
 def refusal(code: str, zh: str, en: str) -> dict[str, Any]:
@@ -26,11 +35,12 @@ class _Handler(socketserver.StreamRequestHandler):
     timeout = 10
 
     def handle(self) -> None:
-        with contextlib.suppress(OSError):  # the client went away: nobody is left to be told
-            line = self.rfile.readline(MAX_LINE)
-            self.wfile.write(json.dumps(self._answer(line), ensure_ascii=False).encode() + b"\n")
+        # OSError: the client went away, nobody is left to be told.
+        with contextlib.suppress(OSError), contextlib.ExitStack() as files:
+            line, passed = _receive(self.connection, files)
+            self.wfile.write(json.dumps(self._answer(line, passed), ensure_ascii=False).encode() + b"\n")
 
-    def _answer(self, line: bytes) -> dict[str, Any]:
+    def _answer(self, line: bytes, passed: io.FileIO | None) -> dict[str, Any]:
         if not line.endswith(b"\n"):
             return refusal("bad-request", "请求不完整或者过长", "torn or oversized request")
         try:
@@ -39,6 +49,9 @@ class _Handler(socketserver.StreamRequestHandler):
             return refusal("bad-request", "请求不是 JSON", "not JSON")
         if not isinstance(message, dict) or message.get("v") != 1 or not isinstance(message.get("cmd"), str):
             return refusal("bad-request", "请求缺少 v=1 或者 cmd", "v=1 or cmd is missing")
+        message.pop(PASSED_FILE, None)
+        if passed is not None:
+            message[PASSED_FILE] = passed
         done = threading.Event()
         answers: list[dict[str, Any]] = []
 
@@ -50,6 +63,20 @@ class _Handler(socketserver.StreamRequestHandler):
         if not done.wait(ANSWER_TIMEOUT_S):
             return refusal("timeout", "记录单元没有及时应答", "the unit did not answer in time")
         return answers[0]
+
+
+def _receive(connection: socket.socket, files: contextlib.ExitStack) -> tuple[bytes, io.FileIO | None]:
+    """The request's line, at most MAX_LINE bytes, and the first file that came with it. Raises OSError."""
+    line, passed = b"", None
+    while not line.endswith(b"\n") and len(line) < MAX_LINE:
+        data, descriptors, _, _ = socket.recv_fds(connection, MAX_LINE - len(line), 4)
+        for descriptor in descriptors:
+            file = files.enter_context(io.FileIO(descriptor, "rb"))
+            passed = passed or file
+        if not data:
+            break
+        line += data
+    return line, passed
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from recorder.config.models import RecorderConfig
 from recorder.evidence import jws
@@ -21,6 +22,7 @@ from recorder.evidence.receipts import Believed, OwnSegment, ReceiptCheck
 from recorder.evidence.records import Event, ReceiptRecord, Release, SealedField
 from recorder.evidence.recovery import known_segments
 from recorder.evidence.segment_recovery import orphans, recover_orphan, recover_segment
+from recorder.evidence.statement_files import Document, StoredDocument, keep
 from recorder.session.anchors import Anchor, superseded
 from recorder.session.retention import Held, releasable
 from recorder.unit.index import Index
@@ -84,6 +86,23 @@ class Custody:
 
     def officer_ref(self, cert_no: str) -> str:
         return self._officer_key.ref(cert_no)
+
+    # --- statements --------------------------------------------------------------------------------------------------
+
+    def gap(self, gap_id: str) -> dict[str, Any] | None:
+        """What the index knows of an interruption (``Index.gap``)."""
+        return self._index.gap(gap_id)
+
+    @property
+    def index_behind(self) -> bool:
+        """The index is being made anew and does not know everything yet."""
+        return self._index.behind
+
+    def keep_document(self, stream: BinaryIO, document: Document, statement_id: str) -> tuple[StoredDocument, bool]:
+        """The signed document into ``statements/``; and whether it is sealed. Raises DocumentError, AgeError, OSError."""
+        sealing = self._config.sealing
+        recipients = sealing.recipients if sealing.enabled else ()
+        return keep(stream, document, statement_id, self._data_dir, self._files, recipients), bool(recipients)
 
     # --- recovery while running --------------------------------------------------------------------------------------
 

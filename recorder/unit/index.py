@@ -272,6 +272,11 @@ class Index:
         rows: list[dict[str, Any]] = self._read(read, [])
         return [_owed(row) for row in rows if row["start_bootseed"] is not None]
 
+    def gap(self, gap_id: str) -> dict[str, Any] | None:
+        """``session_id``, ``cause``, ``duration_us`` (None: it never resumed) and ``explained`` of an interruption."""
+        rows = self._rows("gaps", "gap_id = ?", [gap_id])
+        return rows[0] if rows else None
+
     def unexplained_gaps(self) -> int:
         sql = "SELECT count(*) FROM gaps WHERE explained = 0"
         return int(self._read(lambda: self._db.execute(sql).fetchone(), (0,))[0])

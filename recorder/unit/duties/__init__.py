@@ -6,7 +6,15 @@ from recorder.unit.duties.device_watch import DeviceWatch
 from recorder.unit.duties.evidence_guard import EvidenceGuard
 from recorder.unit.duties.officer_desk import OfficerDesk
 from recorder.unit.duties.session_desk import SessionDesk
+from recorder.unit.duties.statements import StatementDesk
 from recorder.unit.duties.statutory_desk import StatutoryDesk
 from recorder.unit.duty import DutyFactory
 
-DUTIES: tuple[DutyFactory, ...] = (SessionDesk, OfficerDesk, StatutoryDesk, EvidenceGuard, DeviceWatch)
+DUTIES: tuple[DutyFactory, ...] = (
+    SessionDesk,
+    OfficerDesk,
+    StatutoryDesk,
+    EvidenceGuard,
+    DeviceWatch,
+    StatementDesk,
+)
