@@ -27,6 +27,7 @@ ALLOWED: dict[str, str] = {
     "BSD-3-Clause": _PERMISSIVE,
     "CC0-1.0": "public domain dedication",
     "GPL-3.0-or-later": "the product's own",
+    "LGPL-2.1-only": "section 3 of it permits the terms of GPL-2.0 or any later version, GPL-3.0 included",
     "MIT": _PERMISSIVE,
     "MIT-0": _PERMISSIVE,
     "MIT-CMU": _PERMISSIVE,

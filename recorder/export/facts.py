@@ -149,8 +149,8 @@ class JournalFacts:
     """(session, kind, when)."""
     stored_at: dict[str, float] = field(default_factory=dict)
     """Segment → when the store had it (seconds since 1970), by the earliest believed receipt."""
-    bases: list[tuple[float, r.DeadlineBasis]] = field(default_factory=list)
-    """(wall-clock claim, declaration) of art. 24 ¶2."""
+    bases: list[tuple[Point, r.DeadlineBasis]] = field(default_factory=list)
+    """Declarations of art. 24 ¶2 and returns."""
     _seeds: dict[str, int] = field(default_factory=dict)
 
     def feed(self, common: r.Common, record: r.Record, digest: str) -> None:
@@ -298,7 +298,7 @@ class JournalFacts:
         self.marks.append((record.session_id, record.kind, Point(at.boot, record.at_us)))
 
     def _on_deadline_basis(self, common: r.Common, record: r.DeadlineBasis, at: Point) -> None:
-        self.bases.append((common.iat, record))
+        self.bases.append((at, record))
 
     def _on_receipt(self, common: r.Common, record: r.ReceiptRecord, at: Point) -> None:
         """The unit verified it before it wrote this record."""

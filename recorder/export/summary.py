@@ -15,10 +15,13 @@ from typing import Any, Literal
 from recorder.evidence.formatting import BEIJING
 from recorder.evidence.verify.timeline import BootSpan, Point, Ruler, Span, lay_out
 from recorder.export.facts import JournalFacts, SegmentFacts, SessionFacts
+from recorder.session.elapsed import BootClock, BootClocks
+from recorder.session.events import Moment
+from recorder.session.statutory import LIMIT_US
 
 DAY_US = 86_400_000_000
 EAST_8_US = 8 * 3_600_000_000
-STATUTORY_S = 24 * 3600.0
+STORES = ("in_time", "late", "owed", "overdue", "suspended")
 KINDS = ("recorded", "gap", "standby", "off", "seam", "pending", "unaccounted")
 """What time on shift is made of, as the verifier says it (``verify.timeline``): recorded while any camera records."""
 
@@ -295,47 +298,55 @@ def _overlap(one: Piece, other: Piece) -> int:
 
 
 def _stores(facts: JournalFacts, sessions: Iterable[SessionFacts]) -> dict[str, int]:
-    """Recordings by what became of them: ``late`` was stored after its time, ``overdue`` is not stored and its time is
-    over at the journal's end, ``deferred`` waits for the return of art. 24 ¶2, ``pending`` has time left."""
-    found = Counter(dict.fromkeys(("in_time", "late", "pending", "overdue", "deferred"), 0))
+    """Ended recordings with media by what became of them: ``late`` was stored after its time; ``overdue`` is not stored and
+    its time is over at the journal's end, ``owed`` has time left; ``suspended`` waits for the return of art. 24 ¶2. The
+    rules are those of ``session.statutory``, on what the receipts in the journal say."""
+    clocks = BootClocks(BootClock(boot.bootseed, boot.first_us, boot.last_us, boot.offset_us) for boot in facts.boots)
+    found = dict.fromkeys(STORES, 0)
     by_session: dict[str, list[SegmentFacts]] = defaultdict(list)
     for segment in facts.segments.values():
-        if segment.size != 0:  # recovered with nothing in it: nothing to store
+        if segment.size:  # closed or recovered, and something in it
             by_session[segment.session_id].append(segment)
     for session in sessions:
-        segments = by_session[session.session_id]
-        if not segments or session.stop is None:
-            continue
-        found[_store(facts, session, segments)] += 1
-    return dict(found)
+        if by_session[session.session_id] and session.stop is not None:
+            found[_store(facts, clocks, session, by_session[session.session_id])] += 1
+    return found
 
 
-def _store(facts: JournalFacts, session: SessionFacts, segments: list[SegmentFacts]) -> str:
-    completed = max(facts.wall_us(segment.end) for segment in segments) / 1e6
-    due = _due(facts, session.session_id, completed)
+def _store(facts: JournalFacts, clocks: BootClocks, session: SessionFacts, segments: list[SegmentFacts]) -> str:
+    start = max(segment.end for segment in segments)
+    returned, suspended = _basis(facts, session)
+    if returned is not None and start < returned:
+        start = returned
     times = [facts.stored_at.get(segment.segment_id) for segment in segments]
     known = [time for time in times if time is not None]
-    stored = max(known) if len(known) == len(times) else None
-    if stored is not None:
-        return "late" if due is not None and stored > due else "in_time"
-    if due is None:
-        return "deferred"
-    return "overdue" if facts.wall_us(facts.end) / 1e6 > due else "pending"
+    if len(known) < len(times):
+        if suspended:
+            return "suspended"
+        elapsed = clocks.elapsed(_moment(facts, start), _moment(facts, facts.end))
+        return "overdue" if elapsed.us > LIMIT_US else "owed"
+    late = max(known) - facts.wall_us(start) / 1e6 > LIMIT_US / 1e6
+    return "late" if late and not suspended else "in_time"
 
 
-def _due(facts: JournalFacts, session_id: str, completed: float) -> float | None:
-    """Completion + 24 h; with a reason of art. 24 ¶2 declared within that time: the first return after it + 24 h (None:
-    not back yet)."""
-    due = completed + STATUTORY_S
-    declared: float | None = None
+def _basis(facts: JournalFacts, session: SessionFacts) -> tuple[Point | None, bool]:
+    """(the return that starts its 24 hours again, whether a declaration suspends them). A declaration covers the sessions
+    it names and those that begin before the return from it."""
+    declared = False
     for at, basis in facts.bases:
-        if session_id not in basis.sessions:
-            continue
-        if basis.basis != "returned":
-            declared = at if declared is None and at <= due else declared
-        elif declared is not None and at >= declared:
-            return at + STATUTORY_S
-    return due if declared is None else None
+        named = session.session_id in basis.sessions
+        if basis.basis == "returned":
+            if declared:
+                return (at if named else None), False
+        elif not declared:
+            ends = (back for back, other in facts.bases if other.basis == "returned" and back >= at)
+            began_under = session.start >= at and session.start < next(ends, Point(len(facts.boots), 0))
+            declared = named or began_under
+    return None, declared
+
+
+def _moment(facts: JournalFacts, at: Point) -> Moment:
+    return Moment(at.us, facts.boots[at.boot].bootseed, facts.wall_us(at))
 
 
 # --- values ----------------------------------------------------------------------------------------------------------

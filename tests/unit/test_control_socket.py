@@ -16,7 +16,7 @@ import pytest
 
 from recorder.unit import control_socket
 from recorder.unit.control_client import ControlError, request
-from recorder.unit.control_socket import MAX_LINE, ControlSocket, refusal
+from recorder.unit.control_socket import MAX_LINE, PASSED_FILE, ControlSocket, refusal
 from recorder.unit.events import ControlRequest, UnitEvent
 
 
@@ -171,3 +171,49 @@ def test_a_stale_socket_of_a_crashed_unit_is_replaced(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as old:
         old.bind(str(path))
     ControlSocket(path, queue.Queue()).close()
+
+
+def test_an_open_file_comes_with_the_request(loop: Loop, tmp_path: Path) -> None:
+    document = tmp_path / "document"
+    document.write_bytes(b"the document")
+    read: list[bytes] = []
+
+    def answer(message: dict[str, Any]) -> dict[str, Any]:
+        read.append(message[PASSED_FILE].read())
+        return {"ok": True}
+
+    loop.answer = answer
+    with document.open("rb") as stream:
+        request(loop.path, {"cmd": "statement-sign", "text": "x" * 40_000}, 10, stream)
+    assert read == [b"the document"]
+    (message,) = loop.seen
+    assert len(message["text"]) == 40_000
+
+
+def test_no_json_can_pretend_to_be_a_file(loop: Loop) -> None:
+    request(loop.path, {"cmd": "statement-sign", PASSED_FILE: "/etc/passwd"}, 10)
+    assert PASSED_FILE not in loop.seen[0]
+
+
+def test_a_file_is_closed_once_the_request_is_answered(loop: Loop, tmp_path: Path) -> None:
+    kept: list[Any] = []
+
+    def answer(message: dict[str, Any]) -> dict[str, Any]:
+        kept.append(message.pop(PASSED_FILE))
+        return {"ok": True}
+
+    loop.answer = answer
+    with (tmp_path / "document").open("wb+") as stream:
+        request(loop.path, {"cmd": "x"}, 10, stream)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(loop.path))  # the server goes on
+    wait_until_closed(kept[0])
+
+
+def wait_until_closed(file: Any) -> None:
+    gate = threading.Event()
+    for _ in range(500):
+        if file.closed:
+            return
+        gate.wait(0.01)
+    raise AssertionError("the passed file is still open")

@@ -127,6 +127,7 @@ def configuration(data_dir: Path, **storage: object) -> RecorderConfig:
     values = load_config([], {}).config.model_dump()
     values["storage"] |= {"data_dir": str(data_dir), "run_dir": str(data_dir / "run"), **storage}
     values["sealing"]["enabled"] = False
+    values["trust"]["dir"] = str(data_dir / "trust")
     return RecorderConfig.model_validate(values)
 
 
