@@ -6,7 +6,6 @@ Run after changing it here: ``./dev run python -m tools.make_statement_template`
 from __future__ import annotations
 
 import io
-import sys
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,8 +128,8 @@ def make() -> bytes:
     _indent(_text(document, SIGNATURE, FANGSONG, SIZE_3)).paragraph_format.keep_with_next = True
     _indent(_text(document, "签字：　　　　　　　　日期：　　　年　　月　　日", FANGSONG, SIZE_3))
     _text(document, "{%p endfor %}", FANGSONG, SIZE_3)
-    for line in ("其他执法人员：", "见证人：", "审核意见：", "审核人：　　　　　　　日期：　　　年　　月　　日"):
-        _indent(_text(document, line, FANGSONG, SIZE_3))
+    for last in ("其他执法人员：", "见证人：", "审核意见：", "审核人：　　　　　　　日期：　　　年　　月　　日"):
+        _indent(_text(document, last, FANGSONG, SIZE_3))
     _fonts(document)
     properties = document.core_properties
     properties.title, properties.author, properties.comments = "音像记录中断情况说明", "", ""
@@ -180,8 +179,9 @@ def _text(
 def _run(paragraph: Paragraph, text: str, font: str, size: Pt) -> None:
     run = paragraph.add_run(text)
     run.font.name, run.font.size = LATIN, size
-    run._element.rPr.rFonts.set(qn("w:eastAsia"), font)
-    run._element.rPr.rFonts.set(qn("w:hint"), "eastAsia")
+    fonts = run._element.get_or_add_rPr().get_or_add_rFonts()
+    fonts.set(qn("w:eastAsia"), font)
+    fonts.set(qn("w:hint"), "eastAsia")
 
 
 def _indent(paragraph: Paragraph) -> Paragraph:
@@ -217,4 +217,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

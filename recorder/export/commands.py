@@ -102,21 +102,14 @@ def _data_dir(source: Path | None, config_files: tuple[Path, ...]) -> Path:
 def _facts(folder: Path) -> JournalFacts:
     """The journal's facts. Lines that do not verify are named on standard error and count for nothing."""
     from recorder.evidence.errors import CannotRead
-    from recorder.export.facts import JournalFacts
-    from recorder.export.journal_source import JournalSource
+    from recorder.export.journal_source import read_facts
 
-    facts = JournalFacts()
     try:
-        source = JournalSource(folder)
-        for one in source.records():
-            facts.feed(one.common, one.record, one.digest)
+        return read_facts(
+            folder, lambda problem: click.echo(say(f"注意：{problem.zh}", f"note: {problem.en}"), err=True)
+        )
     except CannotRead as error:
         fail(f"{error.path}：{error.zh}", f"{error.path}: {error.en}")
-    for problem in source.problems:
-        click.echo(say(f"注意：{problem.zh}", f"note: {problem.en}"), err=True)
-    if not facts.boots:
-        fail(f"{folder}：日志中没有可验证的记录", f"{folder}: the journal has no verifiable record")
-    return facts
 
 
 def _opener(identity: Path | None) -> Callable[[SealedField], object | None]:

@@ -6,7 +6,7 @@ itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from recorder.evidence.verify.chain import Chain
 from recorder.evidence.verify.findings import Finding, Findings
 from recorder.evidence.verify.lines import JournalFiles
 from recorder.evidence.verify.reading import parse
+from recorder.export.facts import JournalFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +64,15 @@ class JournalSource:
     def problems(self) -> tuple[Finding, ...]:
         """What did not verify, complete once all records were read: an export made in spite of it must say so."""
         return tuple(self._findings.findings)
+
+
+def read_facts(folder: Path, tell: Callable[[Finding], None] = lambda _: None) -> JournalFacts:
+    """The whole journal folded; ``tell`` is told what did not verify. Raises CannotRead."""
+    source, facts = JournalSource(folder), JournalFacts()
+    for one in source.records():
+        facts.feed(one.common, one.record, one.digest)
+    for problem in source.problems:
+        tell(problem)
+    if not facts.boots:
+        raise CannotRead(folder / "journal", "日志中没有可验证的记录", "the journal has no verifiable record")
+    return facts

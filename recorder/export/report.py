@@ -16,7 +16,7 @@ from recorder.evidence.verify.findings import Finding
 from recorder.evidence.verify.report import Axes, Report, ShiftReport, VaultReport
 from recorder.evidence.verify.text import KIND_NAMES
 from recorder.export.style import CSS
-from recorder.export.tables import gaps, keys, officers, receipts, segments, sessions, storage
+from recorder.export.tables import gaps, keys, officers, receipts, segments, sessions, statements, storage
 from recorder.export.timeline_svg import legend, timeline_svg
 
 
@@ -77,6 +77,7 @@ def _vault(vault: VaultReport) -> str:
         parts += [_shift(shift) for shift in vault.shifts]
     parts += [
         gaps(vault),
+        statements(vault),
         officers(vault),
         sessions(vault),
         storage(vault),

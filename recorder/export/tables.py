@@ -141,6 +141,48 @@ def gaps(vault: VaultReport) -> str:
     return _table("中断", "interruptions (art. 23)", head, rows)
 
 
+_ACCEPTED = {
+    True: ("成立", "stands"),
+    False: ("不成立", "does not stand"),
+    None: ("签名密封，未核验", "sealed, not checked"),
+}
+_STATEMENT_FILE = {"present": ("在此", "here"), "missing": ("不在此", "not here"), "altered": ("被改动", "altered")}
+
+
+def statements(vault: VaultReport) -> str:
+    head = (
+        ("书面说明", "statement"),
+        ("中断", "gap"),
+        ("时间", "time"),
+        ("中断原因", "legal cause"),
+        ("签字人", "signed by"),
+        ("扫描件绑定人", "scan bound by"),
+        ("结论", "verdict"),
+        ("文件", "document"),
+        ("文件 SHA-256", "of the document"),
+    )
+    rows = (
+        (
+            _code(statement.statement_id),
+            _code(statement.gap_id),
+            _time(statement.at),
+            escape(statement.legal_cause),
+            "<br>".join(escape(f"{name} {number}") for name, number in statement.officers) or "—",
+            escape(" ".join(statement.bound_by)) if statement.bound_by else "—",
+            _statement_verdict(statement.accepted),
+            _both(_STATEMENT_FILE[statement.file]),
+            _code(statement.document_sha256),
+        )
+        for statement in vault.statements
+    )
+    return _table("书面说明", "written statements (art. 23)", head, rows)
+
+
+def _statement_verdict(accepted: bool | None) -> str:
+    text = _both(_ACCEPTED[accepted])
+    return text if accepted else f'<span class="bad">{text}</span>'
+
+
 def _gap_length(us: int | None, basis: str | None) -> str:
     if us is None:
         return "—"

@@ -10,6 +10,9 @@ import pytest
 
 from recorder.evidence.verify import Report
 from recorder.export.report import render_html, write_report
+from tests.evidence.verify.agency import TestAgency
+from tests.evidence.verify.checking import verify_folder
+from tests.evidence.verify.vault_builder import VaultBuilder
 
 VOID = {"meta", "br", "rect"}
 
@@ -121,3 +124,19 @@ def test_written_whole_or_not_at_all(sound: Report, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
     with pytest.raises(OSError, match=r".+"):
         write_report(sound, tmp_path / "nowhere" / "report.html")
+
+
+def test_statements_are_shown_with_who_signed_them(agency: TestAgency, tmp_path: Path) -> None:
+    b = VaultBuilder(agency)
+    b.boot()
+    b.shift_start()
+    b.session_start()
+    before = b.segment(5)
+    gap = b.interruption(before, "camera-unplugged", before.end_us, b.bootseed)
+    b.wait(4)
+    b.session_stop()
+    b.statement(gap, [agency.person("<i>张三", "1"), agency.person("李四", "2")])
+    html = render_html(verify_folder(agency, b.write(tmp_path / "unit")))
+    assert "written statements (art. 23)" in html
+    assert "&lt;i&gt;张三 1<br>李四 2" in html and "<i>张三" not in html
+    assert "成立 <em>stands</em>" in html

@@ -9,12 +9,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from hw_sim.runner.media import MEDIA
 from hw_sim.runner.unit_config import to_toml
+from recorder.export.journal_source import read_facts
+from recorder.export.summary import By, summarise
+from tests.export.naive_summary import differences, raw_records
 from tests.integration.rig import SMALL, merged, recorder, wait_until
 from tests.support import require_program
 
@@ -87,6 +90,9 @@ def test_any_video_any_sound_any_track(container: str, tmp_path: Path) -> None:
     result = json.loads((out / "result.json").read_text())
     assert result["passed"] and result["frames_in_files"] > 30
     assert result["verify"]["unit"]["exit_code"] == 0
+    for by in get_args(By):
+        facts = read_facts(out / "unit")
+        assert differences(summarise(facts, by), raw_records(out / "unit")) == []
     assert "a short shift (about" in done.stdout and "the unit is ready" in done.stdout
     assert list((tmp_path / "tmp").iterdir()) == [], "no sockets are left behind"
     assert list(mentioning(tmp_path)) == []

@@ -19,6 +19,7 @@ from recorder.evidence.signer import FileSigner
 from recorder.evidence.statement_files import MAX_DOCUMENT, Document, DocumentError, file_name, keep, look_at
 from recorder.evidence.statement_signatures import NamedOfficer, SignatureClaims, sign_statement
 from recorder.unit.control_socket import PASSED_FILE
+from recorder.unit.duties import DUTIES
 from recorder.unit.events import ControlRequest
 from tests.evidence.verify.agency import NOW, TestAgency
 from tests.unit.unit_kit import UnitKit
@@ -35,10 +36,16 @@ DOCUMENT = b"%PDF-1.7 what happened"
 @pytest.fixture
 def kit(tmp_path: Path) -> UnitKit:
     """A unit with one gap of a recording that is over."""
-    kit = UnitKit(tmp_path / "unit")
+    kit = unit_at(tmp_path)
+    interrupt(kit, SESSION)
+    return kit
+
+
+def unit_at(tmp_path: Path, **options: Any) -> UnitKit:
+    """A unit that trusts the agency, at a time at which its certificates are good."""
+    kit = UnitKit(tmp_path / "unit", **options)
     AGENCY.trust(tmp_path / "unit" / "trust")
     kit.clock.offset_us = round(NOW * 1e6) - kit.clock.now_us
-    interrupt(kit, SESSION)
     return kit
 
 
@@ -202,9 +209,7 @@ def test_a_certificate_revoked_meanwhile_is_refused_without_a_restart(kit: UnitK
 
 
 def test_an_interruption_that_is_not_over_is_too_early_unless_it_was_given_up(tmp_path: Path) -> None:
-    kit = UnitKit(tmp_path / "unit")
-    AGENCY.trust(tmp_path / "unit" / "trust")
-    kit.clock.offset_us = round(NOW * 1e6) - kit.clock.now_us
+    kit = unit_at(tmp_path)
     kit.worker_up()
     kit.events.put(ControlRequest({"v": 1, "cmd": "start"}, lambda _: None))
     kit.turn()
@@ -241,3 +246,22 @@ def test_a_document_that_changes_while_it_is_read_is_not_kept(after: bytes, tmp_
 def test_what_kind_of_document_it_is() -> None:
     assert look_at(io.BytesIO(b"\xff\xd8\xff\xe0")).media_type == "image/jpeg"
     assert look_at(io.BytesIO(b"???")) == Document(sha256_b64u(b"???"), 3, "application/octet-stream")
+
+
+def test_storing_a_statement_is_no_tampering(tmp_path: Path) -> None:
+    """The guard of art. 27 watches this folder too."""
+    kit = unit_at(tmp_path, duties=DUTIES)
+    interrupt(kit, SESSION)
+    for _ in range(2):
+        assert ask(kit, signed(ZHANG, LI))["ok"]
+        for _ in range(5):
+            kit.turn(200_000)
+    assert len(stored(kit)) == 2
+    codes = {payload["code"] for typ, payload in kit.records() if typ == "fault"}
+    assert not any(name.startswith("evidence-") for name in codes)
+    (kit.data_dir / "statements" / stored(kit)[0]).unlink()
+    for _ in range(5):
+        kit.turn(200_000)
+    codes = {payload["code"] for typ, payload in kit.records() if typ == "fault"}
+    assert "evidence-deleted" in codes, "and the guard does look"
+    kit.unit.close()
