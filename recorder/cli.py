@@ -236,6 +236,14 @@ def ctl_mark(kind: str, config_files: tuple[Path, ...]) -> None:
     _control(config_files, {"cmd": "mark", "kind": kind})
 
 
+@ctl_group.command("stealth")
+@click.argument("state", type=click.Choice(["on", "off"]))
+@config_option
+def ctl_stealth(state: str, config_files: tuple[Path, ...]) -> None:
+    """静默模式：不出声，记录照常 · stealth mode: no speech and no tones, the record goes on."""
+    _control(config_files, {"cmd": "stealth", "on": state == "on"})
+
+
 @ctl_group.command("sign-in")
 @click.option("--name", required=True, help="姓名")
 @click.option("--cert-no", required=True, help="执法证号 certificate number")

@@ -123,6 +123,12 @@ class Indication(Section):
     vibrate_ms: tuple[int, ...]
 
 
+class Prompts(Section):
+    """Spoken prompts; their texts are in ``config/prompts/catalogue.toml``."""
+
+    stealth: bool
+
+
 class Night(Section):
     enabled: bool
     on_below_lux: Annotated[float, Field(ge=0, le=1000)]
@@ -180,6 +186,7 @@ class RecorderConfig(Section):
     statutory: Statutory
     controls: Controls
     indicators: dict[str, Indication]
+    prompts: Prompts
     night: Night
     gnss: Gnss
     supervision: Supervision

@@ -63,6 +63,8 @@ class IndicatorState:
         self._base_us = 0
         self._moment: str | None = None
         self._moment_us = 0
+        self._pulse: tuple[int, ...] = ()
+        self._pulse_us = 0
         self._alarms: dict[str, int] = {}
         self._heard_us: dict[str, int] = {}
 
@@ -79,6 +81,10 @@ class IndicatorState:
         else:
             return ()
         return indication.tone_hz
+
+    def pulse(self, pattern: tuple[int, ...], now_us: int) -> None:
+        """Vibrate once in this pattern (on, off, … ms), whatever is indicated."""
+        self._pulse, self._pulse_us = pattern, now_us
 
     def alarm(self, name: str, on: bool, now_us: int) -> tuple[int, ...]:
         """Lay an alarm (one of ``ALARMS``) over the indication or take it away; returns the tones of a new one."""
@@ -107,7 +113,7 @@ class IndicatorState:
             self._moment = None
         name, since = (self._moment, self._moment_us) if self._moment else (self._base, self._base_us)
         lights: dict[str, bool] = {}
-        vibrate = False
+        vibrate = once_on(self._pulse, self._pulse_us, now_us)
         shown = [(name, since), *((alarm, self._alarms[alarm]) for alarm in ALARMS if alarm in self._alarms)]
         for layer, (layer_name, began_us) in enumerate(shown):
             indication = self._table.get(layer_name or "")
@@ -138,6 +144,8 @@ class Indicators:
         self._outputs = outputs
         self._speaker = speaker
         self._last: dict[str, bool] = {}
+        self.silent = False
+        """Stealth mode 静默模式: no tones. Lights and vibration stay."""
 
     def show(self, name: str, momentary: bool, now_us: int) -> None:
         self._play(self._state.show(name, momentary, now_us))
@@ -146,6 +154,10 @@ class Indicators:
     def alarm(self, name: str, on: bool, now_us: int) -> None:
         """State at any time whether an alarm of ``ALARMS`` is present; only news is heard."""
         self._play(self._state.alarm(name, on, now_us))
+
+    def vibrate(self, pattern: tuple[int, ...], now_us: int) -> None:
+        """Once, on, off, … milliseconds: a prompt's."""
+        self._state.pulse(pattern, now_us)
 
     def step(self, now_us: int) -> None:
         """Call each 50-100 ms: only changes reach the outputs."""
@@ -158,5 +170,5 @@ class Indicators:
                 self._last[name] = on
 
     def _play(self, frequencies: tuple[int, ...]) -> None:
-        if frequencies and self._speaker is not None:
+        if frequencies and self._speaker is not None and not self.silent:
             self._speaker.play(tones(frequencies), TONE_RATE)

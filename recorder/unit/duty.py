@@ -56,6 +56,9 @@ class UnitServices(Protocol):
     def say(self, prompt_id: str, **values: object) -> None:
         """Have a prompt of the catalogue spoken (``config/prompts``); never blocks, never raises."""
 
+    def set_voice(self, voice: Callable[..., None]) -> None:
+        """For the duty that speaks: ``voice(prompt_id, **values)`` carries out :meth:`say`."""
+
     def send_overlay(self) -> None:
         """Tell every worker the watermark's new text."""
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from recorder.channel import messages
 from recorder.evidence.journal_loader import Finding
-from recorder.evidence.records import Record
-from recorder.evidence.state import JournalState
+from recorder.evidence.records import Event, Record, ShiftEnd
+from recorder.evidence.state import CLEAN_END_EVENT, JournalState
 from recorder.session import effects as fx
 from recorder.session import events as ev
 from recorder.unit.control import ControlCommands
@@ -52,6 +52,7 @@ class UnitProcess:
     def __init__(self, parts: Parts, duties: Sequence[DutyFactory] = ()) -> None:
         self.p = parts
         self.finished = False
+        self._clean_end = False
         self.voice: Voice | None = None
         """Set by the duty that speaks; until then a prompt is only logged."""
         self._next_poll_us = 0
@@ -88,7 +89,10 @@ class UnitProcess:
         self.fault("storage-fault", "journal", not committed, {"error": str(error)} if error else {})
 
     def close(self) -> None:
+        """The duties say their last words. In an orderly end the last record of all says that it was one."""
         self._each("close", lambda duty: duty.close())
+        if self.finished and not self._clean_end:
+            self.write(Event(event=CLEAN_END_EVENT, at_us=self.now_us(), detail={}))
 
     def _each(self, what: str, act: Callable[[Duty], None]) -> None:
         for duty in self._duties:
@@ -148,6 +152,9 @@ class UnitProcess:
         else:
             log.info("prompt", extra={"fields": {"prompt": prompt_id, **values}})
 
+    def set_voice(self, voice: Voice) -> None:
+        self.voice = voice
+
     def send_overlay(self) -> None:
         self._workers.send_overlay()
 
@@ -188,6 +195,9 @@ class UnitProcess:
         self.after_commit(lambda: self._workers.send(message))
 
     def _observed(self, record: Record) -> None:
+        self._clean_end = isinstance(record, ShiftEnd) or (
+            isinstance(record, Event) and record.event == CLEAN_END_EVENT
+        )
         self._each("observe", lambda duty: duty.observe(record))
 
     # --- events ------------------------------------------------------------------------------------------------------
