@@ -16,7 +16,8 @@ from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import BoardIdentity, BoardOptions, CaptureBoard, Clock, DeviceError, Output, UnitBoard
 from firmware_bridge.raspberry_pi.board import compose
 from hw_sim.clock import SimClock
-from hw_sim.devices.sensors import SimulatedLight, SimulatedPower, SimulatedSpeaker, SimulatedThermal
+from hw_sim.devices.sensors import SimulatedLight, SimulatedPower, SimulatedThermal
+from hw_sim.devices.speaker import SimulatedSpeaker
 from hw_sim.world_client import WorldClient
 from hw_sim.world_keys import Value
 
@@ -58,7 +59,7 @@ def unit_board(options: BoardOptions) -> UnitBoard:
     board.light = SimulatedLight(client.get, client.connected)
     board.power = SimulatedPower(client.get, client.connected)
     board.thermal = SimulatedThermal(client.get, client.connected)
-    board.speaker = SimulatedSpeaker(clock)
+    board.speaker = SimulatedSpeaker(clock, client, lambda: _speaker_folder(client, Path(options["world"])))
     board.on_close = (client.close, factory.close)
     return board
 
@@ -79,6 +80,11 @@ def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
         microphone=SimulatedMicrophone(clock, client.get, client.connected),
         on_close=(client.close,),
     )
+
+
+def _speaker_folder(client: WorldClient, socket: Path) -> Path:
+    """Where the run keeps what the loudspeaker played; beside the world's socket where nobody says."""
+    return Path(str(client.get("speaker.folder")) or socket.with_name(socket.name + ".speaker"))
 
 
 def _connect(options: BoardOptions, hello: dict[str, str]) -> WorldClient:

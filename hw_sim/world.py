@@ -12,7 +12,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -43,6 +43,17 @@ class OutputEvent:
     boot_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class SpeakerEvent:
+    """The unit's loudspeaker played a file. ``at_us``: boot-time of ``boot_id`` at which its first sample sounds;
+    ``duration_us``: how long it was heard, shorter than the file when it was cut."""
+
+    wav: str
+    at_us: int
+    duration_us: int
+    boot_id: str
+
+
 class World:
     """Truth and socket of one simulated unit. Context manager; all methods may be called from any thread.
 
@@ -56,6 +67,7 @@ class World:
         self._changed = threading.Condition(threading.RLock())
         self._outputs: list[OutputEvent] = []
         self._lit: dict[str, bool] = {}
+        self._spoken: list[SpeakerEvent] = []
         self._server = WorldServer(socket_path, self._on_message)
         self._gnss = GnssPty(socket_path.with_name(socket_path.name + ".gnss"), self._host)
         self.clock: Clock = WorldClock(self._host, self.get)
@@ -95,6 +107,7 @@ class World:
             at_us, boot_id = self.clock.boottime_us(), self.clock.boot_id()
             for name in [name for name, on in self._lit.items() if on]:
                 self._note(OutputEvent(name, False, at_us, boot_id))
+            self._silence(at_us)
             self._server.disconnect_all()
 
     def boot(self) -> None:
@@ -168,11 +181,50 @@ class World:
         with self._changed:
             return self._changed.wait_for(found, timeout_s)
 
+    def speaker_events(self) -> tuple[SpeakerEvent, ...]:
+        """Everything the loudspeaker played since the start, in order."""
+        with self._changed:
+            return tuple(self._spoken)
+
+    def wait_for_speaker(self, timeout_s: float, after: int = 0) -> SpeakerEvent | None:
+        """The first piece at or after index ``after`` of :meth:`speaker_events`, or None at the time-out."""
+        with self._changed:
+            found = self._changed.wait_for(lambda: len(self._spoken) > after, timeout_s)
+            return self._spoken[after] if found else None
+
     def clients(self) -> tuple[str, ...]:
         """Names of the boards that are connected: ``unit``, ``worker:cam0``."""
         return self._server.clients()
 
     def _on_message(self, client: str, message: dict[str, Any]) -> None:
+        match message.get("op", "output"):
+            case "output":
+                self._on_output(client, message)
+            case "speaker":
+                self._on_speaker(client, message)
+            case "speaker-stop":
+                with self._changed:
+                    self._silence(int(message["at_us"]))
+            case unknown:
+                raise ValueError(f"{client}: no such op: {unknown!r}")
+
+    def _on_speaker(self, client: str, message: dict[str, Any]) -> None:
+        wav, at_us, duration_us = message["wav"], message["at_us"], message["duration_us"]
+        if not (isinstance(wav, str) and isinstance(at_us, int) and isinstance(duration_us, int)):
+            raise ValueError(f"{client}: speaker needs a file, a time and a duration")
+        with self._changed:
+            self._spoken.append(SpeakerEvent(wav, at_us, duration_us, str(self._state["boot_id"])))
+            self._changed.notify_all()
+
+    def _silence(self, at_us: int) -> None:
+        """What still sounds or was to come is heard only until ``at_us``."""
+        boot_id = str(self._state["boot_id"])
+        for index, event in enumerate(self._spoken):
+            if event.boot_id == boot_id and event.at_us + event.duration_us > at_us:
+                self._spoken[index] = replace(event, duration_us=max(0, at_us - event.at_us))
+        self._changed.notify_all()
+
+    def _on_output(self, client: str, message: dict[str, Any]) -> None:
         name, on, at_us = message["output"], message["on"], message["at_us"]
         if not (isinstance(name, str) and isinstance(on, bool) and isinstance(at_us, int)):
             raise ValueError(f"{client}: output needs a name, true or false, and a time")

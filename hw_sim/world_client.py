@@ -66,7 +66,18 @@ class WorldClient:
 
     def report_output(self, name: str, on: bool, at_us: int) -> None:
         """Tell the world that an output moved. A world that is gone or does not read is as good as unplugged."""
-        line = json.dumps({"output": name, "on": on, "at_us": at_us}).encode() + b"\n"
+        self._report({"output": name, "on": on, "at_us": at_us})
+
+    def report_speaker(self, wav: str, at_us: int, duration_us: int) -> None:
+        """Tell the world that the loudspeaker plays the file ``wav`` from boot-time ``at_us`` on."""
+        self._report({"op": "speaker", "wav": wav, "at_us": at_us, "duration_us": duration_us})
+
+    def report_speaker_stop(self, at_us: int) -> None:
+        """... and that it was silenced, whatever was still to come."""
+        self._report({"op": "speaker-stop", "at_us": at_us})
+
+    def _report(self, message: dict[str, Any]) -> None:
+        line = json.dumps(message).encode() + b"\n"
         with self._send_lock:
             if not self.connected():
                 return

@@ -53,6 +53,8 @@ KEYS: Final[Mapping[str, Key]] = {
     "microphone.file": Key("text", ""),
     "microphone.at_end": _words("loop", "hold"),
     "microphone.drift_ppm": Key("float", 0.0, low=-5000, high=5000),
+    "speaker.failure": _words("ok", "off"),
+    "speaker.folder": Key("text", ""),
     "gnss.tty": Key("text", ""),
     "gnss.file": Key("text", ""),
     "gnss.at_end": _words("loop", "hold"),

@@ -1,12 +1,10 @@
-"""Light, power, temperature and the loudspeaker of a simulated unit."""
+"""Light, power and temperature of a simulated unit."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from firmware_bridge.ports import Clock, PowerState, Samples
+from firmware_bridge.ports import PowerState
 from hw_sim.world_keys import Value
 
 Lookup = Callable[[str], Value]
@@ -48,44 +46,3 @@ class SimulatedThermal:
 
     def temperature_c(self) -> float | None:
         return float(self._lookup("temperature_c")) if self._alive() else None
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """Something the loudspeaker was given: ``at_us`` boot-time at which it begins to sound."""
-
-    samples: Samples
-    rate: int
-    at_us: int
-
-    @property
-    def end_us(self) -> int:
-        return self.at_us + len(self.samples) * 1_000_000 // self.rate
-
-
-class SimulatedSpeaker:
-    """``ports.Speaker``: plays in order, in real time, and remembers."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._played: list[Played] = []
-        self._busy_until_us = 0
-
-    def play(self, samples: Samples, rate: int) -> None:
-        with self._lock:
-            piece = Played(samples.copy(), rate, max(self._clock.boottime_us(), self._busy_until_us))
-            self._played.append(piece)
-            self._busy_until_us = piece.end_us
-
-    def playing(self) -> bool:
-        with self._lock:
-            return self._clock.boottime_us() < self._busy_until_us
-
-    def stop(self) -> None:
-        with self._lock:
-            self._busy_until_us = 0
-
-    def played(self) -> tuple[Played, ...]:
-        with self._lock:
-            return tuple(self._played)

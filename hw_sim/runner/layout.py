@@ -53,6 +53,11 @@ class Layout:
         return self.out / "logs"
 
     @property
+    def speaker(self) -> Path:
+        """What the unit's loudspeaker played, one WAV file a piece."""
+        return self.out / "speaker"
+
+    @property
     def world_socket(self) -> Path:
         return self.run / "world.sock"
 

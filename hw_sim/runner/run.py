@@ -84,7 +84,11 @@ class ScenarioRun:
         return en if self.language == "en" else zh
 
     def _world_state(self) -> dict[str, str | float | int | bool]:
-        state: dict[str, str | float | int | bool] = {"seed": 1, **self.scenario.world}
+        state: dict[str, str | float | int | bool] = {
+            "seed": 1,
+            "speaker.folder": str(self.layout.speaker),
+            **self.scenario.world,
+        }
         playing: dict[str, Path] = {device: MEDIA / name for device, name in self.scenario.media.items()}
         playing.update(self.media.chosen())
         for device, path in playing.items():

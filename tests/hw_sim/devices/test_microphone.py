@@ -11,7 +11,6 @@ import pytest
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import AudioBlock, Clock, DeviceError, Samples
 from hw_sim.devices.microphone import BUFFER_S, SimulatedMicrophone
-from hw_sim.devices.sensors import SimulatedSpeaker
 from hw_sim.world_keys import State, initial_state
 from tests.firmware_bridge.manual_clock import ManualClock
 
@@ -152,18 +151,3 @@ def test_a_file_that_is_no_sound_is_named(tmp_path: Path) -> None:
     path.write_text("hello")
     with pytest.raises(DeviceError, match=r"x\.wav"):
         microphone(initial_state({"microphone.file": str(path)}))
-
-
-def test_the_loudspeaker_plays_in_order_and_remembers() -> None:
-    clock = ManualClock()
-    speaker = SimulatedSpeaker(clock)
-    assert not speaker.playing()
-    speaker.play(np.ones(16_000, np.int16), 16_000)
-    speaker.play(np.zeros(8_000, np.int16), 16_000)
-    assert speaker.playing()
-    assert [piece.at_us for piece in speaker.played()] == [clock.now_us, clock.now_us + 1_000_000]
-    clock.now_us += 1_500_000
-    assert not speaker.playing()
-    speaker.play(np.zeros(8_000, np.int16), 16_000)
-    speaker.stop()
-    assert not speaker.playing() and len(speaker.played()) == 3

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder.officer.prompts.catalogue import PRIORITIES, Priority, Prompt
+from recorder.officer.prompts.numerals import Language
 from recorder.officer.prompts.waiting import MOST_WAITING, Request, WaitingLine
 
 S = 1_000_000
 
 
 def prompt(name: str, priority: Priority = "normal", repeat_s: int = 0, stale_s: int = 30) -> Prompt:
-    text = {"zh": name, "en": name}
+    text: dict[Language, str] = {"zh": name, "en": name}
     return Prompt(name, text, text, {}, (), (), priority, repeat_s * S, stale_s * S)
 
 
