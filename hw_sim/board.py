@@ -59,8 +59,9 @@ def unit_board(options: BoardOptions) -> UnitBoard:
     board.light = SimulatedLight(client.get, client.connected)
     board.power = SimulatedPower(client.get, client.connected)
     board.thermal = SimulatedThermal(client.get, client.connected)
-    board.speaker = SimulatedSpeaker(clock, client, lambda: _speaker_folder(client, Path(options["world"])))
-    board.on_close = (client.close, factory.close)
+    if board.speaker is None:  # else the real driver, on whatever ALSA is told to be
+        board.speaker = SimulatedSpeaker(clock, client, lambda: _speaker_folder(client, Path(options["world"])))
+    board.on_close = (*board.on_close, client.close, factory.close)
     return board
 
 

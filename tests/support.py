@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
-from typing import Literal
+from typing import Literal, NoReturn
 
 import pytest
 
@@ -18,13 +19,23 @@ def tier() -> Tier:
     return "ci" if os.environ.get("CI") == "true" else "quick"
 
 
+def require_module(name: str) -> None:
+    """Like :func:`require_program` for a Python module that is compiled where its headers are (packages.apt)."""
+    if importlib.util.find_spec(name) is not None:
+        return
+    _missing(f"没有模块 missing module: {name} (./dev setup)")
+
+
 def require_program(name: str) -> str:
     """The path of ``name``. Without it the test is skipped with a reason on a desk, and fails where CI=true: a check that
     CI silently leaves out is no check."""
     path = shutil.which(name)
     if path is not None:
         return path
-    reason = f"没有程序 missing program: {name} (packages.apt)"
+    _missing(f"没有程序 missing program: {name} (packages.apt)")
+
+
+def _missing(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

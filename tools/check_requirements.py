@@ -1,4 +1,4 @@
-"""Does ``requirements.txt`` pin, with hashes, everything ``pyproject.toml`` asks for, in a version it allows?"""
+"""Do the requirements files pin, with hashes, everything ``pyproject.toml`` asks for, in a version it allows?"""
 
 from __future__ import annotations
 
@@ -24,25 +24,37 @@ def pins(requirements: str) -> dict[str, tuple[str, int]]:
     return found
 
 
-def findings(pyproject: str, requirements: str) -> list[str]:
-    """One line for each requirement that is not pinned, not allowed or has no hash. The ``pi`` extra is for units only."""
+def findings(pyproject: str, requirements: str, audio: str) -> list[str]:
+    """One line for each requirement that is not pinned, not allowed or has no hash. Of the ``pi`` extra, which is for
+    units, only PyAudio is wanted elsewhere too: ``audio`` is ``requirements-audio.txt``, compiled where the headers are."""
     project = tomllib.loads(pyproject)["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    extras = project["optional-dependencies"]
+    compiled = [text for text in extras["pi"] if canonicalize_name(Requirement(text).name) == "pyaudio"]
+    return [
+        *_findings([*project["dependencies"], *extras["dev"]], requirements, "requirements.txt"),
+        *_findings(compiled, audio, "requirements-audio.txt"),
+    ]
+
+
+def _findings(wanted: list[str], requirements: str, file: str) -> list[str]:
     found = pins(requirements)
     lines = []
     for text in wanted:
         requirement = Requirement(text)
         pin = found.get(canonicalize_name(requirement.name))
         if pin is None:
-            lines.append(f"requirements.txt: {text}: 没有锁定 is not pinned")
+            lines.append(f"{file}: {text}: 没有锁定 is not pinned")
         elif not requirement.specifier.contains(pin[0], prereleases=True):
-            lines.append(f"requirements.txt: {requirement.name}=={pin[0]}: 不满足 does not satisfy {text}")
-    lines += [f"requirements.txt: {name}: 没有哈希 has no hash" for name, (_, hashes) in found.items() if not hashes]
+            lines.append(f"{file}: {requirement.name}=={pin[0]}: 不满足 does not satisfy {text}")
+    lines += [f"{file}: {name}: 没有哈希 has no hash" for name, (_, hashes) in found.items() if not hashes]
     return lines
 
 
 def main() -> None:
-    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("pyproject.toml", "requirements.txt")]
+    texts = [
+        (ROOT / name).read_text(encoding="utf-8")
+        for name in ("pyproject.toml", "requirements.txt", "requirements-audio.txt")
+    ]
     found = findings(*texts)
     for line in found:
         click.echo(line)

@@ -1,16 +1,20 @@
-"""``./dev run python -m tools.render_prompts``: renders every piece of the prompt catalogue into ``config/prompts/voices``.
+"""``./dev run python -m tools.render_prompts``: renders every piece of the prompt catalogue into ``config/prompts/voices``
+and writes the table ``docs/prompts.md``.
 
 Only what is new or has changed is made again, what nobody needs any more is removed. ``--check`` writes nothing and exits
-with 1 when something would change. The synthesiser is a development tool (docs/adr/0012-voice.md); units get the WAV files.
+with 1 when something would change. The synthesiser is a development tool (docs/adr/0013-voice.md); units get the WAV files.
 """
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
+import importlib
 import json
+import multiprocessing
 import sys
 import wave
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,10 +26,13 @@ import numpy.typing as npt
 from recorder.officer.prompts.catalogue import Catalogue, parse_catalogue
 from recorder.officer.prompts.numerals import LANGUAGES, Language
 from recorder.officer.prompts.voice import MANIFEST, RATE, Manifest, Rendered, VoiceError, load_manifest
+from tools.prompt_table import table
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CATALOGUE: Final = ROOT / "config" / "prompts" / "catalogue.toml"
 VOICES: Final = ROOT / "config" / "prompts" / "voices"
+
+TABLE: Final = ROOT / "docs" / "prompts.md"
 
 Signal = npt.NDArray[np.float64]
 
@@ -53,8 +60,7 @@ class Synthesiser:
     """espeak-ng as ``espeakng-loader`` bundles it. Debian's 1.51 must not be used: its Mandarin is wrong."""
 
     def __init__(self) -> None:
-        import espeakng_loader
-
+        espeakng_loader: Any = importlib.import_module("espeakng_loader")  # a library without types, of the dev extra
         self._library: Any = ctypes.CDLL(espeakng_loader.get_library_path())
         self._library.espeak_Info.restype = ctypes.c_char_p
         self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
@@ -94,6 +100,17 @@ class Synthesiser:
         if samples and count > 0:
             self._heard.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0
+
+
+def rendered(jobs: Sequence[tuple[str, Speaker]]) -> list[npt.NDArray[np.int16]]:
+    """Each text said by a synthesiser that has said nothing before: espeak carries the state of its oscillators from one
+    utterance to the next, and a piece shall not depend on its neighbours."""
+    with multiprocessing.get_context("forkserver").Pool(2, maxtasksperchild=1) as pool:
+        return pool.starmap(_say, jobs, chunksize=1)
+
+
+def _say(text: str, speaker: Speaker) -> npt.NDArray[np.int16]:
+    return Synthesiser().say(text, speaker)
 
 
 def resampled(signal: Signal, rate: int) -> Signal:
@@ -151,14 +168,16 @@ def render(synthesiser: Synthesiser, catalogue: Catalogue, language: Language) -
     folder, speaker = VOICES / language, SPEAKERS[language]
     folder.mkdir(parents=True, exist_ok=True)
     old = _manifest(folder)
-    again = set(stale(catalogue, language, synthesiser.version, old))
+    clauses = catalogue.clauses(language)
+    again = stale(catalogue, language, synthesiser.version, old)
+    sounds = dict(zip(again, rendered([(clauses[text], speaker) for text in again]), strict=True))
     pieces: dict[str, Rendered] = {}
-    for text, spoken in sorted(catalogue.clauses(language).items()):
-        if text not in again and old is not None:
+    for text, spoken in sorted(clauses.items()):
+        if text not in sounds and old is not None:
             pieces[text] = old.pieces[text]
             continue
         path = folder / file_name(spoken, speaker, synthesiser.version)
-        samples = synthesiser.say(spoken, speaker)
+        samples = sounds[text]
         with wave.open(str(path), "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(2)
@@ -197,6 +216,7 @@ def main(check: bool) -> None:
         sys.exit(1 if todo else 0)
     for language in LANGUAGES:
         render(synthesiser, catalogue, language)
+    TABLE.write_text(table(catalogue), encoding="utf-8")
 
 
 if __name__ == "__main__":

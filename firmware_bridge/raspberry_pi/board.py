@@ -6,6 +6,7 @@ led_red, led_green,    pin, ``GPIO5`` (high is on) or ``GPIO5:low``; likewise le
 debounce_ms            hold-off of the buttons after each edge; 20
 gnss_device, gnss_baud tty of the receiver (no receiver without it); 9600
 gnss_max_speed_mps     faster jumps are not believed; 100
+speaker_device         PortAudio's name of the sound device or a part of it, ``USB Audio`` (no sound without it)
 thermal_zone, power_supply, light_sensor   folders in /sys; see ``sysfs.py``
 hwmodel, hwversion, ueid  of the unit; read from the device tree where absent
 =====================  ======================================================================================
@@ -34,6 +35,7 @@ from firmware_bridge.ports import (
 )
 from firmware_bridge.raspberry_pi.gnss import SerialGnss
 from firmware_bridge.raspberry_pi.gpio import GpioButton, GpioOutput, PinSpec
+from firmware_bridge.raspberry_pi.speaker import PyAudioSpeaker
 from firmware_bridge.raspberry_pi.sysfs import IioLightSensor, SysfsPowerSupply, ThermalZone
 
 BUTTONS: Final = ("record", "mark")
@@ -46,6 +48,7 @@ OPTIONS: Final = frozenset(
         "gnss_device",
         "gnss_baud",
         "gnss_max_speed_mps",
+        "speaker_device",
         "thermal_zone",
         "power_supply",
         "light_sensor",
@@ -64,7 +67,7 @@ def unit_board(options: BoardOptions) -> UnitBoard:
         factory = _pin_factory()
     board = compose(options, factory, SystemClock(), _identity(options))
     if factory is not None:
-        board.on_close = (factory.close,)
+        board.on_close = (*board.on_close, factory.close)
     return board
 
 
@@ -98,6 +101,10 @@ def compose(options: BoardOptions, factory: Any, clock: Clock, identity: BoardId
     except DeviceError:
         board.close()
         raise
+    if device := options.get("speaker_device"):
+        # A device that is not there is a fault when something is to be said, and no reason not to record.
+        board.speaker = speaker = PyAudioSpeaker(device)
+        board.on_close = (speaker.close,)
     if folder := options.get("thermal_zone"):
         board.thermal = ThermalZone(Path(folder))
     if folder := options.get("power_supply"):

@@ -15,7 +15,7 @@ PYPROJECT = """
 [project]
 dependencies = ["Some_Thing>=2,<3"]
 [project.optional-dependencies]
-pi = ["never-pinned"]
+pi = ["never-pinned", "PyAudio>=0.2"]
 dev = ["other"]
 """
 
@@ -36,14 +36,23 @@ def pin(name: str, version: str, hashes: int = 1) -> str:
     ],
 )
 def test_requirements(requirements: str, words: list[str]) -> None:
-    found = check_requirements.findings(PYPROJECT, requirements)
+    found = check_requirements.findings(PYPROJECT, requirements, pin("pyaudio", "0.2.14"))
     assert len(found) == len(words)
     for line, word in zip(sorted(found, key=lambda line: "Some" not in line), words, strict=True):
         assert word in line
 
 
+@pytest.mark.parametrize(
+    ("audio", "word"), [("", "PyAudio"), (pin("pyaudio", "0.1"), "satisfy"), (pin("pyaudio", "1", 0), "哈希")]
+)
+def test_what_is_compiled_is_pinned_in_a_file_of_its_own(audio: str, word: str) -> None:
+    (line,) = check_requirements.findings(PYPROJECT, pin("some-thing", "2.5") + pin("other", "1"), audio)
+    assert line.startswith("requirements-audio.txt: ") and word in line
+
+
 def test_the_committed_requirements_are_complete() -> None:
-    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("pyproject.toml", "requirements.txt")]
+    names = ("pyproject.toml", "requirements.txt", "requirements-audio.txt")
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in names]
     assert check_requirements.findings(*texts) == []
 
 

@@ -45,7 +45,7 @@ case "$1 ${2:-}" in
     echo "#!$3/bin/python" >"$3/bin/pip"
     ;;
 "-m pip")
-    case "$*" in *--require-hashes*) what=requirements ;; *) what=project ;; esac
+    case "$*" in *requirements-audio*) what=audio ;; *--require-hashes*) what=requirements ;; *) what=project ;; esac
     echo "pip $what" >>"$FAKE_LOG"
     [ "${FAKE_PIP_FAILS:-}" != "$what" ] || { echo "no network" >&2; exit 1; }
     ;;
@@ -250,6 +250,73 @@ def test_apt_is_tried_once_for_what_is_missing(machine: Machine) -> None:
     machine.program("apt-get", '#!/bin/sh\necho "apt $*" >>"$FAKE_LOG"\n')
     assert machine.dev("setup")[0] == 0
     assert machine.calls() == ["apt -qq update", "apt -qq -y --no-install-recommends install age"]
+
+
+@pytest.fixture
+def audible(machine: Machine) -> Machine:
+    """A machine whose packages.apt and requirements ask for PyAudio; the header is not there yet."""
+    header = machine.base / "include" / "portaudio.h"
+    with (machine.root / "packages.apt").open("a") as file:
+        file.write(f"portaudio19-dev {header} loudspeaker\n")
+    (machine.root / "requirements-audio.txt").write_text("pyaudio==1\n")
+    return machine
+
+
+def give_header(machine: Machine) -> None:
+    (machine.base / "include").mkdir()
+    (machine.base / "include" / "portaudio.h").touch()
+
+
+def test_without_portaudio_one_line_says_what_is_skipped_and_nothing_is_compiled(audible: Machine) -> None:
+    for hint in (" (apt install portaudio19-dev)", ""):
+        code, output = audible.dev("test")
+        assert code == 0
+        assert [line for line in output.splitlines() if "missing" in line] == [
+            f"dev: 缺少 missing: portaudio19-dev; 将跳过 will be skipped: loudspeaker{hint}"
+        ]
+        assert "pip audio" not in audible.calls()
+
+
+def test_pyaudio_is_compiled_once_when_the_header_is_there(audible: Machine) -> None:
+    give_header(audible)
+    assert audible.dev("test")[0] == 0
+    assert audible.calls() == [*FULL, "pip audio"]
+    assert audible.dev("test") == (0, "python -m tools.run_tests\n")
+    assert audible.calls() == []
+    (audible.root / "requirements-audio.txt").write_text("pyaudio==2\n")
+    audible.dev("sim")
+    assert audible.calls() == ["pip audio"]
+
+
+def test_run_and_check_do_not_wait_for_a_compiler(audible: Machine) -> None:
+    give_header(audible)
+    audible.dev("run", "true")
+    audible.dev("check")
+    assert audible.calls() == FULL
+
+
+def test_a_pyaudio_that_does_not_compile_is_said_and_tried_again_by_setup_only(audible: Machine) -> None:
+    give_header(audible)
+    code, output = audible.dev("test", FAKE_PIP_FAILS="audio")
+    assert code == 0
+    assert "no network" in output and "missing: PyAudio" in output
+    audible.calls()
+    code, output = audible.dev("test")
+    assert code == 0 and "missing: PyAudio" in output and len(output.splitlines()) == 2
+    assert audible.calls() == []
+    assert audible.dev("setup")[0] == 0
+    assert audible.calls() == ["pip audio"]
+    assert audible.dev("test") == (0, "python -m tools.run_tests\n")
+
+
+def test_headers_are_looked_for_where_the_python_in_use_has_them(machine: Machine) -> None:
+    (machine.root / "packages.apt").write_text("python3-dev Python.h compiling\n")
+    include = machine.base / "3.11.0 base"  # what the stand-in answers to any -c
+    _, output = machine.dev("test", cwd=machine.base)
+    assert "missing: python3-dev" in output
+    include.mkdir()
+    (include / "Python.h").touch()
+    assert machine.dev("test", cwd=machine.base) == (0, "python -m tools.run_tests\n")
 
 
 def test_unknown_commands_and_help(machine: Machine) -> None:
