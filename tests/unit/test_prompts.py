@@ -11,12 +11,11 @@ import pytest
 from firmware_bridge.ports import Clock, DeviceError, Samples
 from recorder.config.paths import shipped_dir
 from recorder.unit.devices import guard
-from recorder.unit.duties import DUTIES
 from recorder.unit.duties.prompts import MARGIN_US, PromptDesk
 from recorder.unit.duty import UnitServices
 from recorder.unit.events import Shutdown
 from tests.unit.test_process import ask, record
-from tests.unit.unit_kit import UnitKit
+from tests.unit.unit_kit import WITHOUT_WATCH, UnitKit
 
 S = 1_000_000
 
@@ -54,7 +53,7 @@ class Talking:
             self.desk = PromptDesk(services, folder)
             return self.desk
 
-        others = [duty for duty in DUTIES if duty is not PromptDesk]
+        others = [duty for duty in WITHOUT_WATCH if duty is not PromptDesk]
         self.kit = UnitKit(data_dir, duties=(*others, furnish))
         self.unit = self.kit.unit
 

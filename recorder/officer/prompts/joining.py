@@ -73,10 +73,24 @@ def _rest(said: list[Piece], pause: Pause) -> None:
         said[-1] = Piece(said[-1].text, pause.ms)
 
 
+def _choice(catalogue: Catalogue, kind: str, value: object) -> Mapping[Language, str] | None:
+    """A choice is named by its key or, as the records name legal terms, by its Chinese words."""
+    table = catalogue.choices[kind]
+    if value in table:
+        return table[str(value)]
+    return next((words for words in table.values() if words["zh"] == value), None)
+
+
+def _words(catalogue: Catalogue, kind: str, value: object) -> Mapping[Language, str]:
+    words = _choice(catalogue, kind, value)
+    assert words is not None  # checked() came first
+    return words
+
+
 def _problem(catalogue: Catalogue, kind: str, value: object) -> str | None:
     if kind not in NUMERIC:
-        known = catalogue.choices[kind]
-        return None if value in known else f"应为 must be one of {', '.join(known)}"
+        known = ", ".join(catalogue.choices[kind])
+        return None if _choice(catalogue, kind, value) is not None else f"应为 must be one of {known}"
     most = {"percent": 100, "count": numerals.LARGEST, "time": 86_399, "duration": numerals.LARGEST * 3600 + 3599}[kind]
     if type(value) is not int or not 0 <= value <= most:
         return f"应为整数 must be a whole number, 0-{most}"
@@ -85,7 +99,7 @@ def _problem(catalogue: Catalogue, kind: str, value: object) -> str | None:
 
 def _text(catalogue: Catalogue, kind: str, value: object, language: Language) -> str:
     if kind not in NUMERIC:
-        return catalogue.choices[kind][str(value)][language]
+        return _words(catalogue, kind, value)[language]
     assert isinstance(value, int)
     if kind == "time":
         return numerals.time_text(value, language)
@@ -96,7 +110,7 @@ def _text(catalogue: Catalogue, kind: str, value: object, language: Language) ->
 
 def _spoken(catalogue: Catalogue, kind: str, value: object, language: Language) -> list[Piece]:
     if kind not in NUMERIC:
-        return list(_clauses(parts(catalogue.choices[kind][str(value)][language])))
+        return list(_clauses(parts(_words(catalogue, kind, value)[language])))
     assert isinstance(value, int)
     if kind == "time":
         spoken = numerals.time_of_day(value, language)

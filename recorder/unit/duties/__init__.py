@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recorder.unit.duties.announcements import Announcements
 from recorder.unit.duties.device_watch import DeviceWatch
 from recorder.unit.duties.evidence_guard import EvidenceGuard
 from recorder.unit.duties.officer_desk import OfficerDesk
@@ -19,4 +20,5 @@ DUTIES: tuple[DutyFactory, ...] = (
     EvidenceGuard,
     DeviceWatch,
     StatementDesk,
+    Announcements,
 )

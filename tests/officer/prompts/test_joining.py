@@ -63,6 +63,14 @@ def test_what_is_heard_is_what_is_meant(begin: int, end: int, lasted: int) -> No
     assert hours * 3600 + minutes * 60 + seconds == lasted
 
 
+@pytest.mark.parametrize("reason", ["remote", "边远地区执法"])
+def test_a_choice_is_named_by_its_key_or_by_its_legal_term(reason: str) -> None:
+    said = text(CATALOGUE, "field-mode", {"reason": reason}, "zh")
+    assert said == "已登记边远地区执法，请在返回所在机关后二十四小时内予以储存。"
+    assert "remote area" in text(CATALOGUE, "field-mode", {"reason": reason}, "en")
+    assert "边远地区执法" in spoken("field-mode", {"reason": reason})
+
+
 @pytest.mark.parametrize(
     ("prompt_id", "values", "message"),
     [
