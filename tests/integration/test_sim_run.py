@@ -15,6 +15,8 @@ import pytest
 
 from hw_sim.runner.media import MEDIA
 from hw_sim.runner.unit_config import to_toml
+from recorder.evidence.files import OsFiles
+from recorder.evidence.journal_reader import iterate
 from recorder.export.journal_source import read_facts
 from recorder.export.summary import By, summarise
 from tests.export.naive_summary import differences, raw_records
@@ -69,6 +71,21 @@ def mentioning(folder: Path) -> Iterator[str]:
             yield words
 
 
+def spoken(out: Path) -> list[str]:
+    """Prompts the journal has as spoken before the stop, each of which must have been heard by the world at that time."""
+    played = {int(path.stem.split("-")[1]): path for path in (out / "speaker").glob("*.wav")}
+    names = []
+    for line in iterate(OsFiles(), out / "unit" / "journal"):
+        payload: dict[str, Any] = dict(line.parts.payload)
+        if line.parts.typ != "event" or payload["event"] != "prompt" or payload["detail"]["outcome"] != "spoken":
+            continue
+        detail = payload["detail"]
+        during = [at_us for at_us in played if detail["from_us"] - 50_000 <= at_us < detail["to_us"]]
+        assert during, detail
+        names.append(detail["id"])
+    return [name for name in names if name != "stopped"]
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("container", ["mp4", "mkv"])
 def test_any_video_any_sound_any_track(container: str, tmp_path: Path) -> None:
@@ -94,6 +111,7 @@ def test_any_video_any_sound_any_track(container: str, tmp_path: Path) -> None:
         facts = read_facts(out / "unit")
         assert differences(summarise(facts, by), raw_records(out / "unit")) == []
     assert "a short shift (about" in done.stdout and "the unit is ready" in done.stdout
+    assert spoken(out) == ["shift-started", "started"], "a WAV for each, where the journal says it was spoken"
     assert list((tmp_path / "tmp").iterdir()) == [], "no sockets are left behind"
     assert list(mentioning(tmp_path)) == []
 
