@@ -111,6 +111,7 @@ class Controls(Section):
     start: Gesture
     stop: Gesture
     mark: Gesture
+    note: Gesture
     double_window_s: Annotated[float, Field(ge=0.15, le=2)]
     debounce_ms: Annotated[int, Field(ge=0, le=500)]
 
@@ -141,6 +142,23 @@ class Gnss(Section):
     enabled: bool
     stale_s: Annotated[float, Field(ge=0.5, le=60)]
     max_speed_mps: Annotated[float, Field(ge=10, le=1000)]
+
+
+class Interruption(Section):
+    """Art. 23: how a gap is explained. ``repeat_s``: after the first prompt, rising."""
+
+    explained_by: Literal["button", "speech"]
+    min_speech_s: Annotated[float, Field(ge=3, le=60)]
+    answer_s: Annotated[float, Field(ge=10, le=120)]
+    repeat_s: tuple[Annotated[float, Field(ge=10, le=86_400)], ...]
+    choice_s: Annotated[float, Field(ge=0, le=60)]
+    failed_restarts: Annotated[int, Field(ge=1, le=100)]
+    failed_within_s: Annotated[float, Field(ge=5, le=3600)]
+
+
+class Notes(Section):
+    silence_s: Annotated[float, Field(ge=1, le=60)]
+    max_s: Annotated[float, Field(ge=5, le=120)]
 
 
 class Supervision(Section):
@@ -189,6 +207,8 @@ class RecorderConfig(Section):
     prompts: Prompts
     night: Night
     gnss: Gnss
+    interruption: Interruption
+    notes: Notes
     supervision: Supervision
     uplink: Uplink
     mqtt: Mqtt

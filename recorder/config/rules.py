@@ -66,8 +66,9 @@ def recipient_checksums(config: RecorderConfig) -> Iterator[Finding]:
 
 
 def gestures_differ(config: RecorderConfig) -> Iterator[Finding]:
-    """Start, stop and mark on the same button and kind of press could not be told apart."""
-    gestures = {"start": config.controls.start, "stop": config.controls.stop, "mark": config.controls.mark}
+    """Start, stop, mark and note on the same button and kind of press could not be told apart."""
+    controls = config.controls
+    gestures = {"start": controls.start, "stop": controls.stop, "mark": controls.mark, "note": controls.note}
     for (first, one), (second, other) in itertools.combinations(gestures.items(), 2):
         if (one.button, one.kind) == (other.button, other.kind):
             yield Finding(
@@ -75,6 +76,16 @@ def gestures_differ(config: RecorderConfig) -> Iterator[Finding]:
                 f"{second} 与 {first} 的按键动作相同（{one.button} {one.kind}），无法区分",
                 f"{second} and {first} are the same gesture ({one.button} {one.kind})",
             )
+
+
+def repeats_rise(config: RecorderConfig) -> Iterator[Finding]:
+    repeats = config.interruption.repeat_s
+    if list(repeats) != sorted(set(repeats)):
+        yield Finding(
+            (("interruption", "repeat_s"),),
+            "repeat_s 应逐个递增",
+            "repeat_s must rise",
+        )
 
 
 def cameras_present(config: RecorderConfig) -> Iterator[Finding]:
@@ -153,6 +164,7 @@ def release_above_reserve(config: RecorderConfig) -> Iterator[Finding]:
 RULES: tuple[Rule, ...] = (
     cameras_present,
     gestures_differ,
+    repeats_rise,
     recipient_checksums,
     night_hysteresis,
     sealing_recipients,

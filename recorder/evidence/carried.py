@@ -86,6 +86,59 @@ class OpenGap(Model):
     last_segment_id: Uuid | None
 
 
+class SegmentTail(Model):
+    """``sha256``: of the stored bytes of a segment's newest signed entry, None before the first."""
+
+    segment_id: Uuid
+    session_id: Uuid
+    camera_id: str
+    sha256: Digest | None
+
+
+GapPhase = Literal["interrupted", "cannot-resume", "unexplained", "explained", "owed", "signed"]
+"""INTERRUPTED · CANNOT_RESUME · RESUMED_UNEXPLAINED · RESUMED_EXPLAINED · STATEMENT_OWED · STATEMENT_SIGNED."""
+
+
+class GapState(Model):
+    """What the records say of one interruption (art. 23). ``from_wall``: the wall clock's claim for its beginning, None
+    while nothing tells. ``resumed``: first media behind it, with ``segment_id``. ``before_sha256``/``after_sha256``: the
+    entries on both its sides. ``declared``: a ``cannot-resume`` event names it. ``over``: its session has stopped."""
+
+    gap_id: Uuid
+    session_id: Uuid
+    camera_id: str
+    cause: str
+    from_us: Micros
+    from_bootseed: Uuid
+    from_wall: float | None
+    before_sha256: Digest | None
+    resumed: Moment | None = None
+    duration_us: Micros | None = None
+    segment_id: Uuid | None = None
+    after_sha256: Digest | None = None
+    legal_cause: str | None = None
+    declared: bool = False
+    over: bool = False
+    explained: bool = False
+    stated: bool = False
+
+    @property
+    def phase(self) -> GapPhase:
+        """Exactly one for every gap at every moment. A signed statement settles any; a resumption takes back that
+        recording cannot go on; an interruption is owed a statement once the scene is over."""
+        if self.stated:
+            return "signed"
+        if self.resumed is not None:
+            return "explained" if self.explained else "unexplained"
+        if self.over:
+            return "owed"
+        return "cannot-resume" if self.declared else "interrupted"
+
+    @property
+    def settled(self) -> bool:
+        return self.phase in ("explained", "signed")
+
+
 class OpenFault(Model):
     """A fault whose end is not recorded yet."""
 
@@ -124,7 +177,9 @@ class FieldMode(Model):
 
 class Carried(Model):
     """``quiet_until``: end of the last ``standby`` or ``unit-down`` interval. ``torn_recorded``: the newest torn journal
-    tails (names in ``journal/torn/``) that a ``recovery`` names, at most 16. ``clocks``: the newest boots, at most 32."""
+    tails (names in ``journal/torn/``) that a ``recovery`` names, at most 16. ``clocks``: the newest boots, at most 32.
+    ``interruptions``: the newest, at most 64, settled ones given up first; ``tails``: of the newest segments, at most 16.
+    """
 
     shift: OpenShift | None
     officers: tuple[SignedIn, ...]
@@ -138,3 +193,5 @@ class Carried(Model):
     torn_recorded: tuple[str, ...]
     clocks: tuple[BootClock, ...] = ()
     field_mode: FieldMode = FieldMode()
+    interruptions: tuple[GapState, ...] = ()
+    tails: tuple[SegmentTail, ...] = ()

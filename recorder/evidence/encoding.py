@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 _B64URL = re.compile(r"^[A-Za-z0-9_-]*$")
@@ -33,6 +34,12 @@ def unb64u(text: str) -> bytes:
 def sha256_b64u(data: bytes | memoryview) -> str:
     """SHA-256 of ``data`` as base64url: the form every digest in the journal has."""
     return b64u(hashlib.sha256(data).digest())
+
+
+def sha256_of_digests(digests: Iterable[str]) -> str:
+    """SHA-256 over the raw 32 bytes of each digest, one behind the other: one digest for a run of entries. Raises
+    ValueError for a text that is no digest."""
+    return sha256_b64u(b"".join(unb64u(digest) for digest in digests))
 
 
 def compact_json(value: Any) -> bytes:

@@ -299,18 +299,37 @@ class Resumption(Record):
 
 
 class SpeechSpan(Model):
+    """Speech within one segment, bound to the fragments that hold it.
+
+    ``start_us``/``end_us``: from when to when somebody spoke, in boot-time of the record's boot. ``first``/``last``: the
+    entries of the segment's file that overlap it, ``start_offset``/``end_offset`` their bytes in the stored file,
+    ``sha256`` the digest over their stored digests (``encoding.sha256_of_digests``), as the ``head`` records have them.
+    """
+
     segment_id: Uuid
     start_us: Micros
     end_us: Micros
+    first: Count
+    last: Count
+    start_offset: Count
+    end_offset: Count
     sha256: Digest
 
 
 class Explanation(Record):
-    """语音说明: the officer's spoken reason, bound to the gap and to the digests on both its sides."""
+    """语音说明: the officer's spoken reason, bound to the gap and to the digests on both its sides.
+
+    ``confirmed``: ``button`` the officer pressed mark after speaking (``mark_id``), ``speech`` it was only detected,
+    ``choice`` a legal class was chosen, nothing was said. ``counts``: with it the gap is explained by the rule of the
+    configuration in force. ``before_sha256``: last entry of the gap's ``last_segment_id`` signed before the
+    ``interruption``; ``after_sha256``: entry 1, the first fragment, of the segment that resumed.
+    """
 
     TYP = "explanation"
     gap_id: Uuid
     confirmed: Literal["button", "speech", "choice"]
+    counts: bool
+    mark_id: Uuid | None
     legal_cause: LegalCause | None
     speech: tuple[SpeechSpan, ...]
     before_sha256: Digest | None
@@ -318,11 +337,14 @@ class Explanation(Record):
 
 
 class Note(Record):
-    """语音备注: a voice note, the same object as an explanation without a gap."""
+    """语音备注: a voice note, the same object as an explanation without a gap. Without ``speech`` nothing was heard."""
 
     TYP = "note"
     note_id: Uuid
     session_id: Uuid
+    from_us: Micros
+    to_us: Micros
+    ended: Literal["press", "silence", "maximum", "interruption", "stop"]
     speech: tuple[SpeechSpan, ...]
 
 

@@ -24,6 +24,7 @@ from recorder.evidence.carried import (
     Returned,
     SignedIn,
 )
+from recorder.evidence.gap_book import GapBook
 from recorder.evidence.records import Checkpoint
 
 CLEAN_END_EVENT = "unit-stop"
@@ -74,6 +75,7 @@ class JournalState:
     torn_recorded: tuple[str, ...] = ()
     clocks: BootClockLog = field(default_factory=BootClockLog)
     field_mode: FieldMode = field(default_factory=FieldMode)
+    gap_book: GapBook = field(default_factory=GapBook)
 
     @property
     def head(self) -> tuple[int, str] | None:
@@ -89,6 +91,7 @@ class JournalState:
             open_gaps=dict(self.open_gaps),
             open_faults=dict(self.open_faults),
             clocks=self.clocks.copy(),
+            gap_book=self.gap_book.copy(),
         )
 
     def accounted(self) -> tuple[int, float, str] | None:
@@ -146,6 +149,8 @@ class JournalState:
                 torn_recorded=self.torn_recorded,
                 clocks=self.clocks.carried(),
                 field_mode=self.field_mode,
+                interruptions=tuple(self.gap_book.states.values()),
+                tails=tuple(self.gap_book.tails.values()),
             ),
         )
 
@@ -166,6 +171,7 @@ class JournalState:
             torn_recorded=carried.torn_recorded,
             clocks=BootClockLog(carried.clocks),
             field_mode=carried.field_mode,
+            gap_book=GapBook.of(carried.interruptions, carried.tails),
         )
         state.apply("checkpoint", payload, digest)
         return state
@@ -203,6 +209,7 @@ class JournalState:
     def _event(self, p: Payload) -> None:
         if p["event"] == "unit-down":
             self.quiet_until = _moment(p["at_us"], p)
+        self.gap_book.apply("event", p)
 
     def _session_start(self, p: Payload) -> None:
         self.session = OpenSession(
@@ -221,11 +228,13 @@ class JournalState:
 
     def _session_stop(self, p: Payload) -> None:
         session_id = p["session_id"]
+        self.gap_book.apply("session-stop", p)
         if self.session is not None and self.session.session_id == session_id:
             self.session = None
         self.open_gaps = {key: gap for key, gap in self.open_gaps.items() if gap.session_id != session_id}
 
     def _segment_open(self, p: Payload) -> None:
+        self.gap_book.apply("segment-open", p)
         camera_id, segment_id = p["camera_id"], p["segment_id"]
         self.open_segments[segment_id] = OpenSegment(
             session_id=p["session_id"],
@@ -251,6 +260,7 @@ class JournalState:
         self._note_segment(segment_id)
 
     def _head(self, p: Payload) -> None:
+        self.gap_book.head(p["segment_id"], p["first"], [entry[2] for entry in p["entries"]])
         segment = self.open_segments.get(p["segment_id"])
         if segment is None or not p["entries"]:
             return
@@ -280,6 +290,7 @@ class JournalState:
             self.session = session.model_copy(update={"media_end": media_end})
 
     def _interruption(self, p: Payload) -> None:
+        self.gap_book.apply("interruption", p)
         known = [_moment(p["uptime_us"], p)]
         if self.session is not None and p["camera_id"] in self.session.media_end:
             known.append(self.session.media_end[p["camera_id"]])
@@ -298,7 +309,14 @@ class JournalState:
         )
 
     def _resumption(self, p: Payload) -> None:
+        self.gap_book.apply("resumption", p)
         self.open_gaps.pop(p["gap_id"], None)
+
+    def _explanation(self, p: Payload) -> None:
+        self.gap_book.apply("explanation", p)
+
+    def _statement(self, p: Payload) -> None:
+        self.gap_book.apply("statement", p)
 
     def _fault(self, p: Payload) -> None:
         if p["phase"] == "onset":
@@ -354,6 +372,8 @@ _HANDLERS: dict[str, Callable[[JournalState, Payload], None]] = {
     "segment-close": JournalState._segment_close,
     "interruption": JournalState._interruption,
     "resumption": JournalState._resumption,
+    "explanation": JournalState._explanation,
+    "statement": JournalState._statement,
     "fault": JournalState._fault,
     "receipt": JournalState._receipt,
     "deadline-basis": JournalState._deadline_basis,

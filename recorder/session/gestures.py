@@ -13,13 +13,15 @@ from recorder.config.models import Controls, Gesture
 from recorder.session.machine import State
 
 GestureKind: TypeAlias = Literal["press", "double", "hold"]
-CommandName: TypeAlias = Literal["start", "stop", "mark"]
+CommandName: TypeAlias = Literal["start", "stop", "mark", "note"]
 
 _WHEN: dict[CommandName, tuple[State, ...]] = {
     # A start during the post-event time is no mistake: the officer has found something new.
     "start": (State.STANDBY, State.STOPPING),
     "stop": (State.RECORDING,),
     "mark": (State.RECORDING, State.STOPPING),
+    # In standby too, so that the officer is told that nothing would hold the note.
+    "note": (State.STANDBY, State.RECORDING, State.STOPPING),
 }
 
 
@@ -126,7 +128,8 @@ class GestureRecogniser:
         ][:1]
 
     def _of(self, name: CommandName) -> Gesture:
-        return {"start": self._controls.start, "stop": self._controls.stop, "mark": self._controls.mark}[name]
+        controls = self._controls
+        return {"start": controls.start, "stop": controls.stop, "mark": controls.mark, "note": controls.note}[name]
 
 
 def _hold_us(gesture: Gesture) -> int:

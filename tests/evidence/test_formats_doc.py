@@ -36,7 +36,7 @@ NESTED: list[type[BaseModel]] = [
     *(ClockClaim, Common, Encryption, Media, Receipt, SealedField, Signer, SpeechSpan, StoredSegment, UnsignedRange),
     *(NamedOfficer, SignatureClaims),
     *(carried.Carried, carried.Moment, carried.OpenShift, carried.SignedIn, carried.OpenSession),
-    *(carried.OpenSegment, carried.OpenGap, carried.OpenFault),
+    *(carried.OpenSegment, carried.OpenGap, carried.OpenFault, carried.GapState, carried.SegmentTail),
 ]
 
 

@@ -249,7 +249,7 @@ def test_a_record_of_an_unknown_form_still_moves_the_position() -> None:
     try:
         state.apply("segment-open", cast(dict[str, Any], {**payload}), digest)
     except KeyError as error:
-        assert error.args[0] in ("camera_id", "segment_id")
+        assert error.args[0] in ("camera_id", "segment_id", "role")
     else:
         assert typ == "segment-open"
     assert (state.next_seq, state.prev) == (1, digest)

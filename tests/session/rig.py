@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from recorder.channel import messages
 from recorder.evidence import records as rec
+from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.state import JournalState
 from recorder.session import events as ev
 from recorder.session.effects import (
@@ -33,6 +34,8 @@ SECOND = 1_000_000
 FRAME = 33_333
 FRAGMENT = SECOND // 2
 SEGMENT = 3 * SECOND
+ENTRY = 1000
+"""Bytes of each entry."""
 
 
 def uid(number: int) -> str:
@@ -96,6 +99,8 @@ class Bench:
     recovered: list[str] = field(default_factory=list)
     finished: bool = False
     unkillable: bool = False
+    signed: dict[str, int] = field(default_factory=dict)
+    """Segment id → entries in heads so far."""
 
     def __post_init__(self) -> None:
         self.workers = {camera: Worker(camera) for camera in self.settings.cameras}
@@ -114,7 +119,7 @@ class Bench:
 
     @property
     def wall(self) -> int:
-        return 1_700_000_000 * SECOND + self.true_us
+        return 1_800_000_000 * SECOND + self.true_us
 
     def new_id(self) -> str:
         self.numbers += 1
@@ -235,8 +240,11 @@ class Bench:
     def _durable(self, worker: Worker, end_us: int) -> None:
         assert worker.segment_id is not None
         worker.durable_us = max(worker.durable_us, end_us)
-        entry = (0, 1, DIGEST, DIGEST, worker.durable_us)
-        self.write(rec.Head(segment_id=worker.segment_id, first=0, entries=(entry,)))
+        number = self.signed.get(worker.segment_id, 0)
+        self.signed[worker.segment_id] = number + 1
+        stored = sha256_b64u(f"{worker.segment_id}/{number}".encode())
+        entry = (number * ENTRY, ENTRY, stored, DIGEST, worker.durable_us)
+        self.write(rec.Head(segment_id=worker.segment_id, first=number, entries=(entry,)))
         self.handle(ev.MediaDurable(self.now, worker.camera_id, worker.segment_id, worker.durable_us))
 
     def _split(self, worker: Worker, hole_us: int = 0) -> None:

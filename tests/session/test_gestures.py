@@ -18,6 +18,7 @@ def controls(**changes: Any) -> Controls:
         "start": {"button": "record", "kind": "press", "hold_s": 1.5},
         "stop": {"button": "record", "kind": "hold", "hold_s": 1.5},
         "mark": {"button": "mark", "kind": "press", "hold_s": 1.5},
+        "note": {"button": "mark", "kind": "hold", "hold_s": 1.5},
         "double_window_s": 0.5,
         "debounce_ms": 20,
     }
