@@ -156,17 +156,29 @@ class Closed(Message):
 
 
 class Speech(Message):
-    """A span in which somebody spoke, by the voice-activity detector, in boot-time."""
+    """Somebody speaks while a session is recorded: a span found by the voice-activity detector, in boot-time of hearing.
+
+    Sent when the span has become long enough to count, again at least each second while it goes on, and once more with
+    ``final`` when it is over. All reports of one span have the same ``start_us`` and a growing ``end_us``: a later one
+    takes the place of the earlier. Spans of one worker neither touch nor overlap. What was said before the session is
+    left out; a worker that is killed in the middle of a span never sends its ``final``.
+
+    ``level_dbfs`` is the RMS of the span's voiced part so far, 0 being full scale: an officer who wears the microphone is
+    some 20 dB louder than a bystander. The worker does not know whose voice it is, nor that the unit's own loudspeaker
+    speaks: the unit process leaves out the intervals of its prompts.
+    """
 
     kind: Literal["speech"] = "speech"
     n: int
     start_us: int
     end_us: int
+    final: bool
+    level_dbfs: float
 
 
 class FaultReport(Message):
-    """Onset or end of something wrong in the worker (``camera-fault``, ``microphone-fault``, ``storage-fault``,
-    ``buffer-overflow``, …)."""
+    """Onset or end of something wrong in the worker (``camera-fault``, ``microphone-unplugged``, ``storage-fault``,
+    ``buffer-overflow``, …). ``docs/formats.md`` lists the codes with their evidence."""
 
     kind: Literal["fault"] = "fault"
     n: int
