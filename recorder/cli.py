@@ -281,6 +281,33 @@ def ctl_returned(cert_no: str | None, config_files: tuple[Path, ...]) -> None:
     _control(config_files, {"cmd": "returned", "cert_no": cert_no})
 
 
+@ctl_group.command("gaps")
+@config_option
+def ctl_gaps(config_files: tuple[Path, ...]) -> None:
+    """中断及其说明 · the interruptions, and what is known or owed of each."""
+    _control(config_files, {"cmd": "gaps"})
+
+
+@ctl_group.command("explain")
+@click.argument("gap")
+@click.option("--cause", help="原因类别 legal class: 设备故障 天气恶劣 人为阻挠 其他客观原因")
+@config_option
+def ctl_explain(gap: str, cause: str | None, config_files: tuple[Path, ...]) -> None:
+    """中断原因的类别；不带 --cause 则再次语音询问 · the legal class of GAP, or ask for the reason again.
+
+    GAP: 中断编号或其开头 id of the interruption, or its beginning (ctl gaps)
+    """
+    _control(config_files, {"cmd": "explain", "gap": gap, "cause": cause})
+
+
+@ctl_group.command("cannot-resume")
+@click.argument("gap", required=False)
+@config_option
+def ctl_cannot_resume(gap: str | None, config_files: tuple[Path, ...]) -> None:
+    """确实无法继续记录 · declare that recording cannot go on, for GAP or for every open interruption (art. 23)."""
+    _control(config_files, {"cmd": "cannot-resume", "gap": gap})
+
+
 @ctl_group.command("deadlines")
 @config_option
 def ctl_deadlines(config_files: tuple[Path, ...]) -> None:

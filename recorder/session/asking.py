@@ -165,7 +165,7 @@ def resumed_prompt(states: list[GapState]) -> Say:
     across = any(state.resumed is not None and state.resumed.bootseed != state.from_bootseed for state in states)
     if clock_set and ends:
         to = max(end.wall for end in ends)
-        return Say("resumed", {"from": _time_of_day(min(begins)), "to": _time_of_day(to), "lasted": lasted})
+        return Say("resumed", {"begin": _time_of_day(min(begins)), "end": _time_of_day(to), "lasted": lasted})
     if across:
         return Say("resumed-length-unknown")
     return Say("resumed-clock-not-set", {"lasted": lasted})

@@ -53,7 +53,7 @@ GATHER_US = 1_000_000
 JOIN_US = 15_000_000
 """A question nobody answered yet, so young, is asked again together with the gap that cut it short."""
 
-ANNOUNCE_US = 500_000
+ANNOUNCE_US = 1_500_000
 """An interruption is spoken of when it lasts; one that is over when it is noticed is not."""
 
 SETTLE_US = 2_000_000
@@ -212,7 +212,7 @@ class Interruptions:
                 Refuse("gap-settled", "书面说明已签字，原因以其为准", "its statement is signed and names the cause")
             ]
         if cause is not None:
-            return [self._chosen(state, cause), self._say(Say("class-chosen", {"class": CLASS_KEYS[cause]}), now)]
+            return [self._chosen(state, cause), self._say(Say("class-chosen", {"cause": CLASS_KEYS[cause]}), now)]
         if state.phase != "unexplained":
             return [Refuse("gap-settled", "该中断不待语音说明", "this interruption waits for no spoken explanation")]
         if state.session_id != self._session_id or not self._log.recording(state.session_id):
@@ -293,7 +293,7 @@ class Interruptions:
                 cause = LEGAL_CAUSES[presses - 1]
                 states = [self.book.states[gap_id] for gap_id in choice.gaps if gap_id in self.book.states]
                 written: list[Output] = [self._chosen(state, cause) for state in states]
-                return [*written, self._say(Say("class-chosen", {"class": CLASS_KEYS[cause]}), now)]
+                return [*written, self._say(Say("class-chosen", {"cause": CLASS_KEYS[cause]}), now)]
         elif not choice.last_us and now.at_us >= choice.until_us:
             self._choice = None
         return []

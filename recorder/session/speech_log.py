@@ -116,10 +116,13 @@ class SpeechLog:
         self._speaking_us, self._expected_us = at_us, None
 
     def prompt_ended(self, from_us: int, to_us: int) -> None:
-        """Spoken, silenced, cut or dropped."""
+        """Spoken, silenced, cut or dropped: then it ends where it began."""
         if to_us > from_us:
             self._spoken.append((from_us, to_us + ECHO_US))
-        self._speaking_us = self._expected_us = None
+        if self._speaking_us == from_us:
+            self._speaking_us = None
+        if self._speaking_us is None:
+            self._expected_us = None
 
     def note_began(self, at_us: int) -> None:
         """What is said from here on is a voice note and no explanation."""

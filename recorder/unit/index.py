@@ -23,7 +23,7 @@ from recorder.session.statutory import OwedSession
 
 log = logging.getLogger("recorder.index")
 
-SCHEMA = 2
+SCHEMA = 3
 """Raise it with every change of the tables: a file of another one is thrown away and made anew from the journal."""
 
 T = TypeVar("T")
@@ -192,14 +192,18 @@ class Index:
         elif typ == "release":
             self._upsert("segments", {"segment_id": p["segment_id"], "state": "released"}, "segment_id")
         elif typ == "interruption":
-            row = {"gap_id": p["gap_id"], "session_id": p["session_id"], "cause": p["cause"], "explained": 0}
-            self._upsert("gaps", row, "gap_id")
+            row = {"gap_id": p["gap_id"], "session_id": p["session_id"], "cause": p["cause"]}
+            self._upsert("gaps", row | {"resumed": 0, "over": 0, "explained": 0, "stated": 0}, "gap_id")
         elif typ == "resumption":
-            self._upsert("gaps", {"gap_id": p["gap_id"], "duration_us": p["duration_us"]}, "gap_id")
-        elif typ in ("explanation", "statement"):
-            self._upsert("gaps", {"gap_id": p["gap_id"], "explained": 1}, "gap_id")
+            self._upsert("gaps", {"gap_id": p["gap_id"], "duration_us": p["duration_us"], "resumed": 1}, "gap_id")
+        elif typ == "explanation" and p["counts"]:
+            self._db.execute("UPDATE gaps SET explained = 1 WHERE gap_id = ?", [p["gap_id"]])
+        elif typ == "statement":
+            self._db.execute("UPDATE gaps SET stated = 1 WHERE gap_id = ?", [p["gap_id"]])
         elif typ in ("session-start", "session-stop"):
             edge = "start" if typ == "session-start" else "stop"
+            if edge == "stop":
+                self._db.execute("UPDATE gaps SET over = 1 WHERE session_id = ?", [p["session_id"]])
             at_us = p["at_us"] if edge == "start" else p["uptime_us"]
             self._upsert(
                 "sessions",
@@ -278,7 +282,15 @@ class Index:
         return rows[0] if rows else None
 
     def unexplained_gaps(self) -> int:
-        sql = "SELECT count(*) FROM gaps WHERE explained = 0"
+        """Interruptions that go on, or that resumed without a reason (states as in ``carried.GapState``)."""
+        return self._gaps("stated = 0 AND ((resumed = 1 AND explained = 0) OR (resumed = 0 AND over = 0))")
+
+    def statements_owed(self) -> int:
+        """Interruptions in which a recording ended: a written statement is owed (art. 23)."""
+        return self._gaps("stated = 0 AND resumed = 0 AND over = 1")
+
+    def _gaps(self, where: str) -> int:
+        sql = f"SELECT count(*) FROM gaps WHERE {where}"
         return int(self._read(lambda: self._db.execute(sql).fetchone(), (0,))[0])
 
     def close(self) -> None:
@@ -380,7 +392,17 @@ def _create(db: Database) -> None:
         if_not_exists=True,
     )
     db.table("gaps").create(
-        {"gap_id": str, "session_id": str, "cause": str, "duration_us": int, "explained": int},
+        {
+            "gap_id": str,
+            "session_id": str,
+            "cause": str,
+            "duration_us": int,
+            "resumed": int,
+            "over": int,
+            "explained": int,
+            "stated": int,
+        },
         pk="gap_id",
         if_not_exists=True,
     )
+    db.table("gaps").create_index(["session_id"], if_not_exists=True)

@@ -48,6 +48,7 @@ class UnitStatus(BaseModel):
     pending_segments: int
     pending_bytes: int
     unexplained_gaps: int
+    statements_owed: int
     faults: tuple[str, ...]
     cameras: dict[str, CameraStatus]
 
@@ -71,6 +72,9 @@ def prometheus(status: UnitStatus) -> str:
     metric("storage_free_bytes", "gauge", "Free bytes of the data partition.", [("", status.free_mb * 1e6)])
     metric("upload_backlog_bytes", "gauge", "Bytes without a believed receipt.", [("", float(status.pending_bytes))])
     metric("unexplained_gaps", "gauge", "Interruptions nobody explained.", [("", float(status.unexplained_gaps))])
+    metric(
+        "statements_owed", "gauge", "Interruptions without a signed statement.", [("", float(status.statements_owed))]
+    )
     metric("faults", "gauge", "Faults at this moment.", [("", float(len(status.faults)))])
     if status.gnss_age_s is not None:
         metric("gnss_fix_age_seconds", "gauge", "Age of the newest GNSS fix.", [("", status.gnss_age_s)])

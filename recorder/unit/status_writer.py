@@ -84,6 +84,7 @@ class StatusWriter:
             pending_segments=pending_segments,
             pending_bytes=pending_bytes,
             unexplained_gaps=self._index.unexplained_gaps(),
+            statements_owed=self._index.statements_owed(),
             faults=parts.faults.present(),
             cameras={
                 camera_id: CameraStatus(

@@ -49,8 +49,8 @@ def test_the_prompt_comes_within_three_seconds_of_the_first_new_frame_and_names_
     gap = bench.gaps()[0]
     assert gap.resumed is not None and gap.from_wall is not None
     assert say.values == {
-        "from": int(gap.from_wall + 8 * 3600) % 86400,
-        "to": int(gap.resumed.wall + 8 * 3600) % 86400,
+        "begin": int(gap.from_wall + 8 * 3600) % 86400,
+        "end": int(gap.resumed.wall + 8 * 3600) % 86400,
         "lasted": round(resumption.duration_us / SECOND),
     }
 
@@ -68,7 +68,7 @@ def test_recording_runs_before_the_prompt_is_spoken() -> None:
 def test_an_interruption_that_lasts_is_announced_with_what_is_known() -> None:
     bench = recording()
     bench.lose("cam0", "low-battery", away_us=5 * SECOND)
-    bench.run(2 * SECOND)
+    bench.run(3 * SECOND)
     assert [(say.prompt_id, say.values) for _, say in bench.said] == [("interrupted", {"cause": "battery-low"})]
 
 
@@ -243,7 +243,7 @@ def test_presses_choose_the_class_and_it_is_spoken(presses: int, cause: str, key
     bench.run(3 * SECOND)
     choice = bench.explanations()[-1]
     assert (choice.confirmed, choice.counts, choice.legal_cause, choice.speech) == ("choice", False, cause, ())
-    assert bench.said[-1][1].values == {"class": key}
+    assert bench.said[-1][1].values == {"cause": key}
     assert [state.legal_cause for state in bench.gaps()] == [cause]
 
 

@@ -115,11 +115,31 @@ def test_recovered_segments_are_held_and_empty_ones_are_not(index: Index) -> Non
     assert index.segments_of(uid(1)) == {uid(1), uid(2), uid(3)}
 
 
+def interruption(number: int) -> Line:
+    return "interruption", {"gap_id": uid(number), "session_id": uid(1), "cause": "camera-stall"}
+
+
 def test_gaps_until_they_are_explained(index: Index) -> None:
-    gap = {"gap_id": uid(5), "session_id": uid(1), "cause": "camera-stall"}
-    index.apply(numbered([("interruption", gap), ("resumption", {"gap_id": uid(5), "duration_us": 7})]))
-    assert index.unexplained_gaps() == 1
-    index.apply(numbered([("explanation", {"gap_id": uid(5)})], 2))
+    index.apply(numbered([interruption(5)]))
+    assert index.unexplained_gaps() == 1, "it goes on"
+    index.apply(numbered([("resumption", {"gap_id": uid(5), "duration_us": 7})], 1))
+    index.apply(numbered([("explanation", {"gap_id": uid(5), "counts": False})], 2))
+    assert index.unexplained_gaps() == 1, "detected only, or no more than a class"
+    index.apply(numbered([("explanation", {"gap_id": uid(5), "counts": True})], 3))
+    assert (index.unexplained_gaps(), index.statements_owed()) == (0, 0)
+
+
+def test_a_gap_in_which_a_recording_ended_owes_a_statement_until_it_is_signed(index: Index) -> None:
+    stop = ("session-stop", {"session_id": uid(1), "reason": "button", "at_us": 1, "uptime_us": 1, "bootseed": uid(9)})
+    index.apply(numbered([interruption(5), stop]))
+    assert (index.unexplained_gaps(), index.statements_owed()) == (0, 1)
+    index.apply(numbered([("statement", {"gap_id": uid(5)})], 2))
+    assert (index.unexplained_gaps(), index.statements_owed()) == (0, 0)
+
+
+def test_a_statement_settles_a_gap_that_resumed_too(index: Index) -> None:
+    index.apply(numbered([interruption(5), ("resumption", {"gap_id": uid(5), "duration_us": 7})]))
+    index.apply(numbered([("statement", {"gap_id": uid(5)})], 2))
     assert index.unexplained_gaps() == 0
 
 

@@ -36,6 +36,7 @@ def status(**changes: Any) -> UnitStatus:
         "pending_segments": 1,
         "pending_bytes": 9_876_543_210,
         "unexplained_gaps": 1,
+        "statements_owed": 2,
         "faults": ("clock-not-set",),
         "cameras": {"cam0": camera},
     }

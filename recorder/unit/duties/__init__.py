@@ -5,6 +5,7 @@ from __future__ import annotations
 from recorder.unit.duties.announcements import Announcements
 from recorder.unit.duties.device_watch import DeviceWatch
 from recorder.unit.duties.evidence_guard import EvidenceGuard
+from recorder.unit.duties.interruption_desk import InterruptionDesk
 from recorder.unit.duties.officer_desk import OfficerDesk
 from recorder.unit.duties.prompts import PromptDesk
 from recorder.unit.duties.session_desk import SessionDesk
@@ -15,6 +16,7 @@ from recorder.unit.duty import DutyFactory
 DUTIES: tuple[DutyFactory, ...] = (
     PromptDesk,  # first, so that the others have a voice from their start
     SessionDesk,
+    InterruptionDesk,
     OfficerDesk,
     StatutoryDesk,
     EvidenceGuard,
