@@ -8,7 +8,7 @@ from html import escape
 from recorder.evidence import formatting
 from recorder.evidence.verify.assembly import SEGMENT_AXES, proven
 from recorder.evidence.verify.catalogue import AXES, VALUE_NAMES
-from recorder.evidence.verify.report import SegmentReport, TimeRange, VaultReport
+from recorder.evidence.verify.report import GapReport, SegmentReport, TimeRange, VaultReport
 
 _FILE = {
     "present": ("在此", "here"),
@@ -123,7 +123,11 @@ def gaps(vault: VaultReport) -> str:
         ("时长", "length"),
         ("原因", "cause"),
         ("恢复", "resumed"),
-        ("说明", "explained"),
+        ("语音说明", "spoken explanation"),
+        ("计入", "counts"),
+        ("原因类别", "legal class"),
+        ("书面说明", "statement"),
+        ("已说明", "explained"),
     )
     yes, no = _both(("是", "yes")), '<span class="bad">否 <em>no</em></span>'
     rows = (
@@ -134,6 +138,10 @@ def gaps(vault: VaultReport) -> str:
             _gap_length(gap.length_us, gap.basis),
             escape(gap.cause),
             yes if gap.resumed else no,
+            _spoken(gap),
+            yes if gap.counted else "—",
+            escape(gap.legal_cause or "—"),
+            yes if gap.stated else "—",
             yes if gap.explained else no,
         )
         for gap in vault.gaps
@@ -181,6 +189,21 @@ def statements(vault: VaultReport) -> str:
 def _statement_verdict(accepted: bool | None) -> str:
     text = _both(_ACCEPTED[accepted])
     return text if accepted else f'<span class="bad">{text}</span>'
+
+
+_CONFIRMED = {
+    "button": ("按键确认", "confirmed by the button"),
+    "speech": ("仅检测到语音", "speech detected only"),
+    "choice": ("仅选择类别", "class chosen only"),
+}
+
+
+def _spoken(gap: GapReport) -> str:
+    """How the explanation was confirmed, and how long somebody spoke."""
+    if gap.confirmed is None:
+        return "—"
+    said = f"{formatting.length(gap.speech_us)} " if gap.speech_us else ""
+    return said + _both(_CONFIRMED[gap.confirmed])
 
 
 def _gap_length(us: int | None, basis: str | None) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from recorder.channel import messages
+from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.records import Event
+from recorder.evidence.verify import load_trust, verify_vaults
 from recorder.officer.indicators import Indicators
 from recorder.unit.events import ButtonEdge, Shutdown, WorkerConnected, WorkerDisconnected, WorkerExited
 from tests.unit.test_process import ask, press, record
@@ -47,10 +49,16 @@ def kit(tmp_path: Path) -> UnitKit:
 class Motor:
     """Counts how often it is switched on."""
 
-    on: int = 0
+    times: int = 0
 
     def set(self, on: bool) -> None:
-        self.on += on
+        self.times += on
+
+    def is_on(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
 
 
 def lose_worker(kit: UnitKit, pid: int = 1) -> None:
@@ -69,7 +77,8 @@ def worker_back(kit: UnitKit) -> None:
 def media(kit: UnitKit, segment: int, entries: range) -> None:
     """One entry each half second of the unit's time."""
     for index in entries:
-        kit.say(kit.entry(segment, index))
+        stored = sha256_b64u(f"{segment}/{index}".encode())
+        kit.say(kit.entry(segment, index).model_copy(update={"sha256_stored": stored}))
         kit.progress(frames=10 * index + 10, entries=index + 1, recording=True)
         kit.turn(SECOND // 2)
 
@@ -126,11 +135,26 @@ def test_the_officer_is_asked_and_the_confirmed_answer_stands_in_the_journal(kit
     (mark,) = written(kit, "mark")
     assert (mark["mark_id"], mark["kind"]) == (explanation["mark_id"], "explanation")
     assert {span["segment_id"] for span in explanation["speech"]} == {SEGMENT.format(2)}
-    assert voice.ids == ["interrupted", "resumed", "explanation-saved", "reason-help"]
-    assert set(voice.said[1][1]) == {"begin", "end", "lasted"}
+    assert voice.ids == ["interrupted", "resumed-clock-not-set", "explanation-saved", "reason-help"]
+    assert voice.said[1][1] == {"lasted": 4}
     assert kit.index.unexplained_gaps() == 0
     (gap,) = ask(kit, cmd="gaps")["gaps"]
     assert (gap["gap_id"], gap["state"]) == (gap_id, "explained")
+
+
+def test_what_the_unit_wrote_the_verifier_finds_to_hold(tmp_path: Path) -> None:
+    """Two programs that share no code for it agree on entries, offsets, digests and the sides of the gap."""
+    kit = UnitKit(tmp_path / "unit")
+    Voice(kit)
+    gap_id = answered(kit)
+    kit.journal.close()
+    (tmp_path / "trust").mkdir()
+    (vault,) = verify_vaults(tmp_path / "unit", load_trust(tmp_path / "trust")).vaults
+    (gap,) = vault.gaps
+    assert (gap.gap_id, gap.confirmed, gap.counted, gap.explained) == (gap_id, "button", True, True)
+    assert 3_000_000 <= gap.speech_us <= 4_000_000
+    found = {finding.code for finding in vault.findings}
+    assert not [code for code in found if code.startswith(("speech-altered", "speech-m", "speech-o", "explanation-"))]
 
 
 def test_a_press_that_answers_nothing_is_an_ordinary_mark(kit: UnitKit) -> None:
@@ -242,7 +266,7 @@ def test_a_voice_note_without_a_recording_is_refused_and_felt(kit: UnitKit) -> N
     motor = Motor()
     kit.unit.p.indicators = Indicators(kit.config.indicators, {"vibration": motor}, None)
     hold(kit, "mark")
-    assert motor.on == 1
+    assert motor.times == 1
     assert voice.ids == [] and written(kit, "note") == []
 
 

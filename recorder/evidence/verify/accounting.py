@@ -165,6 +165,15 @@ def _times(ledger: Ledger, start: Point, end: Point) -> str:
 # --- gaps ------------------------------------------------------------------------------------------------------------
 
 
+_STATED = ("书面说明", "in writing")
+_CONFIRMED = {
+    "button": ("语音说明，按键确认", "spoken, confirmed by the button"),
+    "speech": ("语音说明，仅检测到语音", "spoken, speech detected only"),
+}
+_DETECTED = ("（检测到语音，未经按键确认，不计）", " (speech was detected; nobody confirmed it, so it does not count)")
+_OPEN = ("，也没有恢复", " and without resuming")
+
+
 def _judge_gap(ledger: Ledger, gap: Gap, findings: Findings) -> GapReport:
     """Art. 23: resumed needs a spoken explanation; not resumed needs a written statement by two officers."""
     length = gap.duration_us
@@ -180,14 +189,17 @@ def _judge_gap(ledger: Ledger, gap: Gap, findings: Findings) -> GapReport:
         "cause": gap.cause,
     }
     subject = f"gap {gap.gap_id}"
-    explained = gap.explained or gap.stated
-    if not explained:
-        resumed = ("", "") if gap.resumed else ("，也没有恢复", " and without resuming")
-        findings.add("gap-unexplained", subject, **fields, resumed_zh=resumed[0], resumed_en=resumed[1])
-    elif not gap.resumed and not gap.stated:
+    explained = gap.stated or (gap.resumed and gap.explained)
+    session = ledger.sessions.get(gap.session_id)
+    over = session is not None and session.stop is not None
+    if explained:
+        how = _STATED if gap.stated else _CONFIRMED[gap.confirmed or "button"]
+        findings.add("gap-explained", subject, **fields, how_zh=how[0], how_en=how[1])
+    elif not gap.resumed and (over or gap.declared):
         findings.add("statement-owed", subject, **fields)
     else:
-        findings.add("gap-explained", subject, **fields)
+        why = _DETECTED if gap.resumed and gap.speech_us else ("", "") if gap.resumed else _OPEN
+        findings.add("gap-unexplained", subject, **fields, why_zh=why[0], why_en=why[1])
     return GapReport(
         gap.gap_id,
         gap.session_id,
@@ -198,6 +210,11 @@ def _judge_gap(ledger: Ledger, gap: Gap, findings: Findings) -> GapReport:
         gap.basis,
         gap.resumed,
         explained,
+        gap.confirmed,
+        gap.explained,
+        gap.speech_us,
+        gap.legal_cause,
+        gap.stated,
     )
 
 

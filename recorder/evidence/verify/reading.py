@@ -18,6 +18,7 @@ from recorder.evidence.verify.chain import Chain, Link
 from recorder.evidence.verify.findings import Findings
 from recorder.evidence.verify.receipts import ReceiptBook
 from recorder.evidence.verify.segment_records import SegmentRecords
+from recorder.evidence.verify.spoken_records import SpokenRecords
 from recorder.evidence.verify.state import (
     At,
     Basis,
@@ -55,9 +56,10 @@ class Reading:
         self._open_gaps: dict[str, list[Gap]] = {}
         self._boots = boots = BootRecords(self.ledger, findings, trust)
         segments = SegmentRecords(chain, self.ledger, findings, boots, self._session)
+        self._spoken = SpokenRecords(self.ledger, findings, boots, lambda: chain.whole)
         self._apply: dict[str, Callable[[Link, r.Common, r.Record], None]] = {
             "boot": boots.on_boot,
-            "event": boots.on_event,
+            "event": self._on_event,
             "segment-open": segments.on_open,
             "head": segments.on_head,
             "segment-close": segments.on_close,
@@ -74,6 +76,7 @@ class Reading:
             "interruption": self._on_interruption,
             "resumption": self._on_resumption,
             "explanation": self._on_explanation,
+            "note": self._on_note,
             "statement": self._on_statement,
             "deadline-basis": self._on_basis,
             "receipt": self._on_receipt,
@@ -181,6 +184,7 @@ class Reading:
     def _on_mark(self, link: Link, common: r.Common, record: r.Record) -> None:
         assert isinstance(record, r.Mark)
         self.ledger.marks += 1
+        self._spoken.on_mark(record)
         session = self._session(link, common, record.session_id)
         if session is not None:
             session.marks += 1
@@ -188,6 +192,11 @@ class Reading:
     def _on_fault(self, link: Link, common: r.Common, record: r.Record) -> None:
         assert isinstance(record, r.Fault)
         self.ledger.faults += record.phase == "onset"
+
+    def _on_event(self, link: Link, common: r.Common, record: r.Record) -> None:
+        assert isinstance(record, r.Event)
+        self._boots.on_event(link, common, record)
+        self._spoken.on_event(record)
 
     # --- gaps ---
 
@@ -200,6 +209,7 @@ class Reading:
                 self._boots.inconsistent(link, "an interruption that began in an unknown boot")
             boot = self._boots.current
         gap = Gap(record.gap_id, record.session_id, record.camera_id, record.cause, link.seq, At(boot, record.from_us))
+        gap.before = self._spoken.before(record.last_segment_id)
         self.ledger.gaps[record.gap_id] = gap
         self._open_gaps.setdefault(record.session_id, []).append(gap)
 
@@ -209,14 +219,18 @@ class Reading:
         gap = self.ledger.gaps.get(record.gap_id)
         if gap is not None:
             gap.end, gap.resumed = self._boots.at(record.to_us), True
-            gap.duration_us, gap.basis = record.duration_us, record.duration_basis
+            gap.duration_us, gap.basis, gap.segment_id = record.duration_us, record.duration_basis, record.segment_id
 
     def _on_explanation(self, link: Link, common: r.Common, record: r.Record) -> None:
         assert isinstance(record, r.Explanation)
-        gap = self.ledger.gaps.get(record.gap_id)
+        gap = self._spoken.on_explanation(link, record)
         if gap is not None:
-            gap.explained = True
             self._session(link, common, gap.session_id)
+
+    def _on_note(self, link: Link, common: r.Common, record: r.Record) -> None:
+        assert isinstance(record, r.Note)
+        self._spoken.on_note(link, record)
+        self._session(link, common, record.session_id)
 
     def _on_statement(self, link: Link, common: r.Common, record: r.Record) -> None:
         assert isinstance(record, r.Statement)

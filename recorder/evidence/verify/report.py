@@ -82,6 +82,13 @@ class GapReport:
     basis: str | None
     resumed: bool
     explained: bool
+    """By a spoken explanation that counts, or in writing."""
+    confirmed: str | None
+    """``button speech choice``: the best of what was said or chosen; None: nothing."""
+    counted: bool
+    speech_us: int
+    legal_cause: str | None
+    stated: bool
 
 
 @dataclass(frozen=True, slots=True)

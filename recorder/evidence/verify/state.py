@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from recorder.evidence.records import Statement
+from recorder.evidence.records import SpeechSpan, Statement
 
 SegmentState = Literal["open", "closed", "recovered", "empty", "lost"]
 
@@ -122,7 +122,39 @@ class Gap:
     duration_us: int | None = None
     basis: str | None = None
     explained: bool = False
+    """An explanation that counts and holds."""
     stated: bool = False
+    declared: bool = False
+    """A ``cannot-resume`` event names it."""
+    segment_id: str | None = None
+    """The segment that resumed."""
+    before: tuple[str, int] | None = None
+    """Segment with the last entry signed before it, and how many it had."""
+    legal_cause: str | None = None
+    confirmed: str | None = None
+    speech_us: int = 0
+
+
+@dataclass(slots=True)
+class Spoken:
+    """An ``explanation`` (with ``gap_id``) or a ``note``. ``signed``: entries its segments had then; ``after_signed``: the
+    first fragment behind the gap was signed; ``pressed``: the press that confirmed it."""
+
+    seq: int
+    session_id: str
+    boot: int
+    speech: tuple[SpeechSpan, ...]
+    signed: dict[str, int]
+    whole: bool
+    gap_id: str | None = None
+    confirmed: str = ""
+    counts: bool = False
+    before: str | None = None
+    after: str | None = None
+    after_signed: bool = False
+    pressed: At | None = None
+    from_us: int = 0
+    to_us: int = 0
 
 
 @dataclass(slots=True)
@@ -198,6 +230,9 @@ class Ledger:
     gaps: dict[str, Gap] = field(default_factory=dict)
     shifts: list[Shift] = field(default_factory=list)
     intervals: list[Interval] = field(default_factory=list)
+    spoken: list[Spoken] = field(default_factory=list)
+    prompts: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    """By boot: when the unit itself spoke, µs."""
     torn: list[TornTail] = field(default_factory=list)
     marks: int = 0
     faults: int = 0

@@ -26,6 +26,7 @@ from recorder.evidence.verify.opened import SealedFields
 from recorder.evidence.verify.reading import Reading
 from recorder.evidence.verify.receipts import ReceiptBook
 from recorder.evidence.verify.report import ReceiptReport, VaultReport
+from recorder.evidence.verify.speech import judge_speech
 from recorder.evidence.verify.state import Segment
 from recorder.evidence.verify.statements import StatementCheck
 
@@ -128,6 +129,7 @@ def _judge(
     if unopened:
         findings.add("identity-mismatch", "identity", count=unopened)
     storage = judge_storage(ledger, receipts.held, receipts.upper, findings)
+    judge_speech(ledger, entries, findings)
     shifts, gaps, totals = account(ledger, findings)
     segments = assembly.segment_reports(ledger, judge, files, chain.ring, findings)
     return VaultReport(

@@ -39,13 +39,6 @@ def finish(b: VaultBuilder) -> VaultBuilder:
     return b
 
 
-def explain(b: VaultBuilder, gap: str) -> None:
-    b.session_id = b.session_id or ""
-    b.append(
-        r.Explanation(
-            gap_id=gap, confirmed="button", legal_cause="设备故障", speech=(), before_sha256=None, after_sha256=None
-        )
-    )
 
 
 def test_a_resumed_gap_without_explanation_stays_unexplained(tmp_path: Path) -> None:
@@ -58,26 +51,41 @@ def test_a_resumed_gap_without_explanation_stays_unexplained(tmp_path: Path) -> 
     assert vault.totals_us.get("unaccounted", 0) == 0
 
 
-def test_an_explained_gap_is_a_gap_and_not_valid(tmp_path: Path) -> None:
-    b, gap, _ = interrupted(resume=True)
-    explain(b, gap)
-    vault = check(finish(b), tmp_path)
-    assert codes(vault) == {"gap-explained"}
-    assert vault.axes["completeness"] == "gap"
-    assert not vault.valid
-
-
-def test_a_gap_that_never_resumed_is_unexplained_then_owes_a_statement_then_has_one(tmp_path: Path) -> None:
-    expected = ["unexplained", "statement-owed", "statement-owed", "gap"]
+def test_a_gap_that_never_resumed_owes_a_statement_by_two_different_officers(tmp_path: Path) -> None:
     officers = [AGENCY.person("张三", "130100001"), AGENCY.person("李四", "130100002")]
-    for number, value in enumerate(expected):
+    for number, value in enumerate(["statement-owed", "statement-owed", "gap"]):
         b, gap, _ = interrupted(resume=False)
-        if number >= 1:
-            explain(b, gap)
-        if number >= 2:
-            b.statement(gap, officers[: number - 1])
+        if number:
+            b.statement(gap, officers[:number])
         vault = check(finish(b), tmp_path / str(number))
         assert vault.axes["completeness"] == value
+
+
+def test_a_statement_settles_a_gap_that_resumed_without_a_word(tmp_path: Path) -> None:
+    b, gap, _ = interrupted(resume=True)
+    b.statement(gap, [AGENCY.person("张三", "130100001"), AGENCY.person("李四", "130100002")])
+    vault = check(finish(b), tmp_path)
+    assert codes(vault) == {"gap-explained"} and "in writing" in vault.findings[0].en
+
+
+def open_gap(*, declared: bool) -> VaultBuilder:
+    """A recording that is in a gap when the copy is made."""
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.session_start()
+    before = b.segment(5)
+    gap = b.interruption(before, "camera-unplugged", before.end_us, b.bootseed)
+    if declared:
+        b.append(r.Event(event="cannot-resume", at_us=b.us, detail={"gap_id": gap, "reason": "declared"}))
+    b.wait(4)
+    b.receipt()
+    return b
+
+
+def test_a_gap_that_goes_on_is_unexplained_until_it_is_declared_that_recording_cannot_go_on(tmp_path: Path) -> None:
+    assert "gap-unexplained" in codes(check(open_gap(declared=False), tmp_path / "a"))
+    assert "statement-owed" in codes(check(open_gap(declared=True), tmp_path / "b"))
 
 
 def test_media_lacking_between_segments_without_a_record(tmp_path: Path) -> None:

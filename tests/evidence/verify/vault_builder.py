@@ -293,6 +293,16 @@ class VaultBuilder:
             self.append(r.Head(segment_id=segment.segment_id, first=first, entries=tuple(batch)))
         segment.end_us = entries[-1][4]
 
+    def fill_end(self, segment: BuiltSegment) -> None:
+        """The final entry of a segment that was filled with ``close=False``; not for sealed ones."""
+        assert not segment.sealed
+        plain = little_mp4.free(8)
+        number, digest = len(segment.stored), sha256_b64u(plain)
+        entry = (segment.entry_offset(number), len(plain), digest, digest, segment.end_us)
+        segment.stored.append(plain)
+        segment.plain.append(plain)
+        self.append(r.Head(segment_id=segment.segment_id, first=number, entries=(entry,)))
+
     def close_segment(self, segment: BuiltSegment, **changes: Any) -> None:
         plain = b"".join(segment.plain)
         segment.close_seq = self.append(
