@@ -14,6 +14,7 @@ from recorder.evidence.records import Event
 from recorder.evidence.verify import load_trust, verify_vaults
 from recorder.officer.indicators import Indicators
 from recorder.unit.events import ButtonEdge, Shutdown, WorkerConnected, WorkerDisconnected, WorkerExited
+from tests.evidence.verify.agency import TestAgency
 from tests.unit.test_process import ask, press, record
 from tests.unit.unit_kit import SEGMENT, UnitKit
 
@@ -136,7 +137,7 @@ def test_the_officer_is_asked_and_the_confirmed_answer_stands_in_the_journal(kit
     assert (mark["mark_id"], mark["kind"]) == (explanation["mark_id"], "explanation")
     assert {span["segment_id"] for span in explanation["speech"]} == {SEGMENT.format(2)}
     assert voice.ids == ["interrupted", "resumed-clock-not-set", "explanation-saved", "reason-help"]
-    assert voice.said[1][1] == {"lasted": 4}
+    assert voice.said[1][1] == {"lasted": 2}
     assert kit.index.unexplained_gaps() == 0
     (gap,) = ask(kit, cmd="gaps")["gaps"]
     assert (gap["gap_id"], gap["state"]) == (gap_id, "explained")
@@ -144,12 +145,12 @@ def test_the_officer_is_asked_and_the_confirmed_answer_stands_in_the_journal(kit
 
 def test_what_the_unit_wrote_the_verifier_finds_to_hold(tmp_path: Path) -> None:
     """Two programs that share no code for it agree on entries, offsets, digests and the sides of the gap."""
-    kit = UnitKit(tmp_path / "unit")
+    agency = TestAgency()
+    kit = UnitKit(tmp_path / "unit", device=agency.issue("zfy-000001"))
     Voice(kit)
     gap_id = answered(kit)
     kit.journal.close()
-    (tmp_path / "trust").mkdir()
-    (vault,) = verify_vaults(tmp_path / "unit", load_trust(tmp_path / "trust")).vaults
+    (vault,) = verify_vaults(tmp_path / "unit", load_trust(agency.trust(tmp_path / "trust"))).vaults
     (gap,) = vault.gaps
     assert (gap.gap_id, gap.confirmed, gap.counted, gap.explained) == (gap_id, "button", True, True)
     assert 3_000_000 <= gap.speech_us <= 4_000_000

@@ -17,6 +17,7 @@ from recorder.evidence.journal import Journal
 from recorder.evidence.journal_reader import iterate
 from recorder.evidence.personal import load_officer_key
 from recorder.evidence.recovery import recover
+from recorder.evidence.signer import FileSigner
 from recorder.officer.indicators import Indicators
 from recorder.session import events as ev
 from recorder.session.gestures import GestureRecogniser
@@ -136,14 +137,21 @@ def configuration(data_dir: Path, **storage: object) -> RecorderConfig:
 class UnitKit:
     """``unit`` with its parts within reach."""
 
-    def __init__(self, data_dir: Path, *, duties: Sequence[DutyFactory] = WITHOUT_WATCH, **storage: Any) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        duties: Sequence[DutyFactory] = WITHOUT_WATCH,
+        device: FileSigner | None = None,
+        **storage: Any,
+    ) -> None:
         self.config = configuration(data_dir, **storage)
         self.data_dir = data_dir
         self.clock = ToldClock(step_us=0)
         self.files = RefusingFiles()
         (data_dir / "run").mkdir(parents=True, exist_ok=True)
         recovered = recover(
-            data_dir, signer(), self.clock, self.files, BOOT, checkpoint_records=512, new_id=counting_ids(7)
+            data_dir, device or signer(), self.clock, self.files, BOOT, checkpoint_records=512, new_id=counting_ids(7)
         )
         self.journal: Journal = recovered.journal
         self.index = Index(data_dir / "index.db")
