@@ -93,7 +93,8 @@ class GapFacts:
 
     @property
     def explained(self) -> bool:
-        return bool(self.explanations) or self.stated
+        """By a spoken explanation that counts (art. 23), or in writing."""
+        return (self.resumed and any(said.counts for said in self.explanations)) or self.stated
 
     @property
     def stated(self) -> bool:

@@ -105,8 +105,8 @@ class Interruptions:
         ]
 
     def owed(self) -> int:
-        """Statements nobody has signed yet."""
-        return sum(state.phase == "owed" for state in self.book.states.values())
+        """Statements nobody has signed yet: due when the work on the scene is over."""
+        return sum(state.phase in ("owed", "cannot-resume") for state in self.book.states.values())
 
     # --- what happened -----------------------------------------------------------------------------------------------
 

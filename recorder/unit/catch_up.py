@@ -27,6 +27,7 @@ INDEXED = (
     "release",
     "interruption",
     "resumption",
+    "event",
     "explanation",
     "statement",
     "session-start",

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from sqlite_utils import Database
 
 from recorder.evidence import jws
+from recorder.evidence.gap_book import CANNOT_RESUME_EVENT
 from recorder.session.events import Moment
 from recorder.session.retention import Held
 from recorder.session.statutory import OwedSession
@@ -193,9 +194,11 @@ class Index:
             self._upsert("segments", {"segment_id": p["segment_id"], "state": "released"}, "segment_id")
         elif typ == "interruption":
             row = {"gap_id": p["gap_id"], "session_id": p["session_id"], "cause": p["cause"]}
-            self._upsert("gaps", row | {"resumed": 0, "over": 0, "explained": 0, "stated": 0}, "gap_id")
+            self._upsert("gaps", row | {"resumed": 0, "declared": 0, "over": 0, "explained": 0, "stated": 0}, "gap_id")
         elif typ == "resumption":
             self._upsert("gaps", {"gap_id": p["gap_id"], "duration_us": p["duration_us"], "resumed": 1}, "gap_id")
+        elif typ == "event" and p["event"] == CANNOT_RESUME_EVENT:
+            self._db.execute("UPDATE gaps SET declared = 1 WHERE gap_id = ?", [str(p["detail"].get("gap_id"))])
         elif typ == "explanation" and p["counts"]:
             self._db.execute("UPDATE gaps SET explained = 1 WHERE gap_id = ?", [p["gap_id"]])
         elif typ == "statement":
@@ -282,12 +285,13 @@ class Index:
         return rows[0] if rows else None
 
     def unexplained_gaps(self) -> int:
-        """Interruptions that go on, or that resumed without a reason (states as in ``carried.GapState``)."""
-        return self._gaps("stated = 0 AND ((resumed = 1 AND explained = 0) OR (resumed = 0 AND over = 0))")
+        """Interruptions that go on, or that resumed without a reason that counts (states: ``carried.GapState``)."""
+        open_or_silent = "(resumed = 1 AND explained = 0) OR (resumed = 0 AND over = 0 AND declared = 0)"
+        return self._gaps(f"stated = 0 AND ({open_or_silent})")
 
     def statements_owed(self) -> int:
-        """Interruptions in which a recording ended: a written statement is owed (art. 23)."""
-        return self._gaps("stated = 0 AND resumed = 0 AND over = 1")
+        """Interruptions in which a recording ended or could not go on: a written statement is owed (art. 23)."""
+        return self._gaps("stated = 0 AND resumed = 0 AND (over = 1 OR declared = 1)")
 
     def _gaps(self, where: str) -> int:
         sql = f"SELECT count(*) FROM gaps WHERE {where}"
@@ -398,6 +402,7 @@ def _create(db: Database) -> None:
             "cause": str,
             "duration_us": int,
             "resumed": int,
+            "declared": int,
             "over": int,
             "explained": int,
             "stated": int,

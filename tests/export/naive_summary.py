@@ -251,7 +251,7 @@ class Naive:
         return len(present)
 
     def gaps(self, pieces: list[tuple[Json, int, int]]) -> Json:
-        explained = {record["gap_id"] for record in self.of("explanation")}
+        explained = {r["gap_id"] for r in self.of("explanation") if r["counts"]} & set(self.ends)
         stated = {record["gap_id"] for record in self.of("statement") if len(record["signers"]) >= 2}
         causes: dict[str, Json] = {}
         total, begun = 0, []

@@ -43,12 +43,21 @@ def vault(folder: Path, *, resume: bool, recipients: tuple[str, ...] = (), voice
         b.resumption(gap, after, after.start_us - before.end_us, "boottime")
         if voice:
             span = r.SpeechSpan(
-                segment_id=after.segment_id, start_us=after.start_us, end_us=after.start_us + 800_000, sha256="A" * 43
+                segment_id=after.segment_id,
+                start_us=after.start_us,
+                end_us=after.start_us + 800_000,
+                first=1,
+                last=4,
+                start_offset=0,
+                end_offset=0,
+                sha256="A" * 43,
             )
             b.append(
                 r.Explanation(
                     gap_id=gap,
                     confirmed="button",
+                    counts=True,
+                    mark_id=None,
                     legal_cause="天气恶劣",
                     speech=(span,),
                     before_sha256=None,

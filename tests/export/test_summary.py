@@ -86,11 +86,20 @@ def test_gaps_by_cause_explained_owed_and_signed() -> None:
     b.wait(4)
     after = b.segment(3)
     b.resumption(gap, after, after.start_us - before.end_us, "boottime")
-    b.append(
-        r.Explanation(
-            gap_id=gap, confirmed="speech", legal_cause=None, speech=(), before_sha256=None, after_sha256=None
-        )
+    said = r.Explanation(
+        gap_id=gap,
+        confirmed="speech",
+        counts=False,
+        mark_id=None,
+        legal_cause=None,
+        speech=(),
+        before_sha256=None,
+        after_sha256=None,
     )
+    b.append(said)
+    (row,) = rows(b)
+    assert row["gaps"]["explained"] == 0, "speech nobody confirmed"
+    b.append(said.model_copy(update={"counts": True}))
     lost = b.interruption(after, "camera-unplugged", after.end_us, b.bootseed)
     b.wait(6)
     b.session_stop()

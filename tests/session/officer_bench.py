@@ -142,10 +142,22 @@ class OfficerBench(Bench):
         self.perform(self.voice_notes.begin(self.moment))
 
     def sign_statement(self, gap_id: str) -> None:
-        signers = tuple(
-            rec.Signer(officer_ref=letter * 43, method="scanned-sheet", signature="", x5c=()) for letter in "AB"
+        signers = tuple(rec.Signer(officer_ref=letter * 43, method="scanned-sheet", signature=None) for letter in "AB")
+        self.write(
+            rec.Statement(
+                statement_id=self.new_id(),
+                gap_id=gap_id,
+                legal_cause="设备故障",
+                document_sha256="A" * 43,
+                document_size=1,
+                document_type="application/pdf",
+                stored_sha256="A" * 43,
+                stored_size=1,
+                sealed=False,
+                signers=signers,
+                bound_by=None,
+            )
         )
-        self.write(rec.Statement(gap_id=gap_id, document_sha256="A" * 43, legal_cause="设备故障", signers=signers))
 
     # --- what came of it ---------------------------------------------------------------------------------------------
 

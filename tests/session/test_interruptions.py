@@ -330,7 +330,7 @@ def test_when_the_scene_is_over_a_statement_is_owed_and_its_signing_settles_it()
     bench.lose("cam0", away_us=500 * SECOND)
     bench.run(SECOND)
     bench.perform(bench.officer.cannot_resume(None, bench.moment))
-    assert bench.phases() == ["cannot-resume"] and bench.officer.owed() == 0
+    assert bench.phases() == ["cannot-resume"] and bench.officer.owed() == 1
     bench.stop()
     bench.run(3 * SECOND)
     assert bench.phases() == ["owed"] and bench.officer.owed() == 1

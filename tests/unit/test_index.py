@@ -137,6 +137,14 @@ def test_a_gap_in_which_a_recording_ended_owes_a_statement_until_it_is_signed(in
     assert (index.unexplained_gaps(), index.statements_owed()) == (0, 0)
 
 
+def test_a_declared_gap_owes_a_statement_at_once_unless_it_resumes_after_all(index: Index) -> None:
+    declared = ("event", {"event": "cannot-resume", "at_us": 1, "detail": {"gap_id": uid(5), "reason": "declared"}})
+    index.apply(numbered([interruption(5), declared]))
+    assert (index.unexplained_gaps(), index.statements_owed()) == (0, 1)
+    index.apply(numbered([("resumption", {"gap_id": uid(5), "duration_us": 7})], 2))
+    assert (index.unexplained_gaps(), index.statements_owed()) == (1, 0)
+
+
 def test_a_statement_settles_a_gap_that_resumed_too(index: Index) -> None:
     index.apply(numbered([interruption(5), ("resumption", {"gap_id": uid(5), "duration_us": 7})]))
     index.apply(numbered([("statement", {"gap_id": uid(5)})], 2))

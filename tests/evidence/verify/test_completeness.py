@@ -39,8 +39,6 @@ def finish(b: VaultBuilder) -> VaultBuilder:
     return b
 
 
-
-
 def test_a_resumed_gap_without_explanation_stays_unexplained(tmp_path: Path) -> None:
     b, gap, _ = interrupted(resume=True)
     vault = check(finish(b), tmp_path)

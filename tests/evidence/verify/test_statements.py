@@ -58,7 +58,7 @@ def test_a_forged_one_is_named_and_counts_for_nothing(signers: list[FileSigner],
     b, gap = owing()
     b.statement(gap, signers)
     vault = check(finish(b), tmp_path)
-    assert codes(vault) == {"gap-unexplained", "statement-forged"}
+    assert codes(vault) == {"statement-owed", "statement-forged"}
     (finding,) = [finding for finding in vault.findings if finding.code == "statement-forged"]
     assert finding.subject == f"gap {gap}"
     assert words in finding.en
