@@ -47,6 +47,9 @@ class OfficerBench(Bench):
     loopback: bool = False
     """The loudspeaker is heard by the microphone."""
     said: list[tuple[int, Say]] = field(default_factory=list)
+    said_true_us: list[tuple[int, str]] = field(default_factory=list)
+    crashes_us: list[int] = field(default_factory=list)
+    """True times at which the unit process died; kept by whoever lets it."""
     refusals: list[Refuse] = field(default_factory=list)
     speaking_us: int | None = None
     playing: tuple[int, int] | None = None
@@ -85,6 +88,7 @@ class OfficerBench(Bench):
                     self.write(record)
                 case Say():
                     self.said.append((self.now, output))
+                    self.said_true_us.append((self.true_us, output.prompt_id))
                     self._play()
                 case Refuse():
                     self.refusals.append(output)

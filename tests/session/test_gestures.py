@@ -92,6 +92,20 @@ def test_mark_only_while_there_is_something_to_mark() -> None:
         assert hand.commands == expected
 
 
+def test_a_long_press_of_the_mark_button_is_a_note_in_every_state_and_a_short_one_still_a_mark() -> None:
+    for state in (STANDBY, RECORDING, STOPPING):
+        hand = Hand(state)
+        hand.edge(True, "mark")
+        hand.wait(1600)
+        assert hand.commands == ["note"], "while the button is still down"
+        hand.edge(False, "mark")
+        hand.wait(100)
+        assert hand.commands == ["note"]
+    hand = Hand(RECORDING)
+    hand.press(300, "mark")
+    assert hand.commands == ["mark"]
+
+
 def test_a_start_in_the_post_event_time_counts() -> None:
     hand = Hand(STOPPING)
     hand.press(100)

@@ -64,8 +64,10 @@ def act(bench: OfficerBench, op: str, number: int) -> None:
         case "away":
             bench.lose(camera, "camera-unplugged", away_us=number * 30 * SECOND)
         case "crash":
+            bench.crashes_us.append(bench.true_us)
             bench.crash(number * SECOND // 4)
         case "power":
+            bench.crashes_us.append(bench.true_us)
             bench.power_cut(number * SECOND)
         case "fail":
             bench.perform(bench.officer.failed_restart(camera, bench.moment))
@@ -155,7 +157,27 @@ def check_speech(
     assert all(one.end_us <= other.start_us for one, other in itertools.pairwise(ordered)), "counted twice"
 
 
+def check_prompts(bench: OfficerBench) -> None:
+    """Within three seconds of the first new frame the officer is asked, unless something overtook the question (the next
+    interruption, an answer, a statement signed even before it resumed)."""
+    overtaken = (rec.Interruption, rec.SessionStop, rec.Statement, rec.Explanation, rec.Mark)
+    asked = [at_us for at_us, prompt_id in bench.said_true_us if prompt_id.startswith("resumed")]
+    signed: set[str] = set()
+    for line in bench.lines:
+        if isinstance(line.record, rec.Statement):
+            signed.add(line.record.gap_id)
+        if not isinstance(line.record, rec.Resumption) or line.record.gap_id in signed:
+            continue
+        frame_us = bench.true_of(line.boot, line.record.to_us)
+        due_us = frame_us + 3 * SECOND
+        later = [other for other in bench.lines if line.true_us <= other.true_us <= due_us and other is not line]
+        quiet = not any(isinstance(other.record, overtaken) or other.boot != line.boot for other in later)
+        if quiet and bench.true_us > due_us and not any(line.true_us < us <= due_us for us in bench.crashes_us):
+            assert any(frame_us <= at_us <= due_us for at_us in asked), "nobody was asked in time"
+
+
 def check(bench: OfficerBench) -> None:
+    check_prompts(bench)
     expected = states_by_the_journal(bench)
     for book in (bench.officer.book, bench.state.gap_book):
         found = {gap_id: state.phase for gap_id, state in book.states.items()}

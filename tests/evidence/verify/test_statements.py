@@ -70,7 +70,7 @@ def test_signatures_taken_from_another_gap_s_statement_are_forged(tmp_path: Path
     b.statement(gap, [ZHANG, LI], changes={"gap_id": "00000000-0000-4000-8000-000000000000"})
     vault = check(finish(b), tmp_path)
     assert "statement-forged" in codes(vault)
-    assert vault.axes["completeness"] == "unexplained"
+    assert vault.axes["completeness"] == "statement-owed"
 
 
 def test_a_record_whose_cause_is_not_the_signed_one_is_forged(tmp_path: Path) -> None:
