@@ -59,6 +59,7 @@ def stop(reason: Any) -> SessionStop:
         (stop("command"), ["stopped"]),
         (stop("abandoned"), []),
         (Mark(mark_id=ID, session_id=ID, kind="key", at_us=1, segment_ids=()), ["marked"]),
+        (Mark(mark_id=ID, session_id=ID, kind="explanation", at_us=1, segment_ids=()), []),
         (Event(event="night-on", at_us=1, detail={}), ["night-on"]),
         (Event(event="night-off", at_us=1, detail={}), ["night-off"]),
         (Event(event="prompt", at_us=1, detail={}), []),

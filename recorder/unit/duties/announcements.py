@@ -31,5 +31,7 @@ class Announcements(Duty):
             return  # after an interruption the officer is told more than that it goes on
         elif isinstance(record, SessionStop) and record.reason == "abandoned":
             return  # found at a start: nobody stopped anything just now
+        elif isinstance(record, Mark) and record.kind == "explanation":
+            return  # the press that confirms an answer: what became of it is said by the duty that asked
         elif (prompt := _RECORDS.get(type(record))) is not None:
             self._unit.say(prompt)

@@ -128,12 +128,23 @@ def test_tone_first_then_speech_and_the_motor(stage: Stage) -> None:
 def test_an_urgent_prompt_cuts_in(stage: Stage) -> None:
     stage.say("notice")
     stage.run(1)
-    stage.say("interrupted", cause="device-fault")
-    stage.run(8)
-    assert stage.outcomes() == [("notice", "cut"), ("interrupted", "spoken")]
+    stage.say("resumed-length-unknown")
+    stage.run(9)
+    assert stage.outcomes() == [("notice", "cut"), ("resumed-length-unknown", "spoken")]
     assert stage.over[0][2] - stage.over[0][1] == pytest.approx(1_000_000, abs=2 * STEP)
     assert stage.over[0][4] == "urgent"
     assert stage.speaker.stopped == 1
+
+
+@pytest.mark.parametrize("said", ["interrupted", "cannot-resume"])
+def test_the_question_after_an_interruption_waits_for_no_announcement_of_it(stage: Stage, said: str) -> None:
+    """Art. 23, asked within three seconds of the first new frame, whatever is being said."""
+    stage.say(said, **({"cause": "device-fault"} if said == "interrupted" else {}))
+    stage.run(1)
+    stage.say("resumed", begin=50_709, end=50_832, lasted=123)
+    stage.run(0.5)
+    assert stage.outcomes() == [(said, "cut")]
+    assert stage.player.speaking is not None and stage.player.speaking.id == "resumed"
 
 
 def test_a_prompt_that_waited_too_long_is_dropped_and_reported(stage: Stage) -> None:
