@@ -17,8 +17,8 @@ from recorder.evidence.records import Entry, Head, SegmentOpen, SpeechSpan
 ECHO_US = 500_000
 """So long after a prompt the room still answers: left out with the prompt itself."""
 
-PROMPT_US = 15_000_000
-"""A prompt that began and whose end is not reported counts as being spoken for so long (the longest lasts 11 s)."""
+PROMPT_US = 20_000_000
+"""A prompt that began and whose end is not reported counts as being spoken for so long (the longest lasts 12 s)."""
 
 EXPECT_US = 3_000_000
 """A prompt that was asked for begins within this or not at all: others are cut off by it, a repeated one is left out."""
