@@ -38,7 +38,7 @@ from recorder.unit.parts import CameraParts, Parts
 from recorder.unit.process import UnitProcess
 from recorder.unit.sensors import Sensors
 from recorder.unit.worker_link import WorkerLink
-from tests.evidence.kit import BOOT, ToldClock, counting_ids, signer
+from tests.evidence.kit import BOOT, BOOT_A, ToldClock, counting_ids, signer
 
 DIGEST = "A" * 43
 WITHOUT_WATCH = tuple(duty for duty in DUTIES if duty not in (EvidenceGuard, Announcements))
@@ -118,7 +118,7 @@ class BareBoard:
         self.identity = BoardIdentity("ueid-1", "model", "1")
         self.buttons: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {}
-        self.gnss = self.light = self.power = self.thermal = self.speaker = self.watchdog = None
+        self.gnss = self.light = self.power = self.thermal = self.speaker = self.watchdog = self.medium = None
 
     def close(self) -> None:
         self.buttons.clear()
@@ -136,10 +136,18 @@ def configuration(data_dir: Path, **storage: object) -> RecorderConfig:
 class UnitKit:
     """``unit`` with its parts within reach."""
 
-    def __init__(self, data_dir: Path, *, duties: Sequence[DutyFactory] = WITHOUT_WATCH, **storage: Any) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        duties: Sequence[DutyFactory] = WITHOUT_WATCH,
+        now_us: int = 1_000_000,
+        boot: str | None = None,
+        **storage: Any,
+    ) -> None:
         self.config = configuration(data_dir, **storage)
         self.data_dir = data_dir
-        self.clock = ToldClock(step_us=0)
+        self.clock = ToldClock(now_us=now_us, boot=boot or BOOT_A, step_us=0)
         self.files = RefusingFiles()
         (data_dir / "run").mkdir(parents=True, exist_ok=True)
         recovered = recover(
