@@ -86,7 +86,7 @@ def test_a_dead_disk_ends_the_session_after_its_stop(tmp_path: Path) -> None:
     lost = [fault.evidence["frames_not_durable"] for fault in rig.faults if fault.code == "media-lost"]
     assert lost == [200, 200]
     assert not rig.completed
-    assert 3 < files.counts["create"] < 12
+    assert 3 < files.counts["create"] < 20, "it is tried more than once a second, not all the time"
 
 
 def test_the_journals_reserve_is_not_eaten(tmp_path: Path) -> None:
