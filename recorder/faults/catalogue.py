@@ -286,6 +286,7 @@ def _kinds() -> Iterator[FaultKind]:
     yield FaultKind("duty-fault", "附属功能出错", "a duty of the unit process failed", evidence=("call", "error"))
     yield FaultKind("output-fault", "指示输出故障", "a light, motor or loudspeaker fails", evidence=("error", "errno"))
     yield FaultKind("device-fault", "设备无法启用", "a device cannot be used", evidence=_FOUND)
+    yield FaultKind("prompts-unusable", "语音提示无法使用", "prompts cannot be spoken", evidence=_FOUND)
     # --- evidence ---
     yield FaultKind("signing-fault", "签名失败", "records cannot be signed", evidence=("error",))
     yield FaultKind(

@@ -14,6 +14,8 @@ from recorder.config.load import load_config
 from recorder.evidence.records import InterruptionCause
 from recorder.faults.catalogue import CATALOGUE, FaultKind, cause_of
 from recorder.officer.indicators import ALARMS
+from recorder.unit.duties.fault_voice import VALUES
+from tools.render_prompts import load_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTERS = {"fault", "_fault", "Latch", "Change", "_Count", "found", "report", "Finding"}
@@ -95,6 +97,15 @@ def test_every_code_the_program_reports_is_in_the_catalogue() -> None:
         path.read_text(encoding="utf-8") for path in (ROOT / "recorder").rglob("*.py") if "faults/cat" not in str(path)
     )
     assert not [code for code in computed if f'"{code}"' not in text]
+
+
+def test_every_prompt_of_a_fault_exists_and_gets_its_values() -> None:
+    prompts = load_catalogue().prompts
+    for kind in CATALOGUE.values():
+        for prompt in filter(None, (kind.prompt, kind.prompt_end)):
+            assert prompt in prompts, f"{kind.code}: no prompt {prompt!r}"
+            given = VALUES[prompt]({"minutes_left": 12.6}) if prompt in VALUES else {}
+            assert given is not None and set(given) == set(prompts[prompt].values), f"{kind.code}: {prompt}"
 
 
 def test_a_lesser_fault_takes_no_blame_for_a_gap() -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from firmware_bridge.ports import DeviceError, GnssCounters, GnssFix, PowerState, ThrottleReason
 from recorder.evidence.jws import Signer
+from recorder.unit.duties.fault_voice import FaultVoice
 from recorder.unit.events import FixReceived
-from tests.unit.unit_kit import UnitKit
+from tests.unit.unit_kit import WITHOUT_WATCH, UnitKit
 
 SECOND = 1_000_000
 
@@ -58,7 +59,7 @@ class Thermal:
 class Bench(UnitKit):
     def __init__(self, data_dir: Path, **storage: Any) -> None:
         self.said: list[tuple[str, dict[str, object]]] = []
-        super().__init__(data_dir, **storage)
+        super().__init__(data_dir, duties=(*WITHOUT_WATCH, FaultVoice), **storage)
         self.receiver, self.power, self.thermal = Receiver(), Power(), Thermal()
         board = cast(Any, self.unit.p.board)
         board.gnss, board.power, board.thermal = self.receiver, self.power, self.thermal

@@ -18,7 +18,7 @@ def _minutes(evidence: Mapping[str, Any]) -> dict[str, object] | None:
     return None if minutes is None else {"minutes": max(1, int(minutes))}
 
 
-_VALUES: Final[dict[str, Values]] = {"battery-low": _minutes, "storage-low": _minutes}
+VALUES: Final[dict[str, Values]] = {"battery-low": _minutes, "storage-low": _minutes}
 
 
 class FaultVoice(Duty):
@@ -31,6 +31,6 @@ class FaultVoice(Duty):
         prompt = kind.prompt if record.phase == "onset" else kind.prompt_end
         if prompt is None:
             return
-        values = _VALUES[prompt](record.evidence) if prompt in _VALUES else {}
+        values = VALUES[prompt](record.evidence) if prompt in VALUES else {}
         if values is not None:
             self._unit.say(prompt, **values)
