@@ -14,6 +14,7 @@ from firmware_bridge.ports import (
     DeviceError,
     GnssReceiver,
     LightSensor,
+    Medium,
     Microphone,
     Output,
     PowerSupply,
@@ -39,6 +40,7 @@ class UnitDevices:
     thermal: ThermalSensor | None = None
     speaker: Speaker | None = None
     watchdog: Watchdog | None = None
+    medium: Medium | None = None
     on_close: tuple[Callable[[], None], ...] = ()
 
     def close(self) -> None:
@@ -59,6 +61,7 @@ class CaptureDevices:
     clock: Clock
     camera: Camera
     microphone: Microphone | None = None
+    medium: Medium | None = None
     on_close: tuple[Callable[[], None], ...] = ()
 
     def close(self) -> None:

@@ -210,8 +210,30 @@ class PowerState:
     external: bool | None
 
 
+ThrottleReason = Literal["under-voltage", "frequency-capped", "throttled", "soft-temperature-limit"]
+"""As the Raspberry Pi firmware names them (``vcgencmd get_throttled``, bits 0-3)."""
+
+
 class ThermalSensor(Protocol):
     def temperature_c(self) -> float | None: ...
+
+    def throttled(self) -> frozenset[ThrottleReason] | None:
+        """Why the processor runs slower than it could just now; empty when it does not, None when nobody can tell."""
+
+
+# --- storage ---------------------------------------------------------------------------------------------------------
+
+
+class Medium(Protocol):
+    """The card, at the calls by which evidence reaches it. Semantics and errors of the system calls of the same names."""
+
+    def open(self, path: str, flags: int, mode: int) -> int: ...
+
+    def write(self, descriptor: int, data: memoryview) -> int: ...
+
+    def fdatasync(self, descriptor: int) -> None: ...
+
+    def free_bytes(self, path: str) -> int: ...
 
 
 # --- what the officer touches and sees -------------------------------------------------------------------------------
@@ -268,6 +290,8 @@ class UnitBoard(Protocol):
     thermal: ThermalSensor | None
     speaker: Speaker | None
     watchdog: Watchdog | None
+    medium: Medium | None
+    """None: the kernel's own calls."""
 
     def close(self) -> None: ...
 
@@ -278,6 +302,7 @@ class CaptureBoard(Protocol):
     clock: Clock
     camera: Camera
     microphone: Microphone | None
+    medium: Medium | None
 
     def close(self) -> None: ...
 

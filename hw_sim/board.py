@@ -16,6 +16,7 @@ from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import BoardIdentity, BoardOptions, CaptureBoard, Clock, DeviceError, Output, UnitBoard
 from firmware_bridge.raspberry_pi.board import compose
 from hw_sim.clock import SimClock
+from hw_sim.devices.card import SimulatedCard
 from hw_sim.devices.sensors import SimulatedLight, SimulatedPower, SimulatedThermal
 from hw_sim.devices.speaker import SimulatedSpeaker
 from hw_sim.world_client import WorldClient
@@ -61,6 +62,7 @@ def unit_board(options: BoardOptions) -> UnitBoard:
     board.thermal = SimulatedThermal(client.get, client.connected)
     if board.speaker is None:  # else the real driver, on whatever ALSA is told to be
         board.speaker = SimulatedSpeaker(clock, client, lambda: _speaker_folder(client, Path(options["world"])))
+    board.medium = SimulatedCard(client.get, "journal")
     board.on_close = (*board.on_close, client.close, factory.close)
     return board
 
@@ -79,6 +81,7 @@ def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
         clock=clock,
         camera=SoftwareEncodedCamera(SimulatedSensor(clock, client.get, client.connected), clock),
         microphone=SimulatedMicrophone(clock, client.get, client.connected),
+        medium=SimulatedCard(client.get, "media"),
         on_close=(client.close,),
     )
 

@@ -28,7 +28,7 @@ class SimClock:
         return self._host.boottime_us() - self._boot_offset_us
 
     def wall_us(self) -> int:
-        return self._host.wall_us() + int(self._lookup("wall_offset_us"))
+        return wall_of(self._host, self._lookup)
 
     def boot_id(self) -> str:
         return self._boot_id
@@ -48,13 +48,23 @@ class WorldClock:
         return self._host.boottime_us() - int(self._lookup("boot_offset_us"))
 
     def wall_us(self) -> int:
-        return self._host.wall_us() + int(self._lookup("wall_offset_us"))
+        return wall_of(self._host, self._lookup)
 
     def boot_id(self) -> str:
         return str(self._lookup("boot_id"))
 
     def quality(self) -> ClockQuality:
         return quality_of(self._lookup)
+
+
+def wall_of(host: Clock, lookup: Lookup) -> int:
+    """The unit's wall clock: the host's, stepped by ``wall_offset_us`` and running ``wall_drift_ppm`` too fast."""
+    return host.wall_us() + int(lookup("wall_offset_us")) + drifted_us(lookup, host.boottime_us())
+
+
+def drifted_us(lookup: Lookup, host_us: int) -> int:
+    """What the wall clock has gained since ``wall_drift_from_us`` (the host's boot-time)."""
+    return round(float(lookup("wall_drift_ppm")) * (host_us - int(lookup("wall_drift_from_us"))) / 1e6)
 
 
 def quality_of(lookup: Lookup) -> ClockQuality:

@@ -58,11 +58,32 @@ class Ramp(Step):
 
 
 class Fault(Step):
-    """``component``: camera, microphone, worker, network, store; ``mode``: ok, off, stuck, silent, slow."""
+    """``component``: network and store (ok, off, stuck), else what has a ``COMPONENT.failure`` in the world, with its
+    words: ``fault camera off`` unplugs it, ``ok`` plugs it in again; ``fault card read-only``; ``fault gnss jump``."""
 
     do: Literal["fault"]
-    component: Literal["camera", "microphone", "worker", "network", "store"]
-    mode: Literal["ok", "off", "stuck", "silent"]
+    component: Literal["camera", "microphone", "light", "gnss", "card", "worker", "network", "store"]
+    mode: str
+
+    @model_validator(mode="after")
+    def _component_can_fail_so(self) -> Self:
+        if self.component not in ("network", "store"):
+            checked(f"{self.component}.failure", self.mode)
+        elif self.mode not in ("ok", "off", "stuck"):
+            raise ValueError(f"{self.component}: ok, off, stuck")
+        return self
+
+
+class Discharge(Step):
+    """The unit runs on a cell of ``capacity_mah`` that is ``percent`` full, drawing ``load_ma``, until it goes off by
+    itself: then it is dark for ``off_s`` and starts again on external power."""
+
+    do: Literal["discharge"]
+    capacity_mah: Annotated[float, Field(gt=0, le=100_000)]
+    load_ma: Annotated[float, Field(gt=0, le=10_000)]
+    percent: Annotated[float, Field(ge=0, le=100)]
+    resistance_mohm: Annotated[float, Field(ge=0, le=1000)] = 100
+    off_s: Annotated[float, Field(ge=0.1, le=60)] = 2.0
 
 
 class Kill(Step):
@@ -88,7 +109,7 @@ class SignIn(Step):
     cert_no: str
 
 
-Action = Annotated[Press | SetWorld | Ramp | Fault | Kill | PowerCut | SignIn, Field(discriminator="do")]
+Action = Annotated[Press | SetWorld | Ramp | Fault | Discharge | Kill | PowerCut | SignIn, Field(discriminator="do")]
 
 
 class Expectation(BaseModel):

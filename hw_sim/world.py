@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import Clock, DeviceError
-from hw_sim.clock import WorldClock
+from hw_sim.clock import WorldClock, drifted_us
 from hw_sim.devices.gnss_feed import open_feed
 from hw_sim.devices.gnss_pty import GnssPty
 from hw_sim.world_keys import KEYS, OWNED_BY_WORLD, State, Value, WorldError, checked, initial_state
@@ -54,6 +54,17 @@ class SpeakerEvent:
     boot_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class WorldChange:
+    """Somebody changed the truth: what a fault that is found later is compared with. ``at_us``: boot-time of
+    ``boot_id``."""
+
+    key: str
+    value: Value
+    at_us: int
+    boot_id: str
+
+
 class World:
     """Truth and socket of one simulated unit. Context manager; all methods may be called from any thread.
 
@@ -68,6 +79,7 @@ class World:
         self._outputs: list[OutputEvent] = []
         self._lit: dict[str, bool] = {}
         self._spoken: list[SpeakerEvent] = []
+        self._changes: list[WorldChange] = []
         self._server = WorldServer(socket_path, self._on_message)
         self._gnss = GnssPty(socket_path.with_name(socket_path.name + ".gnss"), self._host)
         self.clock: Clock = WorldClock(self._host, self.get)
@@ -143,9 +155,21 @@ class World:
                 return
             if key in _FEED_KEYS:
                 self._gnss.play(open_feed({**self._state, key: new}))
-            self._apply({key: new})
+            changes: State = {key: new}
+            if key == "wall_drift_ppm":
+                # What it has drifted so far stays: a clock that runs at another rate from now on does not step.
+                now_us = self._host.boottime_us()
+                changes["wall_offset_us"] = int(self._state["wall_offset_us"]) + drifted_us(self.get, now_us)
+                changes["wall_drift_from_us"] = now_us
+            self._changes.append(WorldChange(key, new, self.clock.boottime_us(), self.clock.boot_id()))
+            self._apply(changes)
             if key == "gnss.failure":
                 self._gnss.set_failure(str(new))
+
+    def changes(self) -> tuple[WorldChange, ...]:
+        """Every change made by ``set``, in order."""
+        with self._changed:
+            return tuple(self._changes)
 
     def step_wall_clock(self, by_us: int) -> None:
         """The unit's wall clock jumps; boot-time does not."""

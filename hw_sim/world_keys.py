@@ -34,6 +34,8 @@ KEYS: Final[Mapping[str, Key]] = {
     "boot_id": Key("text", ""),
     "boot_offset_us": Key("int", 0),
     "wall_offset_us": Key("int", 0),
+    "wall_drift_ppm": Key("float", 0.0, low=-100_000, high=100_000),
+    "wall_drift_from_us": Key("int", 0),
     "clock_source": Key("text", "gnss", ("gnss", "nts", "ntp", "rtc", "none")),
     "clock_error_ms": Key("float", 5.0, low=0),
     "button.record": Key("bool", False),
@@ -41,11 +43,17 @@ KEYS: Final[Mapping[str, Key]] = {
     "lux": Key("float", 200.0, low=0, high=200_000),
     "light.failure": _words("ok", "off"),
     "battery_percent": Key("float", 90.0, low=0, high=100),
+    "battery_voltage_v": Key("float", 0.0, low=0, high=60),
     "external_power": Key("bool", False),
     "temperature_c": Key("float", 40.0, low=-60, high=150),
+    "throttled": _words("no", "under-voltage", "frequency-capped", "throttled", "soft-temperature-limit"),
+    "card.failure": _words("ok", "slow", "full", "read-only", "io-error"),
+    "card.scope": _words("media", "all"),
+    "card.sync_ms": Key("float", 1500.0, low=0, high=60_000),
+    "card.free_mb": Key("float", -1.0, low=-1, high=100_000_000),
     "seed": Key("int", 1, low=0, high=2**32 - 1),
-    "camera.mode": _words("scene", "covered"),
-    "camera.failure": _words("ok", "stuck", "off"),
+    "camera.mode": _words("scene", "covered", "blurred"),
+    "camera.failure": _words("ok", "stuck", "off", "error"),
     "camera.file": Key("text", ""),
     "camera.at_end": _words("loop", "hold"),
     "camera.counter": Key("bool", True),
@@ -64,7 +72,7 @@ KEYS: Final[Mapping[str, Key]] = {
     "worker.failure": _words("ok", "stuck"),
 }
 
-OWNED_BY_WORLD: Final = frozenset({"boot_id", "boot_offset_us", "gnss.tty"})
+OWNED_BY_WORLD: Final = frozenset({"boot_id", "boot_offset_us", "gnss.tty", "wall_drift_from_us"})
 """Keys that follow from what the world does; nobody sets them from outside."""
 
 

@@ -120,7 +120,7 @@ def capture_worker_command(camera_id: str, socket_path: Path | None, config_file
         board = load_board_module(config.board.module).capture_board(config.board.options, camera_id)
     except (BoardLoadError, DeviceError, OSError) as error:
         fail(str(error), str(error))
-    sys.exit(run_worker(config, camera_id, board, path, OsFiles()))
+    sys.exit(run_worker(config, camera_id, board, path, OsFiles(board.medium)))
 
 
 @main.command("uplink")

@@ -16,7 +16,7 @@ from recorder import __version__
 from recorder.channel.worker_lock import wait_until_gone
 from recorder.config.load import Loaded, save_last_good
 from recorder.config.models import RecorderConfig
-from recorder.evidence.files import Files
+from recorder.evidence.files import Files, OsFiles
 from recorder.evidence.journal import Journal, JournalError
 from recorder.evidence.journal_loader import Finding
 from recorder.evidence.personal import load_officer_key
@@ -81,9 +81,9 @@ def run_unit(loaded: Loaded, config_files: Sequence[Path]) -> int:
 
 
 def _locked(loaded: Loaded, config_files: Sequence[Path]) -> int:
-    config, files = loaded.config, NotedFiles()
+    config = loaded.config
     data_dir, run_dir = Path(config.storage.data_dir), Path(config.storage.run_dir)
-    files.make_dir(data_dir)
+    OsFiles().make_dir(data_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as held:
         # The run folder too: a second unit there would take over the first one's sockets.
@@ -92,7 +92,7 @@ def _locked(loaded: Loaded, config_files: Sequence[Path]) -> int:
         signer, unusable = _signer(data_dir)
         board = load_board_module(config.board.module).unit_board(board_options(config))
         held.callback(board.close)
-        return _run(loaded, config_files, files, signer, board, unusable)
+        return _run(loaded, config_files, NotedFiles(board.medium), signer, board, unusable)
 
 
 def _signer(data_dir: Path) -> tuple[FileSigner, list[Finding]]:

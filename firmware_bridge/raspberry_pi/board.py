@@ -8,6 +8,7 @@ gnss_device, gnss_baud tty of the receiver (no receiver without it); 9600
 gnss_max_speed_mps     faster jumps are not believed; 100
 speaker_device         PortAudio's name of the sound device or a part of it, ``USB Audio`` (no sound without it)
 thermal_zone, power_supply, light_sensor   folders in /sys; see ``sysfs.py``
+throttle_file          the firmware's ``get_throttled`` in /sys
 hwmodel, hwversion, ueid  of the unit; read from the device tree where absent
 =====================  ======================================================================================
 """
@@ -50,6 +51,7 @@ OPTIONS: Final = frozenset(
         "gnss_max_speed_mps",
         "speaker_device",
         "thermal_zone",
+        "throttle_file",
         "power_supply",
         "light_sensor",
         "ueid",
@@ -106,7 +108,8 @@ def compose(options: BoardOptions, factory: Any, clock: Clock, identity: BoardId
         board.speaker = speaker = PyAudioSpeaker(device)
         board.on_close = (speaker.close,)
     if folder := options.get("thermal_zone"):
-        board.thermal = ThermalZone(Path(folder))
+        throttle = options.get("throttle_file")
+        board.thermal = ThermalZone(Path(folder), Path(throttle) if throttle else None)
     if folder := options.get("power_supply"):
         board.power = SysfsPowerSupply(Path(folder))
     if folder := options.get("light_sensor"):

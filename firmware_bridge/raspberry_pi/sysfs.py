@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
-from firmware_bridge.ports import PowerState
+from firmware_bridge.ports import PowerState, ThrottleReason
+
+_THROTTLED: Final[dict[int, ThrottleReason]] = {
+    0: "under-voltage",
+    1: "frequency-capped",
+    2: "throttled",
+    3: "soft-temperature-limit",
+}
+"""Bits of the firmware's answer; bits 16-19 say that it happened since boot, which is no present fault."""
 
 
 class ThermalZone:
-    """``ports.ThermalSensor`` on /sys/class/thermal/thermal_zoneN (m°C; kernel ABI sysfs-class-thermal)."""
+    """``ports.ThermalSensor`` on /sys/class/thermal/thermal_zoneN (m°C; kernel ABI sysfs-class-thermal). ``throttle_file``:
+    the Raspberry Pi firmware driver's ``get_throttled`` (hexadecimal), where the kernel offers it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, throttle_file: Path | None = None) -> None:
         self._file = folder / "temp"
+        self._throttle_file = throttle_file
+
+    def throttled(self) -> frozenset[ThrottleReason] | None:
+        text = None if self._throttle_file is None else _text(self._throttle_file)
+        try:
+            bits = None if text is None else int(text, 16)
+        except ValueError:
+            return None
+        return None if bits is None else frozenset(name for bit, name in _THROTTLED.items() if bits >> bit & 1)
 
     def temperature_c(self) -> float | None:
         value = _number(self._file)

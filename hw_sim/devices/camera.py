@@ -6,6 +6,7 @@ was taken, without a word of the recorder's; frames lost on the way show as a ho
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from firmware_bridge.ports import Clock, DeviceError, Plane, SensorInfo, VideoMo
 from firmware_bridge.software_encoder import RawFrame
 from hw_sim.devices.camera_file import VideoFile
 from hw_sim.devices.counter import stamp
-from hw_sim.devices.scene import Scene
+from hw_sim.devices.scene import Scene, blur
 from hw_sim.world_keys import Value
 
 LOG = logging.getLogger(__name__)
@@ -130,9 +131,12 @@ class SimulatedSensor:
         n = self._n
         self._n += 1
         at_us = self._grid.at_us(n)
-        lux, covered = float(self._lookup("lux")), self._lookup("camera.mode") == "covered"
+        lux, look = float(self._lookup("lux")), self._lookup("camera.mode")
+        covered = look == "covered"
         content_us = at_us if self._file is None else at_us - self._opened_us
         self._painter.draw(self._y, self._u, self._v, content_us, lux=lux, covered=covered)
+        if look == "blurred":
+            blur(self._y)
         if self._lookup("camera.counter"):
             stamp(self._y, n, at_us)
         return RawFrame(self._y, self._u, self._v, at_us, sensor_info(lux, covered))
@@ -140,5 +144,8 @@ class SimulatedSensor:
     def _check(self) -> None:
         if not self._alive():
             raise DeviceError("camera", "仿真世界断开 the simulated world is gone")
-        if self._lookup("camera.failure") == "off":
-            raise DeviceError("camera", "摄像头不存在（仿真） no such camera (simulated)")
+        failure = self._lookup("camera.failure")
+        if failure == "off":
+            raise DeviceError("camera", "摄像头不存在（仿真） no such camera (simulated)", errno.ENODEV)
+        if failure == "error":
+            raise DeviceError("camera", "驱动出错（仿真） the driver failed (simulated)", errno.EIO)

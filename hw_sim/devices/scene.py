@@ -90,6 +90,15 @@ class Scene:
             y[top : top + head, left + wide // 6 : max(left, right - wide // 6)] = 190 >> level
 
 
+def blur(luma: Plane) -> None:
+    """Out of focus, in place: circles of confusion of a thirty-second of the picture's width, as grease or fog make them.
+    Quick rather than beautiful: every so many pixels are kept and the rest is drawn between them."""
+    height, width = luma.shape
+    pitch = max(2, width // 32)
+    few = Image.fromarray(luma).reduce(pitch)
+    luma[:] = np.asarray(few.resize((width, height), Image.Resampling.BILINEAR))
+
+
 def dim(luma: Plane, level: int) -> Plane:
     """The same picture ``level`` halvings of light later (somewhat less each, after the sensor's curve)."""
     curve = 16 + (np.arange(256) - 16).clip(0) * 0.62**level

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
-from firmware_bridge.ports import PowerState
+from firmware_bridge.ports import PowerState, ThrottleReason
+from hw_sim.devices.battery import open_circuit_v
 from hw_sim.world_keys import Value
 
 Lookup = Callable[[str], Value]
@@ -24,7 +26,7 @@ class SimulatedLight:
 
 
 class SimulatedPower:
-    """``ports.PowerSupply``: one lithium cell, 3.3 V empty to 4.2 V full."""
+    """``ports.PowerSupply``: one lithium cell."""
 
     def __init__(self, lookup: Lookup, alive: Callable[[], bool]) -> None:
         self._lookup = lookup
@@ -34,7 +36,9 @@ class SimulatedPower:
         if not self._alive():
             return PowerState(None, None, None)
         percent = float(self._lookup("battery_percent"))
-        return PowerState(percent, round(3.3 + 0.9 * percent / 100, 3), bool(self._lookup("external_power")))
+        # A world nobody discharges has no voltage of its own: then it is the cell's at rest.
+        voltage = float(self._lookup("battery_voltage_v")) or open_circuit_v(percent / 100)
+        return PowerState(percent, round(voltage, 3), bool(self._lookup("external_power")))
 
 
 class SimulatedThermal:
@@ -46,3 +50,9 @@ class SimulatedThermal:
 
     def temperature_c(self) -> float | None:
         return float(self._lookup("temperature_c")) if self._alive() else None
+
+    def throttled(self) -> frozenset[ThrottleReason] | None:
+        if not self._alive():
+            return None
+        reason = self._lookup("throttled")
+        return frozenset() if reason == "no" else frozenset({cast(ThrottleReason, reason)})

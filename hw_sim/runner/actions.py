@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hw_sim.agency.agency import Agency
+from hw_sim.devices.battery import Cell
 from hw_sim.runner.result import Kill as KillFact
 from hw_sim.runner.unit_processes import UnitProcesses
-from hw_sim.scenario import Action, Fault, Kill, PowerCut, Press, Ramp, SetWorld, SignIn
+from hw_sim.scenario import Action, Discharge, Fault, Kill, PowerCut, Press, Ramp, SetWorld, SignIn
 from hw_sim.world import World
 
 if TYPE_CHECKING:
@@ -64,10 +65,15 @@ class Actions:
             self._ramp(action)
         elif isinstance(action, Fault):
             self._fault(action)
+        elif isinstance(action, Discharge):
+            self._world.set("external_power", False)
+            resistance_ohm = action.resistance_mohm / 1000
+            cell = Cell(action.capacity_mah, resistance_ohm, action.percent / 100, noise_v=0.003, load_noise=0.1)
+            self._discharge(cell, action, self._now_s())
         elif isinstance(action, Kill):
             self._kill(action)
         elif isinstance(action, PowerCut):
-            self._power_cut(action)
+            self._power_cut(action.off_s)
         elif isinstance(action, SignIn):
             self._unit.control("sign-in", "--name", action.name, "--cert-no", action.cert_no)
 
@@ -112,10 +118,22 @@ class Actions:
             if action.restart:
                 self._agency.start_broker()
 
-    def _power_cut(self, action: PowerCut) -> None:
+    def _discharge(self, cell: Cell, action: Discharge, before_s: float) -> None:
+        now_s = self._now_s()
+        cell.draw(action.load_ma, now_s - before_s)
+        if cell.empty:
+            self._power_cut(action.off_s, external=True)
+            return
+        self._world.set("battery_percent", cell.percent())
+        self._world.set("battery_voltage_v", max(0.0, cell.voltage_v()))
+        self._at(now_s + RAMP_STEP_S, lambda: self._discharge(cell, action, now_s))
+
+    def _power_cut(self, off_s: float, *, external: bool = False) -> None:
         self._note("all")
         self._unit.power_cut()
-        self._run.stop.wait(action.off_s)
+        self._run.stop.wait(off_s)
+        if external:
+            self._world.set("external_power", True)
         self._world.new_boot()
         self._unit.start_unit()
         self._unit.start_uplink()

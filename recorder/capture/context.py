@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from firmware_bridge.ports import Clock
-from recorder.capture.segment_writer import Sealer
+from recorder.capture.segment_writer import Sealer, Timed
 from recorder.capture.telemetry import TelemetryBook
 from recorder.channel.messages import Closed, EntryWritten, FaultReport, Opened, Speech
 from recorder.config.models import Camera
@@ -35,10 +35,15 @@ class FaultState:
     headers: bool = False
 
 
+def untimed(act: Callable[[], None]) -> None:
+    act()
+
+
 @dataclass(frozen=True, slots=True)
 class StreamContext:
     """The worker as a stream sees it. ``report`` only enqueues; ``tags`` gives the moov tags of a segment that begins at
-    a boot-time; ``terms`` takes the snapshot at segment-open; ``dropped_frames`` counts since the worker started."""
+    a boot-time; ``terms`` takes the snapshot at segment-open; ``dropped_frames`` counts since the worker started;
+    ``timed`` is the stopwatch for the disk."""
 
     clock: Clock
     files: Files
@@ -52,6 +57,7 @@ class StreamContext:
     terms: Callable[[], SegmentTerms]
     tags: Callable[[str, str, int], Mapping[str, str]]
     dropped_frames: Callable[[], int]
+    timed: Timed = untimed
     faults: FaultState = field(default_factory=FaultState)
 
     @property
@@ -74,7 +80,7 @@ class StreamContext:
         )
 
     def storage_failed(self, code: str, evidence: dict[str, Any]) -> None:
-        """``storage-full`` or ``storage-fault``. One kind at a time: a disk that changes its complaint ends the first."""
+        """A code of ``errno_code.storage_code``. One kind at a time: a disk that changes its complaint ends the first."""
         if self.faults.storage not in (None, code):
             self.fault(str(self.faults.storage), "end", {"became": code})
         self.faults.storage = code

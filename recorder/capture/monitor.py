@@ -1,19 +1,24 @@
-"""Watches camera and buffer and turns changes into fault reports: onset once, end once. Pure but for what it is handed."""
+"""Watches camera, picture, buffer and disk and turns changes into fault reports: onset once, end once.
+
+Pure but for what it is handed. The decisions are in ``recorder.faults``; here they meet the worker's counts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
 
-from firmware_bridge.ports import Camera, DeviceError
+from firmware_bridge.ports import DeviceError
+from recorder.capture.lens import LensEye
 from recorder.capture.packet_log import LogState
+from recorder.capture.sync_times import SyncTimes
+from recorder.config.models import Faults
+from recorder.faults.camera import CameraHealth
+from recorder.faults.latch import Change
+from recorder.faults.latency import SlowStorage
 
 _OVER_US: Final = 2_000_000
 """A fault that shows as a growing count is over when it has not grown for so long."""
-
-STALL_US: Final = 1_000_000
-"""Without a frame for so long the picture has a hole no file shows: the unit process kills a worker only after twice that,
-and a shorter stall would leave no trace but a long frame."""
 
 FaultSink = Callable[[str, Literal["onset", "end"], dict[str, Any]], None]
 
@@ -41,38 +46,37 @@ class _Count:
 
 
 class Monitor:
-    """``look`` is called a few times a second. ``camera_failed`` once for each time delivery ended by itself."""
+    """``look`` is called several times a second, ``camera_refused`` for each failure of the camera in between.
+    ``lens`` None: pictures are not looked at; ``syncs`` None: neither is the disk."""
 
-    def __init__(self, camera: Camera, fault: FaultSink, camera_failed: Callable[[], None]) -> None:
-        self._camera = camera
+    def __init__(
+        self, settings: Faults, fault: FaultSink, lens: LensEye | None = None, syncs: SyncTimes | None = None
+    ) -> None:
         self._fault = fault
-        self._camera_failed = camera_failed
-        self._failure: DeviceError | None = None
-        self._stalled_us: int | None = None
+        self._camera = CameraHealth(round(settings.camera.stall_s * 1e6))
+        self._lens = lens
+        self._syncs = syncs
+        self._storage = SlowStorage(settings.storage)
         self._overflow = _Count("buffer-overflow", fault)
         self._disorder = _Count("timestamp-fault", fault)
 
+    def camera_refused(self, now_us: int, error: DeviceError, log: LogState) -> None:
+        self._tell(
+            self._camera.look(now_us, log.frames, log.last_frame_us)
+        )  # what came before it failed is no recovery
+        self._tell(self._camera.refused(now_us, str(error), error.errno))
+
     def look(self, now_us: int, log: LogState) -> None:
-        self._look_at_camera()
-        self._look_at_frames(now_us, log)
+        self._tell(self._camera.look(now_us, log.frames, log.last_frame_us))
+        if self._lens is not None:
+            self._tell(self._lens.look())
+        if self._syncs is not None:
+            for duration_us in self._syncs.take():
+                self._storage.done(duration_us)
+            self._tell(filter(None, [self._storage.look(now_us, self._syncs.pending_since_us)]))
         self._overflow.look(now_us, log.lost_frames, {"buffer_bytes": log.bytes})
         self._disorder.look(now_us, log.disordered, {})
 
-    def _look_at_camera(self) -> None:
-        failure = self._camera.failure()
-        if failure is not None and self._failure is None:
-            self._fault("camera-fault", "onset", {"error": str(failure), "errno": failure.errno})
-            self._camera_failed()
-        elif failure is None and self._failure is not None:
-            self._fault("camera-fault", "end", {"error": str(self._failure)})
-        self._failure = failure
-
-    def _look_at_frames(self, now_us: int, log: LogState) -> None:
-        if self._stalled_us is not None and log.last_frame_us > self._stalled_us:
-            self._fault("camera-stall", "end", {"from_us": self._stalled_us, "resumed_by_us": log.last_frame_us})
-            self._stalled_us = None
-        elif (
-            self._stalled_us is None and self._failure is None and log.frames and now_us - log.last_frame_us > STALL_US
-        ):
-            self._stalled_us = log.last_frame_us
-            self._fault("camera-stall", "onset", {"from_us": log.last_frame_us})
+    def _tell(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self._fault(change.code, change.phase, change.evidence)

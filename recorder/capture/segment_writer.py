@@ -36,6 +36,9 @@ class Sealer(Protocol):
         """Ciphertext of the final chunk."""
 
 
+Timed = Callable[[Callable[[], None]], None]
+"""Does something and takes the time."""
+
 SealerFactory = Callable[[Sequence[str]], Sealer]
 
 
@@ -61,13 +64,15 @@ class Totals:
 
 class SegmentFile:
     """Creates ``path`` at once (raises OSError). ``sealer`` None: stored bytes are the plain bytes. ``reserve_bytes`` of
-    the file system stay free for the journal: media is refused with ENOSPC before it would take them."""
+    the file system stay free for the journal: media is refused with ENOSPC before it would take them. ``timed``: a
+    stopwatch around what waits for the disk."""
 
-    def __init__(self, files: Files, path: Path, sealer: Sealer | None, reserve_bytes: int) -> None:
+    def __init__(self, files: Files, path: Path, sealer: Sealer | None, reserve_bytes: int, timed: Timed) -> None:
         self._files = files
         self.path = path
         self._sealer = sealer
         self._reserve = reserve_bytes
+        self._timed = timed
         self._entries = 0
         self._size = 0
         self._plain_size = 0
@@ -118,8 +123,7 @@ class SegmentFile:
 
     def _write(self, plain: bytes, stored: bytes) -> WrittenEntry:
         self._keep_reserve(len(stored))
-        self._file.write(stored)
-        self._file.sync()
+        self._timed(lambda: self._to_disk(stored))
         plain_sha = hashlib.sha256(plain).digest()
         self._plain_digest.update(plain)
         if self._sealer is None:
@@ -133,6 +137,10 @@ class SegmentFile:
         self._size += len(stored)
         self._plain_size += len(plain)
         return written
+
+    def _to_disk(self, stored: bytes) -> None:
+        self._file.write(stored)
+        self._file.sync()
 
     def _keep_reserve(self, size: int) -> None:
         if self._files.free_bytes(self.path.parent) - size < self._reserve:

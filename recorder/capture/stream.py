@@ -6,7 +6,6 @@ segment, which begins at the first keyframe there is.
 
 from __future__ import annotations
 
-import errno
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,12 +25,14 @@ from recorder.capture.segment_writer import SegmentFile, WrittenEntry
 from recorder.capture.splitting import Continue, End, Role, Split, Splitter
 from recorder.capture.telemetry import SegmentTelemetry
 from recorder.channel.messages import Closed, EntryWritten, Opened
+from recorder.faults.errno_code import storage_code
 
 CloseReason = Literal["split", "stop", "preroll-complete", "camera-fault", "shutdown", "overflow"]
 
 _SOUND_SLACK_US: Final = 250_000
 _RETRY_FIRST_US: Final = 200_000
-_RETRY_MOST_US: Final = 2_000_000
+_RETRY_MOST_US: Final = 700_000
+"""The end of a disk's refusal is a fact of its own, to be found within a second."""
 
 
 @dataclass(slots=True)
@@ -235,7 +236,7 @@ class SegmentStream:
         context.headers_present()
         name = f"{segment_id}.mp4.age" if terms.sealer is not None else f"{segment_id}.mp4"
         path = context.segments_dir / self._session_id / name
-        file = SegmentFile(context.files, path, terms.sealer, context.reserve_bytes)
+        file = SegmentFile(context.files, path, terms.sealer, context.reserve_bytes, context.timed)
         audio_rate = self._audio.codec_context.sample_rate if self._audio is not None else None
         dropped_before = context.dropped_frames()
         segment = _Open(
@@ -350,7 +351,7 @@ class SegmentStream:
         segment, self._open = self._open, None
         if item is not None:
             self._input.appendleft(item)
-        code = "storage-full" if error.errno == errno.ENOSPC else "storage-fault"
+        code = storage_code(error.errno)
         evidence: dict[str, object] = {"errno": error.errno, "error": str(error)}
         if segment is not None:
             self._requeue(segment.mux.unwritten())

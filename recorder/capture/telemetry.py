@@ -52,6 +52,14 @@ class TelemetryBook:
             newest = next((fix for fix in reversed(self._fixes) if fix.received_us < to_us), None)
         return state, fixes, newest
 
+    def light(self, now_us: int) -> tuple[int, float] | None:
+        """``(at_us, lux)`` as the unit told it last; None without a light sensor or when that is stale."""
+        with self._lock:
+            newest = self._states[-1] if self._states else None
+        if newest is None or newest.lux is None or now_us - newest.at_us > STALE_US:
+            return None
+        return newest.at_us, newest.lux
+
 
 class SegmentTelemetry:
     """Telemetry of one segment: its fragments' JSON, and how many of its seconds had a fix."""

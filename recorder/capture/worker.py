@@ -18,12 +18,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final, Literal
 
-from firmware_bridge.ports import CaptureBoard, DeviceError, EncodedFrame, Plane, VideoMode
+from firmware_bridge.ports import CaptureBoard, DeviceError, EncodedFrame, FramePainter, Plane, VideoMode
 from recorder.capture.audio import AudioCapture, AudioTrack
+from recorder.capture.camera_keeper import CameraKeeper
+from recorder.capture.lens import LensEye
 from recorder.capture.link import Link
 from recorder.capture.monitor import Monitor
 from recorder.capture.packet_log import PacketLog
 from recorder.capture.stream import Report, StreamContext
+from recorder.capture.sync_times import SyncTimes
 from recorder.capture.telemetry import TelemetryBook
 from recorder.capture.terms import Terms
 from recorder.capture.watermark import Watermark
@@ -57,8 +60,8 @@ cannot honestly be said: the end of the worker tells the unit process to recover
 EXIT_UNAVAILABLE: Final = 69
 """EX_UNAVAILABLE: nobody listens at the channel's socket."""
 
-_LOOK_S: Final = 0.25
-_CAMERA_RETRY_US: Final = 1_000_000
+_LOOK_S: Final = 0.1
+_PROGRESS_US: Final = 250_000
 _FLUSH_US: Final = 10_000_000
 _ACK_S: Final = 2.0
 
@@ -78,7 +81,6 @@ class Worker:
         self._channel_closed = False
         self._terminated = False
         self._incomplete = False
-        self._camera_refused = False
         self._unmarked = False
         self._fatal: BaseException | None = None
         self._failure: Exception | None = None
@@ -116,7 +118,20 @@ class Worker:
             self._audio = AudioCapture(
                 board.microphone, self._track, audio.rate, self._clock, self._log.push, self._fault
             )
-        self._monitor = Monitor(board.camera, self._fault, lambda: self._writer.submit(CameraFailed()))
+        painter: FramePainter | None = self._paint if self._watermark is not None else None
+        faults = config.faults
+        lens = LensEye(faults.lens, self._telemetry, self._clock, painter) if faults.lens.enabled else None
+        syncs = SyncTimes(self._clock)
+        self._monitor = Monitor(faults, self._fault, lens, syncs)
+        self._camera = CameraKeeper(
+            board.camera,
+            self._mode(),
+            painter if lens is None else lens.paint,
+            self._deliver,
+            round(faults.camera.reopen_s * 1e6),
+            self._on_camera_refused,
+            lambda: self._writer.submit(CameraFailed()),
+        )
         self._writer = Writer(
             StreamContext(
                 clock=self._clock,
@@ -130,7 +145,8 @@ class Worker:
                 new_id=lambda: str(uuid.uuid4()),
                 terms=self._terms.snapshot,
                 tags=self._tags,
-                dropped_frames=board.camera.dropped_frames,
+                dropped_frames=self._camera.dropped_frames,
+                timed=syncs.time,
             ),
             self._log,
             capture,
@@ -152,18 +168,16 @@ class Worker:
         return self._finish()
 
     def _watch(self) -> None:
-        started = self._start_camera()
-        retry_us = self._clock.boottime_us() + _CAMERA_RETRY_US
+        progress_us = 0
         while not (self._channel_closed or self._terminated or self._incomplete or self._fatal):
             now_us = self._clock.boottime_us()
-            if not started and now_us >= retry_us:
-                started = self._start_camera()
-                retry_us = now_us + _CAMERA_RETRY_US
-            if started:
-                self._monitor.look(now_us, self._log.state())
+            self._camera.look(now_us)
+            self._monitor.look(now_us, self._log.state())
             if self._audio is not None:
                 self._audio.watch(now_us)
-            self._send_progress(now_us)
+            if now_us >= progress_us:
+                progress_us = now_us + _PROGRESS_US
+                self._send_progress(now_us)
             self._wake.wait(_LOOK_S)
 
     # --- the unit process's side -----------------------------------------------------------------------------------
@@ -211,7 +225,8 @@ class Worker:
                 entries=self._entries,
                 recording=state.recording,
                 last_frame_us=max(0, state.last_frame_us),
-                dropped_frames=self._board.camera.dropped_frames(),
+                dropped_frames=self._camera.dropped_frames(),
+                camera_absent=self._camera.absent,
                 buffer_bytes=state.bytes,
                 lux=self._sensor_lux,
             )
@@ -219,26 +234,18 @@ class Worker:
 
     # --- devices ---------------------------------------------------------------------------------------------------
 
-    def _start_camera(self) -> bool:
+    def _mode(self) -> VideoMode:
         camera = self._camera_config
-        mode = VideoMode(
+        return VideoMode(
             camera.width,
             camera.height,
             camera.frame_rate,
             camera.bitrate_kbps * 1000,
             max(1, round(self._config.capture.gop_s * camera.frame_rate)),
         )
-        try:
-            self._board.camera.start(mode, self._paint if self._watermark is not None else None, self._deliver)
-        except DeviceError as error:
-            if not self._camera_refused:
-                self._camera_refused = True
-                self._fault("camera-fault", "onset", {"error": str(error), "errno": error.errno})
-            return False
-        if self._camera_refused:
-            self._camera_refused = False
-            self._fault("camera-fault", "end", {})
-        return True
+
+    def _on_camera_refused(self, error: DeviceError) -> None:
+        self._monitor.camera_refused(self._clock.boottime_us(), error, self._log.state())
 
     def _deliver(self, frame: EncodedFrame) -> None:
         self._sensor_lux = frame.sensor.lux
@@ -292,7 +299,7 @@ class Worker:
         elif not closed:
             LOG.error("writer did not end in time 写入线程未按时结束")
         self._link.finish(_ACK_S)
-        self._board.camera.stop()
+        self._camera.stop()
         if self._audio is not None and not self._audio.stop():
             # Closing a device under a read that hangs may hang as well; the process is about to end and closes it too.
             LOG.warning("audio thread does not end, devices are left open 音频线程未结束")

@@ -190,7 +190,8 @@ class FaultReport(Message):
 
 class Progress(Message):
     """Sent at least each 0.5 s. Counts since the worker started; the unit process kills a worker whose frames, or
-    whose entries while recording, stop growing."""
+    whose entries while recording, stop growing. ``camera_absent``: there is no camera to open just now; the worker is
+    well, looks for it, and another one would find it no sooner."""
 
     kind: Literal["progress"] = "progress"
     frames: int
@@ -200,6 +201,7 @@ class Progress(Message):
     dropped_frames: int
     buffer_bytes: int
     lux: float | None
+    camera_absent: bool = False
 
 
 ToWorker = Annotated[Start | Stop | Telemetry | Overlay | Recipients | Ack, Field(discriminator="kind")]

@@ -168,6 +168,67 @@ class Supervision(Section):
     restart_backoff_max_s: Annotated[float, Field(ge=0, le=600)]
 
 
+class CameraFaults(Section):
+    stall_s: Annotated[float, Field(ge=0.2, le=1.5)]
+    reopen_s: Annotated[float, Field(ge=0.1, le=10)]
+
+
+class LensFaults(Section):
+    enabled: bool
+    sample_s: Annotated[float, Field(ge=0.05, le=0.5)]
+    dwell_s: Annotated[float, Field(ge=0.1, le=10)]
+    covered_share: Annotated[float, Field(ge=0.5, le=1)]
+    covered_luma: Annotated[float, Field(ge=1, le=128)]
+    covered_min_lux: Annotated[float, Field(ge=0, le=10_000)]
+    blurred_ratio: Annotated[float, Field(ge=0.05, le=0.55)]
+    blurred_history_s: Annotated[float, Field(ge=10, le=3600)]
+
+
+class StorageFaults(Section):
+    slow_ms: Annotated[float, Field(ge=10, le=10_000)]
+    slow_p90_ms: Annotated[float, Field(ge=5, le=10_000)]
+    low_minutes: Annotated[float, Field(ge=0, le=10_000)]
+    very_low_minutes: Annotated[float, Field(ge=0, le=10_000)]
+
+
+class GnssFaults(Section):
+    lost_after_s: Annotated[float, Field(ge=0.1, le=60)]
+    implausible_clear_s: Annotated[float, Field(ge=0.5, le=60)]
+
+
+class ClockFaults(Section):
+    step_ms: Annotated[float, Field(ge=10, le=60_000)]
+    drift_ppm: Annotated[float, Field(ge=10, le=100_000)]
+    drift_window_s: Annotated[float, Field(ge=5, le=7200)]
+
+
+class BatteryFaults(Section):
+    low_minutes: Annotated[float, Field(ge=1, le=240)]
+    critical_minutes: Annotated[float, Field(ge=0.5, le=120)]
+    cutoff_v: Annotated[float, Field(ge=2, le=60)]
+    full_v: Annotated[float, Field(ge=2, le=70)]
+    capacity_mah: Annotated[float, Field(ge=50, le=1_000_000)]
+    resistance_mohm: Annotated[float, Field(ge=0, le=10_000)]
+    nominal_h: Annotated[float, Field(ge=0.1, le=100)]
+
+
+class ThermalFaults(Section):
+    high_c: Annotated[float, Field(ge=30, le=125)]
+    clear_c: Annotated[float, Field(ge=20, le=125)]
+
+
+class Faults(Section):
+    """Thresholds of the fault detectors (docs/faults.md)."""
+
+    camera: CameraFaults
+    lens: LensFaults
+    storage: StorageFaults
+    gnss: GnssFaults
+    clock: ClockFaults
+    battery: BatteryFaults
+    thermal: ThermalFaults
+
+
 class Uplink(Section):
     enabled: bool
     store_url: str
@@ -210,5 +271,6 @@ class RecorderConfig(Section):
     interruption: Interruption
     notes: Notes
     supervision: Supervision
+    faults: Faults
     uplink: Uplink
     mqtt: Mqtt

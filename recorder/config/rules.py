@@ -161,6 +161,38 @@ def release_above_reserve(config: RecorderConfig) -> Iterator[Finding]:
         )
 
 
+def fault_thresholds(config: RecorderConfig) -> Iterator[Finding]:
+    """A second level at or beyond the first would never be a warning of its own; equal on and off would flicker."""
+    faults = config.faults
+    for smaller, greater, section, small_key, great_key, strict in (
+        (
+            faults.storage.very_low_minutes,
+            faults.storage.low_minutes,
+            "storage",
+            "very_low_minutes",
+            "low_minutes",
+            False,
+        ),
+        (faults.storage.slow_p90_ms, faults.storage.slow_ms, "storage", "slow_p90_ms", "slow_ms", False),
+        (
+            faults.battery.critical_minutes,
+            faults.battery.low_minutes,
+            "battery",
+            "critical_minutes",
+            "low_minutes",
+            True,
+        ),
+        (faults.battery.cutoff_v, faults.battery.full_v, "battery", "cutoff_v", "full_v", True),
+        (faults.thermal.clear_c, faults.thermal.high_c, "thermal", "clear_c", "high_c", True),
+    ):
+        if smaller > greater or (strict and smaller == greater):
+            yield Finding(
+                (("faults", section, small_key), ("faults", section, great_key)),
+                f"{small_key}（{smaller:g}）必须小于 {great_key}（{greater:g}）",
+                f"{small_key} ({smaller:g}) must be less than {great_key} ({greater:g})",
+            )
+
+
 RULES: tuple[Rule, ...] = (
     cameras_present,
     gestures_differ,
@@ -172,6 +204,7 @@ RULES: tuple[Rule, ...] = (
     store_url_is_https,
     pre_event_fits,
     release_above_reserve,
+    fault_thresholds,
 )
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from firmware_bridge.ports import Medium
+
 
 class AppendFile(Protocol):
     """A file that only grows. ``write`` writes all or raises OSError; nothing is durable before ``sync`` returns."""
@@ -67,27 +69,50 @@ def sync_dir(path: Path) -> None:
         os.close(fd)
 
 
+class Kernel:
+    """``ports.Medium``: the kernel's own calls."""
+
+    def open(self, path: str, flags: int, mode: int) -> int:
+        return os.open(path, flags, mode)
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        return os.write(descriptor, data)
+
+    def fdatasync(self, descriptor: int) -> None:
+        os.fdatasync(descriptor)
+
+    def free_bytes(self, path: str) -> int:
+        return shutil.disk_usage(path).free
+
+
 class OsAppendFile:
-    def __init__(self, path: Path, flags: int) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | flags, 0o640)
+    def __init__(self, path: Path, flags: int, medium: Medium) -> None:
+        self._medium = medium
+        self._fd = medium.open(str(path), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | flags, 0o640)
 
     def write(self, data: bytes | memoryview) -> None:
         view = memoryview(data)
         while view:
-            view = view[os.write(self._fd, view) :]
+            view = view[self._medium.write(self._fd, view) :]
 
     def sync(self) -> None:
-        os.fdatasync(self._fd)
+        self._medium.fdatasync(self._fd)
 
     def close(self) -> None:
         os.close(self._fd)
 
 
 class OsFiles:
-    """:class:`Files` on the real disk."""
+    """:class:`Files` on the real disk. ``medium``: the card below it, where the board has one of its own."""
+
+    _medium: Medium = Kernel()
+
+    def __init__(self, medium: Medium | None = None) -> None:
+        if medium is not None:
+            self._medium = medium
 
     def create(self, path: Path) -> AppendFile:
-        file = OsAppendFile(path, os.O_CREAT | os.O_EXCL)
+        file = OsAppendFile(path, os.O_CREAT | os.O_EXCL, self._medium)
         try:
             sync_dir(path.parent)
         except OSError:
@@ -96,7 +121,7 @@ class OsFiles:
         return file
 
     def append(self, path: Path) -> AppendFile:
-        return OsAppendFile(path, 0)
+        return OsAppendFile(path, 0, self._medium)
 
     def read(self, path: Path) -> bytes:
         return path.read_bytes()
@@ -161,4 +186,4 @@ class OsFiles:
         sync_dir(path.parent)
 
     def free_bytes(self, path: Path) -> int:
-        return shutil.disk_usage(path).free
+        return self._medium.free_bytes(str(path))

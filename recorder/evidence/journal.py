@@ -36,7 +36,17 @@ class JournalError(Exception):
     def __init__(self, path: Path, error: OSError) -> None:
         super().__init__(f"{path}: 日志写入失败 the journal cannot be written: {error.strerror or error}")
         self.path = path
-        self.errno = error.errno
+        self.errno: int | None = error.errno
+
+
+class SigningError(JournalError):
+    """The key refused (a secure element that does not answer, say). To the journal it is as good as a disk that refuses:
+    the record was not taken and is appended again."""
+
+    def __init__(self, path: Path, error: jws.SignerRefused) -> None:
+        Exception.__init__(self, f"{path}: 签名失败 records cannot be signed: {error}")
+        self.path = path
+        self.errno = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +195,10 @@ class Journal:
             },
             **record.model_dump(mode="json"),
         }
-        line = jws.sign(record.TYP, payload, self._signer).encode("ascii")
+        try:
+            line = jws.sign(record.TYP, payload, self._signer).encode("ascii")
+        except jws.SignerRefused as error:
+            raise SigningError(self._path or self.directory, error) from error
         return Appended(payload["seq"], sha256_b64u(line), payload), line + b"\n"
 
     def _take(self, typ: str, appended: Appended, line: bytes) -> None:

@@ -35,6 +35,10 @@ class JwsError(ValueError):
     """The text is not a JWS of ours or its signature does not verify."""
 
 
+class SignerRefused(Exception):
+    """The key did not sign: a secure element that does not answer, say."""
+
+
 class Signer(Protocol):
     """A P-256 key that signs. Back ends: file (development), later PKCS#11, TPM, SM2 beside it."""
 
@@ -82,12 +86,18 @@ def thumbprint(key: ec.EllipticCurvePublicKey) -> str:
 
 
 def sign(typ: str, payload: dict[str, Any], signer: Signer, *, with_chain: bool = False) -> str:
-    """One compact JWS without line end. Header members: alg, kid, typ; ``with_chain``: x5c too (RFC 7515 §4.1.6)."""
+    """One compact JWS without line end. Header members: alg, kid, typ; ``with_chain``: x5c too (RFC 7515 §4.1.6). Raises
+    SignerRefused for any error of the key's back end; they have errors of their own, and none of them may end a recording.
+    """
     header: dict[str, Any] = {"alg": "ES256", "kid": signer.kid, "typ": typ}
     if with_chain:
         header["x5c"] = list(signer.x5c)
     message = f"{b64u(compact_json(header))}.{b64u(compact_json(payload))}"
-    return f"{message}.{b64u(signer.sign(message.encode('ascii')))}"
+    try:
+        signature = signer.sign(message.encode("ascii"))
+    except Exception as error:
+        raise SignerRefused(f"{type(error).__name__}: {error}") from error
+    return f"{message}.{b64u(signature)}"
 
 
 _MEMBERS = frozenset({"alg", "kid", "typ"})

@@ -56,11 +56,12 @@ class OpenSession:
 @dataclass(frozen=True, slots=True)
 class Previous:
     """The end of the journal (see ``previous.previous_of``). ``accounted``: up to where standby intervals, ``unit-down``
-    events or the start of the shift speak for the unit's time."""
+    events or the start of the shift speak for the unit's time. ``open_faults``: codes of the faults without an end."""
 
     accounted: Moment
     shift_id: str | None
     session: OpenSession | None = None
+    open_faults: tuple[str, ...] = ()
 
 
 # --- events ----------------------------------------------------------------------------------------------------------

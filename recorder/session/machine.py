@@ -120,7 +120,7 @@ class SessionMachine:
             case ev.WorkerLost():
                 effects += self._worker_lost(event)
             case ev.WorkerFault():
-                self._worker_fault(event)
+                effects += self._worker_fault(event)
             case ev.SegmentOpened():
                 effects += self._segment_opened(event)
             case ev.SegmentClosed():
@@ -247,6 +247,8 @@ class SessionMachine:
         for name, camera in self._cameras.items():
             if camera.ready:
                 effects += self._command(self._session, name)
+                if camera.fault == "camera-unplugged":
+                    effects += _writes(tracks[name].interrupt(camera.fault, "no camera at the start"))
             elif camera.down is not None:
                 effects += _writes(tracks[name].interrupt(*camera.down))
         return effects
@@ -360,7 +362,7 @@ class SessionMachine:
             effects += _writes(records)
         return effects
 
-    def _worker_fault(self, event: ev.WorkerFault) -> None:
+    def _worker_fault(self, event: ev.WorkerFault) -> list[Effect]:
         camera = self._cameras[event.camera_id]
         cause = restart.as_cause(event.code)
         if event.phase == "onset" and cause is not None:
@@ -369,6 +371,14 @@ class SessionMachine:
             camera.fault = None
         if self._session is not None and event.camera_id in self._session.tracks:
             self._session.tracks[event.camera_id].fault = camera.fault
+        if camera.ready or camera.fault not in ("camera-unplugged", "camera-fault"):
+            return []
+        # The worker lives and looks for its camera: what it lacks is known before it ever was ready.
+        camera.down = camera.fault, event.code
+        session = self._session
+        if session is None or session.stop_reason is not None or event.camera_id not in session.tracks:
+            return []
+        return _writes(session.tracks[event.camera_id].interrupt(camera.fault, event.code))
 
     def _segment_opened(self, event: ev.SegmentOpened) -> list[Effect]:
         message = event.message

@@ -28,6 +28,7 @@ def previous_of(state: JournalState) -> Previous | None:
         accounted=accounted,
         shift_id=state.shift.shift_id if state.shift else None,
         session=None if session is None else _session(state, session),
+        open_faults=tuple(sorted({fault.code for fault in state.open_faults.values()})),
     )
 
 

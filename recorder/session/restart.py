@@ -10,13 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, get_args
+from typing import Protocol
 
 from recorder.evidence.records import Event, InterruptionCause, Record, SessionStop
+from recorder.faults.catalogue import cause_of
 from recorder.session.camera_track import CameraTrack
 from recorder.session.events import CameraBefore, Moment, OpenSession, Previous, UnitStarted
 
-_CAUSES: dict[str, InterruptionCause] = {cause: cause for cause in get_args(InterruptionCause)}
+_DETAILS: dict[InterruptionCause, str] = {
+    "process-crash": "the unit process ended",
+    "power-loss": "the unit lost power",
+    "low-battery": "the unit lost power after the battery was nearly empty",
+    "thermal": "the unit lost power after it was too hot",
+}
 
 
 class RestartSettings(Protocol):
@@ -36,8 +42,9 @@ class RestartPlan:
 
 
 def as_cause(code: str) -> InterruptionCause | None:
-    """A worker's fault code as the cause of a gap, where it can be one."""
-    return _CAUSES.get(code)
+    """A worker's fault code as the cause of a gap, where it can be one: a covered lens or a silent microphone stops no
+    picture and must not take the blame for a crash."""
+    return cause_of(code)
 
 
 def plan(event: UnitStarted, now_us: int, settings: RestartSettings, new_id: Callable[[], str]) -> RestartPlan:
@@ -63,7 +70,13 @@ def plan(event: UnitStarted, now_us: int, settings: RestartSettings, new_id: Cal
 
 
 def _cause(begin: Moment, event: UnitStarted) -> InterruptionCause:
-    return "process-crash" if begin.bootseed == event.bootseed else "power-loss"
+    """What was wrong before says more than that the power went: an empty battery and an overheated unit end that way."""
+    if begin.bootseed == event.bootseed:
+        return "process-crash"
+    before = () if event.previous is None else event.previous.open_faults
+    if "battery-critical" in before:
+        return "low-battery"
+    return "thermal" if "over-temperature" in before else "power-loss"
 
 
 def _covered(previous: Previous, camera: CameraBefore) -> Moment:
@@ -91,7 +104,7 @@ def _gaps(
         if track.gap is None:
             begin = _covered(previous, before)
             cause = _cause(begin, event)
-            detail = "the unit process ended" if cause == "process-crash" else "the unit lost power"
+            detail = _DETAILS[cause]
             records.append(track.open_gap(cause, detail, begin))
         tracks[camera_id] = track
     return records, tracks

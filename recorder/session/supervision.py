@@ -146,10 +146,13 @@ class WorkerSupervisor:
             # From the frame itself: by the report's arrival a stall would be noticed half a second later.
             sane = max(0, now_us - self._limits.progress_timeout_us) < message.last_frame_us <= now_us
             self._frames_us = message.last_frame_us if sane else now_us
+        if message.camera_absent:
+            # Nobody is late with frames of a camera that is not there; the time starts again when it is.
+            self._since_us = self._frames_us = now_us
         begins = message.recording and not self._recording
         if began_or_grew := begins or message.entries > self._entries:
             self._entries = message.entries
-        if began_or_grew or not message.recording:
+        if began_or_grew or not message.recording or message.camera_absent:
             self._entries_us = now_us
         self._recording = message.recording
         if now_us - self._launched_us > HEALTHY_US:

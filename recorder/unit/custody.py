@@ -149,6 +149,7 @@ class Custody:
 
     def poll(self, now_us: int, wall_us: int) -> None:
         self._now_us = now_us
+        self._look_at_space()
         if self._index.behind:
             return  # without the whole index a receipt for an own segment would look like one for a stranger's
         if now_us >= self._next_scan_us:
@@ -156,7 +157,6 @@ class Custody:
             self._guarded("receipts", self._scan_receipts)
         if now_us >= self._next_retention_us:
             self._next_retention_us = now_us + RETENTION_US
-            self._look_at_space()
             self._release(wall_us)
             self._thin_anchors()
             if "release" in self.problems:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal
 
 from recorder.evidence.records import Fault
+
+_PHASES: Final[tuple[Literal["onset"], Literal["end"]]] = ("onset", "end")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,22 @@ class FaultBook:
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
         self._open: dict[tuple[str, str], _Open] = {}
+
+    def found(self, code: str, component: str, onset_us: int, evidence: dict[str, Any]) -> tuple[Fault, Fault]:
+        """A fault that is over when it is found: onset and end together."""
+        fault_id = self._new_id()
+        onset, end = (
+            Fault(
+                fault_id=fault_id,
+                code=code,
+                phase=phase,
+                component=component,
+                onset_us=onset_us,
+                evidence=evidence,
+            )
+            for phase in _PHASES
+        )
+        return onset, end
 
     def report(
         self, code: str, component: str, present: bool, now_us: int, evidence: dict[str, Any] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from pathlib import Path
 
+from firmware_bridge.ports import Medium
 from recorder.evidence.files import AppendFile, OsFiles
 
 KEPT = 4096
@@ -12,7 +13,8 @@ KEPT = 4096
 
 
 class NotedFiles(OsFiles):
-    def __init__(self) -> None:
+    def __init__(self, medium: Medium | None = None) -> None:
+        super().__init__(medium)
         self._gone: OrderedDict[Path, None] = OrderedDict()
         self._changed: OrderedDict[Path, None] = OrderedDict()
 

@@ -12,9 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from recorder.channel import messages
+from recorder.evidence.journal import SigningError
 from recorder.evidence.journal_loader import Finding
 from recorder.evidence.records import Event, Record, ShiftEnd
 from recorder.evidence.state import CLEAN_END_EVENT, JournalState
+from recorder.faults.catalogue import CATALOGUE
+from recorder.officer.indicators import ALARMS
 from recorder.session import effects as fx
 from recorder.session import events as ev
 from recorder.unit.control import ControlCommands
@@ -39,7 +42,8 @@ log = logging.getLogger("recorder.unit")
 
 TICK_S = 0.05
 POLL_US = 200_000
-TELEMETRY_US = 500_000
+TELEMETRY_US = 250_000
+"""The worker judges its picture by the light around: what it hears of that must be younger than a fault may be."""
 BATCH = 256
 
 Voice = Callable[..., None]
@@ -86,7 +90,10 @@ class UnitProcess:
     def commit(self) -> None:
         committed = self.p.ledger.commit()
         error = self.p.ledger.error
-        self.fault("storage-fault", "journal", not committed, {"error": str(error)} if error else {})
+        signing = isinstance(error, SigningError)
+        evidence: dict[str, Any] = {"error": str(error)} if error else {}
+        self.fault("signing-fault", "journal", signing, evidence)
+        self.fault("storage-fault", "journal", not committed and not signing, evidence)
 
     def close(self) -> None:
         """The duties say their last words. In an orderly end the last record of all says that it was one."""
@@ -266,6 +273,6 @@ class UnitProcess:
             self._workers.send_telemetry(now)
 
     def _alarms(self, now: int) -> None:
-        present = set(self.p.faults.present())
-        self.p.indicators.alarm("clock-not-set", "clock-not-set" in present, now)
-        self.p.indicators.alarm("fault", bool(present - {"clock-not-set"}), now)
+        wanted = {CATALOGUE[code].indicator if code in CATALOGUE else "fault" for code in self.p.faults.present()}
+        for name in ALARMS:
+            self.p.indicators.alarm(name, name in wanted, now)

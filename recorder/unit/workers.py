@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recorder.channel import messages
 from recorder.session import events as ev
@@ -105,8 +105,10 @@ class WorkerDesk:
             self._unit.decide(ev.WorkerReady(at_us=now, camera_id=camera_id))
 
     def _waits_for_room(self, camera_id: str) -> bool:
-        """A full card, and the gap it makes is recorded already: killing the worker again would only cost records."""
-        return self.p.faults.is_open("storage-full", camera_id) and camera_id in self.p.machine.gaps
+        """A full or read-only card, and the gap it makes is recorded already: killing the worker again would only cost
+        records."""
+        refuses = any(self.p.faults.is_open(code, camera_id) for code in ("storage-full", "storage-read-only"))
+        return refuses and camera_id in self.p.machine.gaps
 
     def _report(self, camera: CameraParts, message: Reported, now: int) -> None:
         camera.heads.arrived(message.n)
@@ -167,7 +169,11 @@ class WorkerDesk:
             cause = "storage-full"
         log.error("worker.lost", extra={"fields": {"camera_id": camera_id, "cause": cause, "detail": detail}})
         if not self.stopping or self.p.machine.session_id is not None:
-            self._unit.fault(cause, camera_id, True, {"detail": detail})
+            evidence: dict[str, Any] = {"detail": detail}
+            if camera.last is not None:
+                said = camera.last
+                evidence |= {"last_frame_us": said.last_frame_us, "frames": said.frames, "entries": said.entries}
+            self._unit.fault(cause, camera_id, True, evidence)
         self._unit.decide(ev.WorkerLost(at_us=now, camera_id=camera_id, cause=cause, detail=detail))
         if all(other.exited for other in self.p.cameras.values()):
             # Another camera's worker may just have made a file it has not reported yet; then the next start looks.

@@ -107,7 +107,7 @@ def test_a_disk_that_stays_broken_at_the_stop_does_not_hang_the_session(tmp_path
     assert rig.ended()
     assert not rig.completed and not rig.closed
     assert [report for report in rig.reports if isinstance(report, EntryWritten)] == durable
-    assert {fault.phase for fault in rig.faults if fault.code == "storage-fault"} == {"onset"}
+    assert {fault.phase for fault in rig.faults if fault.code == "storage-io-error"} == {"onset"}
     lost = next(fault for fault in rig.faults if fault.code == "media-lost")
     assert lost.evidence["frames_not_durable"] >= 60
     data = rig.path(rig.opened[0]).read_bytes()
@@ -187,8 +187,8 @@ def test_a_fault_that_changes_its_kind_ends_the_first(tmp_path: Path) -> None:
     rig.clock.now_us += 3_000_000
     rig.push(frames[200:300])
     assert [(fault.code, fault.phase) for fault in rig.faults] == [
-        ("storage-fault", "onset"),
-        ("storage-fault", "end"),
+        ("storage-io-error", "onset"),
+        ("storage-io-error", "end"),
         ("storage-full", "onset"),
         ("storage-full", "end"),
     ]

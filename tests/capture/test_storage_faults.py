@@ -27,9 +27,9 @@ def test_one_refused_operation_costs_one_segment_and_less_than_a_gop(tmp_path: P
     record(rig)
     failed, following = rig.opened
     onset, end = rig.faults
-    assert (onset.code, onset.phase, onset.evidence["errno"]) == ("storage-fault", "onset", errno.EIO)
+    assert (onset.code, onset.phase, onset.evidence["errno"]) == ("storage-io-error", "onset", errno.EIO)
     assert onset.evidence["segment_id"] == failed.segment_id
-    assert (end.code, end.phase) == ("storage-fault", "end")
+    assert (end.code, end.phase) == ("storage-io-error", "end")
     assert [closed.segment_id for closed in rig.closed] == [following.segment_id]
     numbers = [picture.number for picture in pictures(rig.path(following))]
     assert numbers[0] is not None and numbers == list(range(numbers[0], 600))
@@ -82,11 +82,11 @@ def test_a_dead_disk_ends_the_session_after_its_stop(tmp_path: Path) -> None:
     rig.start(frames[0].timestamp_us + 1)
     rig.push(frames[1:])
     rig.finish(frames[-1].timestamp_us + 1, after_us=4_000_000)
-    assert [fault.phase for fault in rig.faults if fault.code == "storage-fault"] == ["onset"]
+    assert [fault.phase for fault in rig.faults if fault.code == "storage-io-error"] == ["onset"]
     lost = [fault.evidence["frames_not_durable"] for fault in rig.faults if fault.code == "media-lost"]
     assert lost == [200, 200]
     assert not rig.completed
-    assert 3 < files.counts["create"] < 12
+    assert 3 < files.counts["create"] < 20, "it is tried more than once a second, not all the time"
 
 
 def test_the_journals_reserve_is_not_eaten(tmp_path: Path) -> None:

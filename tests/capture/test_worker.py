@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from firmware_bridge.clock import SystemClock
-from firmware_bridge.ports import AudioBlock, Camera, Clock, DeviceError, Microphone
+from firmware_bridge.ports import AudioBlock, Camera, Clock, DeviceError, Medium, Microphone
 from firmware_bridge.software_encoder import RawFrame, SoftwareEncodedCamera
 from recorder.capture.worker import Worker, run_worker
 from recorder.channel.messages import (
@@ -109,6 +109,7 @@ class TestBoard:
     camera: Camera
     microphone: Microphone | None
     clock: Clock = field(default_factory=SystemClock)
+    medium: Medium | None = None
     closed: bool = False
 
     def close(self) -> None:
@@ -323,7 +324,7 @@ def test_an_unplugged_camera_is_a_fault_and_closes_the_segment(unit: Unit) -> No
     unit.source.gone.set()
     unit.wait(lambda: bool(unit.of(Closed)))
     fault = unit.of(FaultReport)[0]
-    assert (fault.code, fault.phase, fault.evidence["errno"]) == ("camera-fault", "onset", 19)
+    assert (fault.code, fault.phase, fault.evidence["errno"]) == ("camera-unplugged", "onset", 19)
     closed = unit.of(Closed)[0]
     assert closed.reason == "camera-fault" and not closed.last_of_session
     assert len(pictures(unit.path(unit.of(Opened)[0]))) == closed.frames
@@ -348,7 +349,7 @@ def test_a_disk_that_is_broken_at_the_stop_ends_the_worker_and_not_the_units_pat
     assert unit.code == [74]
     assert unit.board.clock.boottime_us() - stopped_us < 5_000_000
     assert not any(closed.last_of_session for closed in unit.of(Closed))
-    assert ("storage-fault", "onset") in {(fault.code, fault.phase) for fault in unit.of(FaultReport)}
+    assert ("storage-io-error", "onset") in {(fault.code, fault.phase) for fault in unit.of(FaultReport)}
     last = unit.of(Opened)[-1]
     durable = sum(entry.length for entry in unit.of(EntryWritten) if entry.segment_id == last.segment_id)
     assert unit.path(last).stat().st_size >= durable

@@ -15,6 +15,8 @@ def state(**changes: str | float | int) -> State:
         "boot_id": "boot-1",
         "boot_offset_us": 7_000_000,
         "wall_offset_us": 0,
+        "wall_drift_ppm": 0.0,
+        "wall_drift_from_us": 0,
         "clock_source": "gnss",
         "clock_error_ms": 5.0,
         **changes,
@@ -37,6 +39,14 @@ def test_wall_steps_and_boot_time_does_not() -> None:
     wall, boot = clock.wall_us(), clock.boottime_us()
     truth["wall_offset_us"] = -86_400_000_000
     assert clock.wall_us() - wall == -86_400_000_000 and clock.boottime_us() == boot
+
+
+def test_the_wall_clock_drifts_from_where_the_world_says() -> None:
+    host, truth = ManualClock(20_000_000), state(wall_drift_ppm=1000.0, wall_drift_from_us=10_000_000)
+    clock = SimClock(host, "boot-1", 7_000_000, truth.__getitem__)
+    assert clock.wall_us() - host.wall_us() == 10_000
+    host.now_us += 5_000_000
+    assert clock.wall_us() - host.wall_us() == 15_000
 
 
 @pytest.mark.parametrize(

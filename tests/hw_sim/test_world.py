@@ -18,6 +18,7 @@ from hw_sim import world as world_module
 from hw_sim.world import BOOT_US, World, parse_assignment
 from hw_sim.world_client import WorldClient
 from hw_sim.world_keys import KEYS, WorldError, checked
+from tests.firmware_bridge.manual_clock import ManualClock
 
 
 @pytest.fixture
@@ -214,3 +215,25 @@ def test_standalone(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert world_module.main(["--socket", str(path), "lux=dark"]) == 2
     assert world_module.main(["--socket", str(path), "--gnss", "/nonexistent.nmea"]) == 2
     assert "nonexistent.nmea" in capsys.readouterr().err
+
+
+def test_the_world_remembers_what_was_changed_and_when(tmp_path: Path) -> None:
+    with World({}, tmp_path / "w.sock", host_clock=ManualClock(50_000_000)) as world:
+        world.set("temperature_c", 90.0)
+        world.set("temperature_c", 90.0)
+        (change,) = world.changes()
+        assert (change.key, change.value, change.boot_id) == ("temperature_c", 90.0, world.clock.boot_id())
+        assert change.at_us == world.clock.boottime_us()
+
+
+def test_a_clock_that_drifts_at_another_rate_does_not_step(tmp_path: Path) -> None:
+    host = ManualClock(50_000_000)
+    with World({}, tmp_path / "w.sock", host_clock=host) as world:
+        world.set("wall_drift_ppm", 1000.0)
+        host.now_us += 10_000_000
+        before = world.clock.wall_us()
+        assert before - host.wall_us() == 10_000
+        world.set("wall_drift_ppm", -500.0)
+        assert world.clock.wall_us() == before
+        host.now_us += 10_000_000
+        assert world.clock.wall_us() - host.wall_us() == 5_000

@@ -27,6 +27,7 @@ from recorder.unit.custody import Custody
 from recorder.unit.duties import DUTIES
 from recorder.unit.duties.announcements import Announcements
 from recorder.unit.duties.evidence_guard import EvidenceGuard
+from recorder.unit.duties.fault_voice import FaultVoice
 from recorder.unit.duty import DutyFactory
 from recorder.unit.events import UnitEvent, WorkerConnected, WorkerMessage
 from recorder.unit.fault_book import FaultBook
@@ -39,12 +40,12 @@ from recorder.unit.parts import CameraParts, Parts
 from recorder.unit.process import UnitProcess
 from recorder.unit.sensors import Sensors
 from recorder.unit.worker_link import WorkerLink
-from tests.evidence.kit import BOOT, ToldClock, counting_ids, signer
+from tests.evidence.kit import BOOT, BOOT_A, ToldClock, counting_ids, signer
 
 DIGEST = "A" * 43
-WITHOUT_WATCH = tuple(duty for duty in DUTIES if duty not in (EvidenceGuard, Announcements))
-"""The watch holds a kernel object that has to be closed, and around the announcements ("recording started") every test
-would have to read; their own tests bring them."""
+WITHOUT_WATCH = tuple(duty for duty in DUTIES if duty not in (EvidenceGuard, Announcements, FaultVoice))
+"""The watch holds a kernel object that has to be closed, and around what is said ("recording started", "the time is not
+set") every test would have to read; their own tests bring them."""
 SEGMENT = "00000000-0000-4000-8000-00000000000{}"
 
 
@@ -119,7 +120,7 @@ class BareBoard:
         self.identity = BoardIdentity("ueid-1", "model", "1")
         self.buttons: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {}
-        self.gnss = self.light = self.power = self.thermal = self.speaker = self.watchdog = None
+        self.gnss = self.light = self.power = self.thermal = self.speaker = self.watchdog = self.medium = None
 
     def close(self) -> None:
         self.buttons.clear()
@@ -143,11 +144,13 @@ class UnitKit:
         *,
         duties: Sequence[DutyFactory] = WITHOUT_WATCH,
         device: FileSigner | None = None,
+        now_us: int = 1_000_000,
+        boot: str | None = None,
         **storage: Any,
     ) -> None:
         self.config = configuration(data_dir, **storage)
         self.data_dir = data_dir
-        self.clock = ToldClock(step_us=0)
+        self.clock = ToldClock(now_us=now_us, boot=boot or BOOT_A, step_us=0)
         self.files = RefusingFiles()
         (data_dir / "run").mkdir(parents=True, exist_ok=True)
         recovered = recover(

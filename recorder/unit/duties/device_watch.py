@@ -1,4 +1,4 @@
-"""Looks at the devices and the disk five times a second and states which faults are present."""
+"""Reads the sensors and looks after outputs and custody, five times a second."""
 
 from __future__ import annotations
 
@@ -15,10 +15,6 @@ class DeviceWatch(Duty):
         unit, parts = self._unit, self._unit.p
         for record in parts.sensors.poll(now_us, wall_us):
             unit.write(record)
-        gnss = parts.board.gnss
-        failure = gnss.failure() if gnss is not None else None
-        unit.fault("gnss-lost", "gnss", failure is not None, _evidence(failure))
-        unit.fault("clock-not-set", "clock", not parts.sensors.clock_is_set(wall_us), {})
         parts.custody.poll(now_us, wall_us)
         for place in ("data", "receipts", "release"):
             problem = parts.custody.problems.get(place)
@@ -26,8 +22,6 @@ class DeviceWatch(Duty):
         for device in parts.guarded:
             failure = device.failure
             unit.fault("output-fault", device.name, failure is not None, _evidence(failure))
-        low = parts.custody.reserve_is_short()
-        unit.fault("storage-full", "storage", low, {"free_bytes": parts.custody.free_bytes})
 
 
 def _evidence(failure: DeviceError | None) -> dict[str, Any]:

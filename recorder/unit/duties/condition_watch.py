@@ -1,0 +1,99 @@
+"""Position, clock, battery, heat and room on the card: read five times a second and judged by the detectors of
+``recorder.faults``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from firmware_bridge.ports import GnssFix
+from recorder.channel import messages
+from recorder.faults.battery import BatteryWatch
+from recorder.faults.gnss import GnssReading, GnssWatch
+from recorder.faults.latch import Change
+from recorder.faults.space import BitRate, SpaceWatch
+from recorder.faults.thermal import ThermalWatch
+from recorder.faults.wall_clock import ClockHealth
+from recorder.unit.duty import Duty, UnitServices
+from recorder.unit.events import UnitEvent, WorkerMessage
+
+_OVERHEAD: float = 1.05
+"""Container, telemetry and padding over what the encoders give."""
+
+
+class ConditionWatch(Duty):
+    name = "conditions"
+
+    def __init__(self, services: UnitServices) -> None:
+        super().__init__(services)
+        config = services.p.config
+        faults = config.faults
+        self._gnss = GnssWatch(
+            lost_after_us=round(faults.gnss.lost_after_s * 1e6),
+            stale_us=round(config.gnss.stale_s * 1e6),
+            implausible_clear_us=round(faults.gnss.implausible_clear_s * 1e6),
+        )
+        self._clock = ClockHealth(
+            step_us=round(faults.clock.step_ms * 1e3),
+            drift_ppm=faults.clock.drift_ppm,
+            drift_window_us=round(faults.clock.drift_window_s * 1e6),
+        )
+        self._battery = BatteryWatch(faults.battery)
+        self._thermal = ThermalWatch(faults.thermal.high_c, faults.thermal.clear_c)
+        self._space = SpaceWatch(
+            low_minutes=faults.storage.low_minutes,
+            very_low_minutes=faults.storage.very_low_minutes,
+            reserve_bytes=config.storage.reserve_mb << 20,
+        )
+        audio_kbps = config.audio.bitrate_kbps if config.audio.enabled else 0
+        kbps = sum(camera.bitrate_kbps + audio_kbps for camera in config.cameras.values())
+        self._rate = BitRate(kbps * 125 * _OVERHEAD)
+
+    def handle(self, event: UnitEvent) -> None:
+        if isinstance(event, WorkerMessage) and isinstance(event.message, messages.EntryWritten):
+            self._rate.wrote(self._unit.now_us(), event.message.length)
+
+    def poll(self, now_us: int, wall_us: int) -> None:
+        parts = self._unit.p
+        readings = parts.sensors.readings
+        if parts.board.gnss is not None and parts.config.gnss.enabled:
+            self._tell("gnss", self._gnss.look(now_us, self._gnss_reading(readings.fix)))
+        clock_is_set = parts.sensors.clock_is_set(wall_us)
+        source = parts.clock.quality().source
+        self._tell("clock", self._clock.look(now_us, wall_us, is_set=clock_is_set, source=source))
+        if parts.board.power is not None:
+            power = parts.board.power.state()
+            self._tell("battery", self._battery.look(now_us, power.battery_percent, power.voltage_v, power.external))
+        if parts.board.thermal is not None:
+            throttled = parts.board.thermal.throttled()
+            self._tell("processor", self._thermal.look(now_us, readings.temperature_c, throttled))
+        free = None if "data" in parts.custody.problems else parts.custody.free_bytes
+        self._tell("storage", self._space.look(now_us, free, self._rate.bytes_s(now_us)))
+
+    @property
+    def battery_minutes(self) -> float | None:
+        """Forecast time left on the battery; None on external power or before anything is known."""
+        forecast = self._battery.forecast
+        return None if forecast is None else forecast.minutes
+
+    def _tell(self, component: str, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self._unit.fault(change.code, component, change.present, change.evidence)
+
+    def _gnss_reading(self, fix: GnssFix | None) -> GnssReading:
+        gnss = self._unit.p.board.gnss
+        assert gnss is not None
+        failure, counters = gnss.failure(), gnss.counters()
+        known: dict[str, Any] = {}
+        if fix is not None:
+            known = {"quality": fix.quality, "satellites": fix.satellites, "hdop": fix.hdop}
+        return GnssReading(
+            failure=None if failure is None else str(failure),
+            errno=None if failure is None else failure.errno,
+            no_fix=counters.no_fix,
+            implausible=counters.implausible,
+            repeated=counters.repeated,
+            bad_checksum=counters.bad_checksum,
+            fix_us=None if fix is None else fix.received_us,
+            fix=known,
+        )
