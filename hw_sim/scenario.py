@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hw_sim.runner.media import MEDIA
+from hw_sim.soundscape import length_us
 from hw_sim.world_keys import checked, initial_state
 
 SCENARIOS = Path(__file__).with_name("scenarios")
@@ -109,7 +110,28 @@ class SignIn(Step):
     cert_no: str
 
 
-Action = Annotated[Press | SetWorld | Ramp | Fault | Discharge | Kill | PowerCut | SignIn, Field(discriminator="do")]
+class Say(Step):
+    """Somebody speaks: an officer, who wears the microphone, or a bystander, who stands 24 dB farther off. ``clip``: a WAV
+    of hw_sim/media or a path."""
+
+    do: Literal["say"]
+    who: Literal["officer", "bystander"]
+    clip: str
+
+
+class MakeSound(Step):
+    """Anything else is heard: a WAV of hw_sim/media or a path, at ``gain_db``."""
+
+    do: Literal["sound"]
+    clip: str
+    gain_db: Annotated[float, Field(ge=-80, le=20)] = 0.0
+
+
+GAIN_DB: dict[str, float] = {"officer": 0.0, "bystander": -24.0}
+
+Action = Annotated[
+    Press | SetWorld | Ramp | Fault | Discharge | Kill | PowerCut | SignIn | Say | MakeSound, Field(discriminator="do")
+]
 
 
 class Expectation(BaseModel):
@@ -146,10 +168,18 @@ class Scenario(BaseModel):
                 checked(action.key, action.value)
             elif isinstance(action, Ramp):
                 checked(action.key, action.to)
+            elif isinstance(action, Say | MakeSound):
+                length_us(clip_path(action.clip))
         for device, name in self.media.items():
             if not (MEDIA / name).is_file():
                 raise ValueError(f"media.{device} = {name!r}: 没有这个素材 no such media in {MEDIA}")
         return self
+
+
+def clip_path(clip: str) -> Path:
+    """A clip of hw_sim/media by its name, or any file by its path."""
+    path = Path(clip)
+    return path if path.is_absolute() else MEDIA / path
 
 
 def load_scenario(name_or_path: str) -> Scenario:

@@ -22,6 +22,8 @@ from firmware_bridge.ports import Clock, DeviceError
 from hw_sim.clock import WorldClock, drifted_us
 from hw_sim.devices.gnss_feed import open_feed
 from hw_sim.devices.gnss_pty import GnssPty
+from hw_sim.devices.room import PlacedSound, to_text
+from hw_sim.soundscape import from_loudspeaker, length_us, still_heard
 from hw_sim.world_keys import KEYS, OWNED_BY_WORLD, State, Value, WorldError, checked, initial_state
 from hw_sim.world_server import WorldServer
 
@@ -65,6 +67,17 @@ class WorldChange:
     boot_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class SpeakerEvent:
+    """The unit's loudspeaker played a file. ``at_us``: boot-time of ``boot_id`` at which its first sample sounds;
+    ``duration_us``: how long it was heard, shorter than the file when it was cut."""
+
+    wav: str
+    at_us: int
+    duration_us: int
+    boot_id: str
+
+
 class World:
     """Truth and socket of one simulated unit. Context manager; all methods may be called from any thread.
 
@@ -80,6 +93,7 @@ class World:
         self._lit: dict[str, bool] = {}
         self._spoken: list[SpeakerEvent] = []
         self._changes: list[WorldChange] = []
+        self._placed: list[PlacedSound] = []
         self._server = WorldServer(socket_path, self._on_message)
         self._gnss = GnssPty(socket_path.with_name(socket_path.name + ".gnss"), self._host)
         self.clock: Clock = WorldClock(self._host, self.get)
@@ -171,6 +185,16 @@ class World:
         with self._changed:
             return tuple(self._changes)
 
+    def play(self, wav: Path, gain_db: float = 0.0) -> PlacedSound:
+        """Somebody or something sounds from now on; the microphone hears it besides its scene. Raises WorldError for a file
+        that is no WAV."""
+        duration_us = length_us(wav)
+        with self._changed:
+            sound = PlacedSound(str(wav.absolute()), self.clock.boottime_us(), duration_us, gain_db)
+            self._placed.append(sound)
+            self._tell_air()
+            return sound
+
     def step_wall_clock(self, by_us: int) -> None:
         """The unit's wall clock jumps; boot-time does not."""
         with self._changed:
@@ -178,7 +202,13 @@ class World:
 
     def _fresh_boot(self) -> State:
         released: State = {key: False for key in KEYS if key.startswith("button.")}
-        return {"boot_id": str(uuid.uuid4()), "boot_offset_us": self._host.boottime_us() - BOOT_US, **released}
+        self._placed = []  # the new boot's time says nothing about sounds of the last one
+        return {
+            "sounds": "[]",
+            "boot_id": str(uuid.uuid4()),
+            "boot_offset_us": self._host.boottime_us() - BOOT_US,
+            **released,
+        }
 
     def _apply(self, changes: State) -> None:
         self._state.update(changes)
@@ -238,6 +268,7 @@ class World:
             raise ValueError(f"{client}: speaker needs a file, a time and a duration")
         with self._changed:
             self._spoken.append(SpeakerEvent(wav, at_us, duration_us, str(self._state["boot_id"])))
+            self._tell_air()
             self._changed.notify_all()
 
     def _silence(self, at_us: int) -> None:
@@ -246,7 +277,21 @@ class World:
         for index, event in enumerate(self._spoken):
             if event.boot_id == boot_id and event.at_us + event.duration_us > at_us:
                 self._spoken[index] = replace(event, duration_us=max(0, at_us - event.at_us))
+        self._tell_air()
         self._changed.notify_all()
+
+    def _tell_air(self) -> None:
+        """Every microphone hears what was placed, and the unit's own loudspeaker."""
+        now_us, boot_id = self.clock.boottime_us(), self.clock.boot_id()
+        self._placed = still_heard(self._placed, now_us)
+        spoken = [
+            from_loudspeaker(event.wav, event.at_us, event.duration_us)
+            for event in self._spoken
+            if event.boot_id == boot_id
+        ]
+        text = to_text([*self._placed, *still_heard(spoken, now_us)])
+        if text != self._state["sounds"]:
+            self._apply({"sounds": text})
 
     def _on_output(self, client: str, message: dict[str, Any]) -> None:
         name, on, at_us = message["output"], message["on"], message["at_us"]

@@ -57,12 +57,14 @@ KEYS: Final[Mapping[str, Key]] = {
     "camera.file": Key("text", ""),
     "camera.at_end": _words("loop", "hold"),
     "camera.counter": Key("bool", True),
-    "microphone.failure": _words("ok", "stuck", "off", "silent"),
+    "microphone.failure": _words("ok", "stuck", "off", "silent", "overflow"),
+    "microphone.scene": _words("beeps", "quiet", "street"),
     "microphone.file": Key("text", ""),
     "microphone.at_end": _words("loop", "hold"),
     "microphone.drift_ppm": Key("float", 0.0, low=-5000, high=5000),
     "speaker.failure": _words("ok", "off"),
     "speaker.folder": Key("text", ""),
+    "sounds": Key("text", "[]"),
     "gnss.tty": Key("text", ""),
     "gnss.file": Key("text", ""),
     "gnss.at_end": _words("loop", "hold"),
@@ -72,7 +74,7 @@ KEYS: Final[Mapping[str, Key]] = {
     "worker.failure": _words("ok", "stuck"),
 }
 
-OWNED_BY_WORLD: Final = frozenset({"boot_id", "boot_offset_us", "gnss.tty", "wall_drift_from_us"})
+OWNED_BY_WORLD: Final = frozenset({"boot_id", "boot_offset_us", "gnss.tty", "sounds", "wall_drift_from_us"})
 """Keys that follow from what the world does; nobody sets them from outside."""
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
 from firmware_bridge.ports import AudioBlock, Clock, DeviceError, Samples
-from hw_sim.devices.sound import Beeps, Times, WavFile
+from hw_sim.devices.room import Room, Sound
+from hw_sim.devices.sound import Beeps, Quiet, Street, WavFile
 from hw_sim.world_keys import Value
 
 BUFFER_S: Final = 0.5
 """How much the device keeps for a reader that is late, as an ALSA ring does; what is older is lost and reported."""
 
 
-class Sound(Protocol):
-    def at(self, times_s: Times, first_index: int) -> Samples: ...
+BURST_BLOCKS: Final = 10
+"""With ``microphone.failure = overflow`` every tenth block is lost."""
 
 
 class SimulatedMicrophone:
@@ -29,24 +30,21 @@ class SimulatedMicrophone:
         self._lookup = lookup
         self._alive = alive
         self._pause = threading.Event()
-        self._sound: Sound | None = None
+        self._sound: Room | None = None
         self._begin_us = 0
         self._rate = 0
         self._true_rate = 0.0
         self._block = 0
         self._taken = 0
+        self._lost = False
 
     def open(self, rate: int, block: int) -> None:
         self._check()
         if rate <= 0 or block <= 0:
             raise DeviceError("microphone", f"rate {rate}, block {block}: 应为正数 must be positive")
         self._begin_us = self._clock.boottime_us()
-        path = str(self._lookup("microphone.file"))
-        if path:
-            self._sound = WavFile(path, rate, str(self._lookup("microphone.at_end")), self._begin_us / 1e6)
-        else:
-            self._sound = Beeps(int(self._lookup("seed")))
-        self._rate, self._block, self._taken = rate, block, 0
+        self._sound = Room(self._scene(rate), rate, self._lookup)
+        self._rate, self._block, self._taken, self._lost = rate, block, 0, False
         self._true_rate = rate * (1 + float(self._lookup("microphone.drift_ppm")) / 1e6)
 
     def read(self, timeout_s: float) -> AudioBlock | None:
@@ -56,7 +54,8 @@ class SimulatedMicrophone:
         if self._lookup("microphone.failure") == "stuck":
             self._pause.wait(timeout_s)
             return None
-        overflowed = self._drop_old()
+        if self._drop_old() or self._drop_on_purpose():
+            self._lost = True
         due_us = self._at_us(self._taken + self._block)
         wait_s = (due_us - self._clock.boottime_us()) / 1e6
         if wait_s > timeout_s:
@@ -68,6 +67,7 @@ class SimulatedMicrophone:
         first = self._taken
         self._taken += self._block
         samples = self._hear(first)
+        overflowed, self._lost = self._lost, False
         return AudioBlock(samples, self._clock.boottime_us(), overflowed)
 
     def close(self) -> None:
@@ -87,6 +87,25 @@ class SimulatedMicrophone:
             return False
         self._taken += int((late - self._block / self._true_rate) * self._true_rate)
         return True
+
+    def _drop_on_purpose(self) -> bool:
+        """A burst of overflows: the reader is in time, the device loses sound all the same."""
+        if self._lookup("microphone.failure") != "overflow" or self._taken // self._block % BURST_BLOCKS:
+            return False
+        self._taken += self._block
+        return True
+
+    def _scene(self, rate: int) -> Sound:
+        path, seed = str(self._lookup("microphone.file")), int(self._lookup("seed"))
+        if path:
+            return WavFile(path, rate, str(self._lookup("microphone.at_end")), self._begin_us / 1e6)
+        match self._lookup("microphone.scene"):
+            case "quiet":
+                return Quiet(seed)
+            case "street":
+                return Street(seed)
+            case _:
+                return Beeps(seed)
 
     def _at_us(self, index: int) -> int:
         return self._begin_us + round(index / self._true_rate * 1e6)

@@ -1,4 +1,4 @@
-"""What the simulated microphone hears: a beep a second, or any WAV. Pure but for reading the file."""
+"""The scene's sound: a beep a second, a quiet room, a street with traffic, or any WAV. Pure but for reading the file."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from hw_sim.devices.counter import FLASH_US
 BEEP_HZ: Final = 1000
 _BEEP_LEVEL: Final = 12_000.0
 _HISS_LEVEL: Final = 120.0
+_ROOM_LEVEL: Final = 33.0
 _HISS: Final = 1 << 16
 
 Times = npt.NDArray[np.float64]
@@ -33,6 +34,40 @@ class Beeps:
         tone = _BEEP_LEVEL * np.sin(2 * math.pi * BEEP_HZ * phase)
         hiss = self._hiss[(np.arange(times_s.size) + first_index) % _HISS]
         return (np.where(phase < FLASH_US / 1e6, tone, 0.0) + hiss).astype(np.int16)
+
+
+class Quiet:
+    """A room in which nobody speaks: faint hiss, -60 dBFS."""
+
+    def __init__(self, seed: int) -> None:
+        self._hiss = (np.random.default_rng(seed).standard_normal(_HISS) * _ROOM_LEVEL).astype(np.int16)
+
+    def at(self, times_s: Times, first_index: int) -> Samples:
+        """As :meth:`Beeps.at`."""
+        return self._hiss[(np.arange(times_s.size) + first_index) % _HISS]
+
+
+class Street:
+    """Traffic and no voice: rumble, an idling engine at some -25 dBFS, and a car every 2.7 s."""
+
+    def __init__(self, seed: int) -> None:
+        noise = np.random.default_rng(seed)
+        self._rumble = _smoothed(noise.standard_normal(_HISS), 24)
+        self._rush = _smoothed(noise.standard_normal(_HISS), 5)
+
+    def at(self, times_s: Times, first_index: int) -> Samples:
+        """As :meth:`Beeps.at`."""
+        index = (np.arange(times_s.size) + first_index) % _HISS
+        revolution = 38 * times_s - 0.9 * np.cos(2 * math.pi * 0.7 * times_s)
+        engine = sum(np.sin(2 * math.pi * k * revolution) / k**0.7 for k in range(1, 20))
+        passing = np.exp(-(((times_s % 2.7 - 1.35) / 0.5) ** 2))
+        heard = 900 * self._rumble[index] + 450 * engine + 3200 * passing * self._rush[index]
+        return np.asarray(heard.clip(-32_768, 32_767), np.int16)
+
+
+def _smoothed(noise: Times, width: int) -> Times:
+    out = np.convolve(noise, np.ones(width) / width, mode="same")
+    return np.asarray(out / out.std(), np.float64)
 
 
 class WavFile:

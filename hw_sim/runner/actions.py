@@ -11,7 +11,21 @@ from hw_sim.agency.agency import Agency
 from hw_sim.devices.battery import Cell
 from hw_sim.runner.result import Kill as KillFact
 from hw_sim.runner.unit_processes import UnitProcesses
-from hw_sim.scenario import Action, Discharge, Fault, Kill, PowerCut, Press, Ramp, SetWorld, SignIn
+from hw_sim.scenario import (
+    GAIN_DB,
+    Action,
+    Discharge,
+    Fault,
+    Kill,
+    MakeSound,
+    PowerCut,
+    Press,
+    Ramp,
+    Say,
+    SetWorld,
+    SignIn,
+    clip_path,
+)
 from hw_sim.world import World
 
 if TYPE_CHECKING:
@@ -74,6 +88,10 @@ class Actions:
             self._kill(action)
         elif isinstance(action, PowerCut):
             self._power_cut(action.off_s)
+        elif isinstance(action, Say):
+            self._world.play(clip_path(action.clip), GAIN_DB[action.who])
+        elif isinstance(action, MakeSound):
+            self._world.play(clip_path(action.clip), action.gain_db)
         elif isinstance(action, SignIn):
             self._unit.control("sign-in", "--name", action.name, "--cert-no", action.cert_no)
 

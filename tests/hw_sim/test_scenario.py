@@ -90,3 +90,12 @@ def test_a_file_that_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ScenarioError, match=r"bad\.toml: 无法读取 cannot be read"):
         load_scenario(str(path))
+
+
+def test_a_clip_nobody_can_play_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    text = (SCENARIOS / "first_shift.toml").read_text(encoding="utf-8")
+    text += '\n[[action]]\nat_s = 1\ndo = "say"\nwho = "officer"\nclip = "nobody.wav"\n'
+    path = tmp_path / "bad.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r"nobody\.wav"):
+        load_scenario(str(path))

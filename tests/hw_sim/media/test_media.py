@@ -14,7 +14,7 @@ from firmware_bridge.raspberry_pi.gnss_trust import Plausibility
 from firmware_bridge.raspberry_pi.nmea import NmeaEpochs
 from hw_sim.devices import nmea
 from hw_sim.devices.gnss_feed import LogFeed, split_epochs
-from hw_sim.media import make_media
+from hw_sim.media import make_media, make_voices
 
 MEDIA = make_media.FOLDER
 
@@ -78,3 +78,12 @@ def test_main_names_what_it_made(
     assert make_media.main([str(tmp_path / "m")]) == 0
     assert {path.name for path in (tmp_path / "m").iterdir()} == {"clip.mp4", "street.wav", "walk.nmea"}
     assert "clip.mp4: 1 bytes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", make_voices.LINES, ids=lambda line: line.name)
+def test_a_voice_is_shipped_trimmed_and_at_its_level(line: make_voices.Line) -> None:
+    voice = samples(MEDIA / f"{line.name}.wav").astype(np.float64) / 32768
+    assert 1 < voice.size / 16_000 < 8
+    loud = voice[np.abs(voice) > 0.02 * np.abs(voice).max()]
+    assert 20 * np.log10(np.sqrt(np.mean(loud**2))) == pytest.approx(-20, abs=0.5)
+    assert np.abs(voice).max() < 0.98 and abs(voice[0]) < 0.02 > abs(voice[-1])
