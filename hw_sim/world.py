@@ -67,16 +67,6 @@ class WorldChange:
     boot_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class SpeakerEvent:
-    """The unit's loudspeaker played a file. ``at_us``: boot-time of ``boot_id`` at which its first sample sounds;
-    ``duration_us``: how long it was heard, shorter than the file when it was cut."""
-
-    wav: str
-    at_us: int
-    duration_us: int
-    boot_id: str
-
 
 class World:
     """Truth and socket of one simulated unit. Context manager; all methods may be called from any thread.

@@ -1,8 +1,8 @@
 """The capture worker: one camera and one microphone to durable, sealed, reported segments. Signs nothing, decides little.
 
-Threads: camera (the driver's; only enqueues) · audio · writer (the only one on the disk) · link reader and writer · this
-one, which watches and reports progress. What it reported is durable; when the channel closes or SIGTERM comes, it closes
-the open file before it goes.
+Threads: camera (the driver's; only enqueues) · audio · hearing (speech) · writer (the only one on the disk) · link reader
+and writer · this one, which watches and reports progress. What it reported is durable; when the channel closes or SIGTERM
+comes, it closes the open file before it goes.
 """
 
 from __future__ import annotations
@@ -12,23 +12,27 @@ import os
 import signal
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, Literal
 
 from firmware_bridge.ports import CaptureBoard, DeviceError, EncodedFrame, FramePainter, Plane, VideoMode
-from recorder.capture.audio import AudioCapture, AudioTrack
+from recorder.capture.audio import AudioTrack
+from recorder.capture.audio_capture import AudioCapture
 from recorder.capture.camera_keeper import CameraKeeper
+from recorder.capture.hearing import Hearing
 from recorder.capture.lens import LensEye
 from recorder.capture.link import Link
 from recorder.capture.monitor import Monitor
 from recorder.capture.packet_log import PacketLog
+from recorder.capture.speech import Span
 from recorder.capture.stream import Report, StreamContext
 from recorder.capture.sync_times import SyncTimes
 from recorder.capture.telemetry import TelemetryBook
 from recorder.capture.terms import Terms
+from recorder.capture.voice_detector import SileroDetector, VoiceDetector
 from recorder.capture.watermark import Watermark
 from recorder.capture.writer import CameraFailed, Shutdown, Writer
 from recorder.channel.messages import (
@@ -38,6 +42,7 @@ from recorder.channel.messages import (
     Overlay,
     Progress,
     Recipients,
+    Speech,
     Start,
     Stop,
     Telemetry,
@@ -70,7 +75,13 @@ class Worker:
     """One worker's parts, connected. ``run`` returns the exit code."""
 
     def __init__(
-        self, config: RecorderConfig, camera_id: str, board: CaptureBoard, socket_path: Path, files: Files
+        self,
+        config: RecorderConfig,
+        camera_id: str,
+        board: CaptureBoard,
+        socket_path: Path,
+        files: Files,
+        make_detector: Callable[[], VoiceDetector] = SileroDetector,
     ) -> None:
         self._config = config
         self._camera_id = camera_id
@@ -112,11 +123,29 @@ class Worker:
         )
         self._track: AudioTrack | None = None
         self._audio: AudioCapture | None = None
+        self._hearing: Hearing | None = None
         if board.microphone is not None and config.audio.enabled:
             audio = config.audio
             self._track = AudioTrack(audio.rate, audio.bitrate_kbps * 1000)
+            if config.speech.enabled:
+                self._hearing = Hearing(
+                    audio.rate,
+                    config.speech,
+                    make_detector,
+                    self._clock,
+                    lambda: self._log.state().recording,
+                    self._report_speech,
+                    self._fault,
+                )
             self._audio = AudioCapture(
-                board.microphone, self._track, audio.rate, self._clock, self._log.push, self._fault
+                board.microphone,
+                self._track,
+                audio.rate,
+                config.faults.microphone,
+                self._clock,
+                self._log.push,
+                self._fault,
+                self._hearing.block if self._hearing is not None else None,
             )
         painter: FramePainter | None = self._paint if self._watermark is not None else None
         faults = config.faults
@@ -158,6 +187,8 @@ class Worker:
     def run(self) -> int:
         self._link.start()
         self._writer.start()
+        if self._hearing is not None:
+            self._hearing.start()
         if self._audio is not None:
             self._audio.start()
         try:
@@ -209,8 +240,21 @@ class Worker:
                 n=0,
                 code=code,
                 phase=phase,
-                component="microphone" if code == "microphone-fault" else self._camera_id,
+                component="microphone" if code.startswith(("microphone-", "vad-")) else self._camera_id,
                 evidence=evidence,
+            )
+        )
+
+    def _report_speech(self, span: Span) -> None:
+        self._link.report(
+            Speech(
+                camera_id=self._camera_id,
+                at_us=self._clock.boottime_us(),
+                n=0,
+                start_us=span.start_us,
+                end_us=span.end_us,
+                final=span.final,
+                level_dbfs=span.level_dbfs,
             )
         )
 
@@ -298,6 +342,8 @@ class Worker:
             self._fault("worker-fault", "onset", {"error": f"{type(failure).__name__}: {failure}"})
         elif not closed:
             LOG.error("writer did not end in time 写入线程未按时结束")
+        if self._hearing is not None and not self._hearing.stop():
+            LOG.warning("hearing thread does not end 语音检测线程未结束")
         self._link.finish(_ACK_S)
         self._camera.stop()
         if self._audio is not None and not self._audio.stop():

@@ -60,6 +60,16 @@ class Audio(Section):
     bitrate_kbps: Annotated[int, Field(ge=16, le=256)]
 
 
+class SpeechDetection(Section):
+    """Spans of speech from the voice-activity detector's probabilities."""
+
+    enabled: bool
+    on_above: Annotated[float, Field(ge=0.05, le=0.99)]
+    off_below: Annotated[float, Field(ge=0.01, le=0.99)]
+    hangover_ms: Annotated[int, Field(ge=100, le=5000)]
+    min_span_ms: Annotated[int, Field(ge=0, le=5000)]
+
+
 class Watermark(Section):
     enabled: bool
     margin_px: Annotated[int, Field(ge=0, le=200)]
@@ -184,6 +194,15 @@ class LensFaults(Section):
     blurred_history_s: Annotated[float, Field(ge=10, le=3600)]
 
 
+class MicrophoneFaults(Section):
+    """When the microphone counts as faulty. A quiet room is no fault: its noise is far above the converter's own."""
+
+    zero_s: Annotated[float, Field(ge=0.2, le=60)]
+    silent_below_dbfs: Annotated[float, Field(ge=-110, le=-20)]
+    silent_s: Annotated[float, Field(ge=1, le=600)]
+    settled_s: Annotated[float, Field(ge=0.1, le=10)]
+
+
 class StorageFaults(Section):
     slow_ms: Annotated[float, Field(ge=10, le=10_000)]
     slow_p90_ms: Annotated[float, Field(ge=5, le=10_000)]
@@ -222,6 +241,7 @@ class Faults(Section):
 
     camera: CameraFaults
     lens: LensFaults
+    microphone: MicrophoneFaults
     storage: StorageFaults
     gnss: GnssFaults
     clock: ClockFaults
@@ -257,6 +277,7 @@ class RecorderConfig(Section):
     cameras: dict[Identifier, Camera]
     capture: Capture
     audio: Audio
+    speech: SpeechDetection
     watermark: Watermark
     sealing: Sealing
     signing: Signing

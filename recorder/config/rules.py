@@ -40,6 +40,17 @@ def night_hysteresis(config: RecorderConfig) -> Iterator[Finding]:
         )
 
 
+def speech_hysteresis(config: RecorderConfig) -> Iterator[Finding]:
+    """The other way round, a voice between the two would begin and end a span at once, again and again."""
+    on, off = config.speech.on_above, config.speech.off_below
+    if off > on:
+        yield Finding(
+            (("speech", "off_below"), ("speech", "on_above")),
+            f"off_below（{off:g}）不得大于 on_above（{on:g}）",
+            f"off_below ({off:g}) must not be greater than on_above ({on:g})",
+        )
+
+
 def sealing_recipients(config: RecorderConfig) -> Iterator[Finding]:
     """Tolerable at run time: one key seals better than none, and a unit without keys records all the same."""
     distinct = len(set(config.sealing.recipients))
@@ -199,6 +210,7 @@ RULES: tuple[Rule, ...] = (
     repeats_rise,
     recipient_checksums,
     night_hysteresis,
+    speech_hysteresis,
     sealing_recipients,
     backoff_order,
     store_url_is_https,

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import random
-import threading
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from firmware_bridge.ports import AudioBlock, DeviceError, EncodedFrame
-from recorder.capture.audio import FRAME, AudioCapture, AudioTrack
+from recorder.capture.audio import FRAME, AudioTrack
 from recorder.capture.packets import AudioPacket, Packet
-from tests.capture.doubles import ManualClock, Rig, capture_settings
+from tests.capture.doubles import Rig, capture_settings
 from tests.capture.footage import FLASH_EVERY, film, pictures, sound
 
 RATE = 48_000
@@ -159,183 +155,6 @@ def test_preroll_has_sound_only_when_the_agency_says_so(tmp_path: Path) -> None:
             starts, _ = sound(rig.path(preroll), RATE)
             last_us = preroll.media_start_us + starts[-1]
             assert live.media_start_us - last_us < 22_000  # up to the very boundary, although sound trails
-
-
-class Script:
-    """A microphone that plays a list: a block, None for a timeout, or an error to raise. Then it ends the test."""
-
-    def __init__(self, clock: ManualClock, script: Iterable[Step], done: threading.Event) -> None:
-        self._clock = clock
-        self._script = iter(script)
-        self._done = done
-        self.opened = 0
-
-    def open(self, rate: int, block: int) -> None:
-        self.opened += 1
-
-    def read(self, timeout_s: float) -> AudioBlock | None:
-        step = next(self._script, None)
-        if step is None:
-            self._done.set()
-            threading.Event().wait(0.01)
-            return None
-        if isinstance(step, DeviceError):
-            raise step
-        if isinstance(step, int):
-            self._clock.now_us += step
-            return None
-        self._clock.now_us = step.read_at_us
-        return step
-
-    def close(self) -> None:
-        pass
-
-
-def listen(script: Iterable[Step], clock: ManualClock) -> tuple[list[AudioPacket], list[Any], Script]:
-    packets: list[AudioPacket] = []
-    faults: list[Any] = []
-    done = threading.Event()
-    microphone = Script(clock, script, done)
-    capture = AudioCapture(
-        microphone, AudioTrack(RATE, 64_000), RATE, clock, packets.append, lambda *fault: faults.append(fault)
-    )
-    capture.start()
-    assert done.wait(20)
-    assert capture.stop()
-    return packets, faults, microphone
-
-
-def steady(count: int, start_us: int) -> list[AudioBlock]:
-    return [AudioBlock(np.zeros(BLOCK, np.int16), start_us + (n + 1) * 20_000, False) for n in range(count)]
-
-
-def check_continuous(packets: list[AudioPacket]) -> None:
-    for before, after in itertools.pairwise(packets):
-        assert abs(after.timestamp_us - before.timestamp_us - before.duration_us) < 2_500
-
-
-def test_a_stall_becomes_counted_silence_and_one_fault() -> None:
-    clock = ManualClock(1_000_000)
-    script: list[Step] = [*steady(100, 1_000_000), *[50_000] * 10, *steady(250, 3_500_000)]
-    packets, faults, _ = listen(script, clock)
-    assert [fault[:2] for fault in faults] == [("microphone-fault", "onset"), ("microphone-fault", "end")]
-    assert 400_000 < sum(packet.gap_us for packet in packets) < 600_000
-    check_continuous(packets)
-
-
-def test_lost_samples_are_made_up() -> None:
-    clock = ManualClock(1_000_000)
-    late = steady(300, 3_100_000)  # 100 ms never delivered, and no pause in the reads to tell
-    packets, faults, _ = listen([*steady(100, 1_000_000), *late], clock)
-    assert 80_000 < sum(packet.gap_us for packet in packets) < 120_000
-    assert [fault[:2] for fault in faults] == [("microphone-fault", "onset"), ("microphone-fault", "end")]
-    assert abs(packets[-1].timestamp_us - (3_100_000 + 300 * 20_000)) < 80_000
-
-
-def test_an_unplugged_microphone_comes_back() -> None:
-    class Ticking(ManualClock):
-        """Time passes by itself while the device is gone."""
-
-        gone = False
-
-        def boottime_us(self) -> int:
-            self.now_us += 40_000 if self.gone else 0
-            return self.now_us
-
-    clock = Ticking(1_000_000)
-
-    def unplug() -> DeviceError:
-        clock.gone = True
-        return DeviceError("microphone", "gone", 19)
-
-    def plug_in() -> int:
-        clock.gone = False
-        return 50_000
-
-    def script() -> Iterator[Step]:
-        yield from steady(100, 1_000_000)
-        yield unplug()
-        yield plug_in()
-        yield from steady(200, clock.now_us)
-
-    packets, faults, microphone = listen(script(), clock)
-    assert microphone.opened == 2
-    assert faults[0][:2] == ("microphone-fault", "onset") and faults[0][2]["errno"] == 19
-    assert sum(packet.gap_us for packet in packets) > 500_000
-    check_continuous(packets)
-
-
-def test_a_device_that_cannot_even_be_closed_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unplugged device refuses everything, its closing too: that ended the audio thread, and all sound of the shift."""
-
-    def refuse(self: Script) -> None:
-        raise DeviceError("microphone", "gone", 19)
-
-    monkeypatch.setattr(Script, "close", refuse)
-    clock = ManualClock(1_000_000)
-    # 1.1 s later it is there again.
-    script: list[Step] = [*steady(100, 1_000_000), DeviceError("microphone", "gone", 19)]
-
-    class Ticking(ManualClock):
-        def boottime_us(self) -> int:
-            self.now_us += 40_000 if self.now_us >= 3_000_000 else 0
-            return self.now_us
-
-    ticking = Ticking(clock.now_us)
-    _, faults, microphone = listen([*script, *steady(5, 5_000_000)], ticking)
-    assert microphone.opened == 2
-    assert faults[0][:2] == ("microphone-fault", "onset") and "ended" not in faults[0][2]
-
-
-def test_a_dead_capsule_is_a_fault() -> None:
-    """Zeros for ten seconds: the device works and hears nothing, which no reading error will ever tell."""
-    clock = ManualClock(1_000_000)
-    noise = [
-        AudioBlock(np.full(BLOCK, 3, np.int16), block.read_at_us + 11_000_000, False)
-        for block in steady(200, 1_000_000)
-    ]
-    _, faults, _ = listen([*steady(550, 1_000_000), *noise], clock)
-    assert [fault[:2] for fault in faults] == [("microphone-fault", "onset"), ("microphone-fault", "end")]
-    assert "zeros" in faults[0][2]["error"]
-
-
-def test_an_overflow_is_reported() -> None:
-    clock = ManualClock(1_000_000)
-    script: list[Step] = [*steady(50, 1_000_000)]
-    script[20] = AudioBlock(np.zeros(BLOCK, np.int16), 1_000_000 + 21 * 20_000, True)
-    _, faults, _ = listen(script, clock)
-    assert faults[0][0] == "microphone-fault" and "overflow" in faults[0][2]["error"]
-
-
-def test_a_driver_that_hangs_is_reported_from_outside() -> None:
-    class Hung:
-        let_go = threading.Event()
-
-        def open(self, rate: int, block: int) -> None:
-            pass
-
-        def read(self, timeout_s: float) -> AudioBlock | None:
-            self.let_go.wait(30)
-            return None
-
-        def close(self) -> None:
-            pass
-
-    clock = ManualClock(1_000_000)
-    faults: list[Any] = []
-    microphone = Hung()
-    capture = AudioCapture(
-        microphone, AudioTrack(RATE, 64_000), RATE, clock, lambda packet: None, lambda *fault: faults.append(fault)
-    )
-    capture.start()
-    capture.watch(2_000_000)
-    assert faults == []
-    capture.watch(3_500_000)
-    capture.watch(4_500_000)
-    assert [fault[:2] for fault in faults] == [("microphone-fault", "onset")]
-    assert not capture.stop(0.1)
-    microphone.let_go.set()
-    assert capture.stop()
 
 
 def test_missing_sound_is_counted_in_its_segment(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ class PacedSource(CounterSource):
 
 
 class Hum:
-    """A microphone that hears silence at the right pace."""
+    """A microphone that hears a quiet room at the right pace."""
 
     def __init__(self) -> None:
         self._clock = SystemClock()
@@ -85,7 +85,8 @@ class Hum:
     def read(self, timeout_s: float) -> AudioBlock | None:
         self._due_us += self._block * 1_000_000 // self._rate
         self._tick.wait(max(0.0, (self._due_us - self._clock.boottime_us()) / 1e6))
-        return AudioBlock(np.zeros(self._block, np.int16), self._clock.boottime_us(), False)
+        hiss = (np.arange(self._block) % 7 - 3).astype(np.int16)
+        return AudioBlock(hiss, self._clock.boottime_us(), False)
 
     def close(self) -> None:
         pass
