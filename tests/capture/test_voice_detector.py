@@ -54,6 +54,15 @@ def test_an_officer_in_traffic_is_heard() -> None:
     assert sum(span.end_us - span.start_us for span in found) / 1e6 > 0.8 * seconds
 
 
+def test_a_bystander_is_drowned_by_traffic_and_faint_without_it() -> None:
+    """Whose voice it is, no detector knows; but who stands off is never as loud as who wears the microphone."""
+    voice = voices.voice("bystander_talks")
+    seconds = len(voice) / RATE + 2
+    assert spans(voices.mixed((voices.street(seconds), 0, 0), (voice, 1, -24), seconds=seconds)) == []
+    (span,) = spans(voices.mixed((voices.quiet(seconds), 0, 0), (voice, 1, -24), seconds=seconds))
+    assert span.level_dbfs < -40
+
+
 NO_VOICE = {
     "digital silence": np.zeros(15 * RATE, np.int16),
     "quiet room": voices.quiet(15),
