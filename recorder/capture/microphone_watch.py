@@ -2,7 +2,7 @@
 
 ``microphone-unplugged``: the device refuses or is gone. ``microphone-stall``: it is there and delivers nothing.
 ``microphone-overflow``: it delivers, but has lost samples before. ``microphone-silent``: it delivers nothing but its own
-converter's noise. Their evidence is described in ``docs/formats.md``; ``missing_us`` there is the silence that stands in
+converter's noise. Their evidence is described in ``docs/faults.md``; ``missing_us`` there is the silence that stands in
 the recording for what was not delivered.
 """
 

@@ -178,7 +178,7 @@ class Speech(Message):
 
 class FaultReport(Message):
     """Onset or end of something wrong in the worker (``camera-fault``, ``microphone-unplugged``, ``storage-fault``,
-    ``buffer-overflow``, …). ``docs/formats.md`` lists the codes with their evidence."""
+    ``buffer-overflow``, …). ``docs/faults.md`` lists the codes with their evidence."""
 
     kind: Literal["fault"] = "fault"
     n: int

@@ -78,10 +78,42 @@ def _kinds() -> Iterator[FaultKind]:
     yield FaultKind("watermark-fault", "水印无法绘制", "the watermark cannot be drawn", evidence=("error",))
     # --- sound ---
     yield FaultKind(
+        "microphone-unplugged",
+        "话筒被拔出或者不存在",
+        "the microphone is unplugged or refuses",
+        "faults.microphone.settled_s",
+        ("from_us", "to_us", "error", "errno", "attempts", "missing_us"),
+    )
+    yield FaultKind(
+        "microphone-stall",
+        "话筒不送数据",
+        "the microphone is there and delivers nothing, or its driver hangs",
+        evidence=("from_us", "to_us", "error", "missing_us"),
+    )
+    yield FaultKind(
+        "microphone-overflow",
+        "话筒溢出，丢失声音",
+        "the microphone overflows and sound is lost",
+        evidence=("from_us", "to_us", "count", "missing_us"),
+    )
+    yield FaultKind(
+        "microphone-silent",
+        "话筒无声",
+        "the microphone delivers digital zero, or less noise than any room has",
+        "faults.microphone.silent_below_dbfs",
+        ("from_us", "to_us", "level_dbfs", "digital_zero"),
+    )
+    yield FaultKind(
         "microphone-fault",
-        "话筒故障",
-        "the microphone fails",
-        evidence=("error", "errno", "silence_us", "overflows"),
+        "录音出错，本次采集不再有声音",
+        "the audio thread failed: no more sound of this worker",
+        evidence=("error", "ended"),
+    )
+    yield FaultKind(
+        "vad-fault",
+        "语音检测失败或者过慢，声音照录",
+        "the speech detector fails or is too slow; sound goes on",
+        evidence=("error", "blocks_left_out"),
     )
     # --- card ---
     yield FaultKind(
