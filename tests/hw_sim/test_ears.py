@@ -155,11 +155,18 @@ def test_voices_become_spans_and_the_loudspeaker_is_in_the_recording(bench: Benc
     times_s, heard = recorded(bench)
     clip = np.interp(np.arange(round(length_us * RATE / 1e6)) / RATE, *_clip())
     near = (times_s >= prompt_us / 1e6 - 0.2) & (times_s < prompt_us / 1e6 + 2)
-    match = np.correlate(heard[near].astype(np.float64), clip, "valid")
+    match = correlation(heard[near].astype(np.float64), clip)
     found_us = float(times_s[near][int(match.argmax())]) * 1e6
     assert abs(found_us - prompt_us - LOUDSPEAKER_DELAY_US) < 20_000
     energy = float(np.sum(clip**2))
     assert 20 * np.log10(match.max() / energy) == pytest.approx(-12, abs=2)
+
+
+def correlation(heard: npt.NDArray[np.float64], clip: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """``np.correlate(heard, clip, "valid")`` by Fourier transform: 60 000 samples in 100 000 places."""
+    size = heard.size + clip.size
+    whole = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(clip, size)), size)
+    return np.asarray(whole[: heard.size - clip.size + 1], np.float64)
 
 
 def _clip() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
