@@ -67,7 +67,6 @@ class WorldChange:
     boot_id: str
 
 
-
 class World:
     """Truth and socket of one simulated unit. Context manager; all methods may be called from any thread.
 
