@@ -20,6 +20,7 @@ from typing import Any, Final, Literal
 
 from firmware_bridge.ports import CaptureBoard, DeviceError, EncodedFrame, Plane, VideoMode
 from recorder.capture.audio import AudioCapture, AudioTrack
+from recorder.capture.code_watch import CodeWatch
 from recorder.capture.link import Link
 from recorder.capture.monitor import Monitor
 from recorder.capture.packet_log import PacketLog
@@ -32,8 +33,10 @@ from recorder.channel.messages import (
     EntryWritten,
     FaultReport,
     Hello,
+    Look,
     Overlay,
     Progress,
+    Qr,
     Recipients,
     Start,
     Stop,
@@ -95,6 +98,7 @@ class Worker:
             self._receive,
             self._on_channel_closed,
         )
+        self._code_watch = CodeWatch(self._clock, self._read_code, self._code_watch_failed)
         watermark = config.watermark
         self._watermark = (
             Watermark(self._clock, watermark.margin_px, watermark.height_px, config.device.id)
@@ -179,6 +183,8 @@ class Worker:
                 self._telemetry.add(message)
             case Overlay():
                 self._terms.set_overlay(message)
+            case Look():
+                self._code_watch.until(message.until_us)
             case Recipients():
                 self._terms.set_recipients(message.recipients)
 
@@ -186,6 +192,15 @@ class Worker:
         if isinstance(report, EntryWritten):
             self._entries += 1
         self._link.report(report)
+
+    def _code_watch_failed(self, error: str) -> None:
+        """A moment, not a state: the next window tries again."""
+        self._fault("code-watch-fault", "onset", {"error": error})
+        self._fault("code-watch-fault", "end", {})
+
+    def _read_code(self, text: str) -> None:
+        now_us = self._clock.boottime_us()
+        self._link.report(Qr(camera_id=self._camera_id, at_us=now_us, n=0, text=text))
 
     def _fault(self, code: str, phase: Literal["onset", "end"], evidence: dict[str, Any]) -> None:
         self._link.report(
@@ -229,7 +244,7 @@ class Worker:
             max(1, round(self._config.capture.gop_s * camera.frame_rate)),
         )
         try:
-            self._board.camera.start(mode, self._paint if self._watermark is not None else None, self._deliver)
+            self._board.camera.start(mode, self._paint, self._deliver)
         except DeviceError as error:
             if not self._camera_refused:
                 self._camera_refused = True
@@ -246,7 +261,9 @@ class Worker:
 
     def _paint(self, luma: Plane, timestamp_us: int) -> None:
         """Drivers guard this call too; here the failure becomes a fault the journal keeps."""
-        assert self._watermark is not None
+        self._code_watch.offer(luma, timestamp_us)
+        if self._watermark is None:
+            return
         try:
             self._watermark.paint(luma, timestamp_us)
         except Exception as error:  # a frame without its mark is worth more than no frame (trap T1)
