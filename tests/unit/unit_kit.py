@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -125,12 +125,16 @@ class BareBoard:
         self.buttons.clear()
 
 
-def configuration(data_dir: Path, **storage: object) -> RecorderConfig:
-    """The shipped defaults, sealing off, everything under ``data_dir``."""
+def configuration(
+    data_dir: Path, sections: Mapping[str, Mapping[str, object]] | None = None, **storage: object
+) -> RecorderConfig:
+    """The shipped defaults, sealing off, everything under ``data_dir``. ``sections``: what differs, by section."""
     values = load_config([], {}).config.model_dump()
     values["storage"] |= {"data_dir": str(data_dir), "run_dir": str(data_dir / "run"), **storage}
     values["sealing"]["enabled"] = False
     values["trust"]["dir"] = str(data_dir / "trust")
+    for name, changes in (sections or {}).items():
+        values[name] |= changes
     return RecorderConfig.model_validate(values)
 
 
@@ -143,9 +147,10 @@ class UnitKit:
         *,
         duties: Sequence[DutyFactory] = WITHOUT_WATCH,
         device: FileSigner | None = None,
+        sections: Mapping[str, Mapping[str, object]] | None = None,
         **storage: Any,
     ) -> None:
-        self.config = configuration(data_dir, **storage)
+        self.config = configuration(data_dir, sections, **storage)
         self.data_dir = data_dir
         self.clock = ToldClock(step_us=0)
         self.files = RefusingFiles()
