@@ -17,7 +17,6 @@ import numpy as np
 from firmware_bridge.ports import Clock, DeviceError, Plane, SensorInfo, VideoMode
 from firmware_bridge.software_encoder import RawFrame
 from hw_sim.devices.camera_file import VideoFile
-from hw_sim.devices.code_card import hold_up
 from hw_sim.devices.counter import stamp
 from hw_sim.devices.scene import Scene
 from hw_sim.world_keys import Value
@@ -136,6 +135,10 @@ class SimulatedSensor:
         self._painter.draw(self._y, self._u, self._v, content_us, lux=lux, covered=covered)
         code = str(self._lookup("camera.qr"))
         if code:
+            from hw_sim.devices.code_card import (
+                hold_up,
+            )  # only here: a worker without a card must be as small as a real one
+
             hold_up(self._y, code)
         if self._lookup("camera.counter"):
             stamp(self._y, n, at_us)
