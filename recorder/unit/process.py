@@ -268,4 +268,5 @@ class UnitProcess:
     def _alarms(self, now: int) -> None:
         present = set(self.p.faults.present())
         self.p.indicators.alarm("clock-not-set", "clock-not-set" in present, now)
-        self.p.indicators.alarm("fault", bool(present - {"clock-not-set"}), now)
+        # Nobody signed in is no fault of the device: the prompt says it, the lamp goes on showing that it records.
+        self.p.indicators.alarm("fault", bool(present - {"clock-not-set", "no-officer"}), now)
