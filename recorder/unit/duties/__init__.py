@@ -18,6 +18,7 @@ from recorder.unit.duty import DutyFactory
 
 DUTIES: tuple[DutyFactory, ...] = (
     PromptDesk,  # first, so that the others have a voice from their start
+    Announcements,  # before those who have more to say of the same record
     SessionDesk,
     ContextDesk,
     StopDesk,
@@ -28,5 +29,4 @@ DUTIES: tuple[DutyFactory, ...] = (
     EvidenceGuard,
     DeviceWatch,
     StatementDesk,
-    Announcements,
 )
