@@ -137,6 +137,12 @@ class SimulatedSensor:
         self._painter.draw(self._y, self._u, self._v, content_us, lux=lux, covered=covered)
         if look == "blurred":
             blur(self._y)
+        code = str(self._lookup("camera.qr"))
+        if code:
+            # Only here: a worker without a card must be as small as a real one.
+            from hw_sim.devices.code_card import hold_up
+
+            hold_up(self._y, code)
         if self._lookup("camera.counter"):
             stamp(self._y, n, at_us)
         return RawFrame(self._y, self._u, self._v, at_us, sensor_info(lux, covered))

@@ -17,8 +17,9 @@ Indicator = Literal["fault", "clock-not-set"]
 @dataclass(frozen=True, slots=True)
 class FaultKind:
     """``threshold``: key of the configuration, empty where nothing can be set. ``evidence``: fields of onset and end.
-    ``prompt``: what is said at its onset, ``prompt_end`` at its end. ``cause``: of the interruption it makes when it stops
-    the picture; None where it does not."""
+    ``prompt``: what is said at its onset, ``prompt_end`` at its end. ``indicator``: None where the
+    device is well and the lamp goes on showing what it does. ``cause``: of the interruption it makes when it stops the
+    picture; None where it does not."""
 
     code: str
     zh: str
@@ -28,7 +29,7 @@ class FaultKind:
     prompt: str | None = None
     prompt_end: str | None = None
     cause: InterruptionCause | None = None
-    indicator: Indicator = "fault"
+    indicator: Indicator | None = "fault"
 
 
 def _kinds() -> Iterator[FaultKind]:
@@ -341,6 +342,12 @@ def _kinds() -> Iterator[FaultKind]:
         "evidence-unwatched", "无法监视音像记录文件", "removals of recordings cannot be watched", evidence=("error",)
     )
     # --- art. 24 ---
+    # --- people ---
+    yield FaultKind("no-officer", "录制时没有执法人员登记", "recording with no officer signed in", indicator=None)
+    yield FaultKind(
+        "code-watch-fault", "二维码识别出错", "the reader of QR codes fails", evidence=("error",), indicator="fault"
+    )
+    # --- storing in time ---
     yield FaultKind(
         "deadline-near",
         "储存时限临近",

@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from recorder.channel import messages
+from recorder.evidence.matter import Matter, Mode, StopReason
 from recorder.evidence.records import Mark, Record, SessionStart
 from recorder.session import events as ev
 from recorder.session import restart
+from recorder.session.agenda import NEEDS_REASON, Agenda
 from recorder.session.camera_track import CameraTrack
 from recorder.session.conversion import segment_close, segment_open
 from recorder.session.effects import (
@@ -29,7 +31,7 @@ from recorder.session.effects import (
     ShutdownComplete,
     WriteRecord,
 )
-from recorder.session.session_state import Camera, Session, StopReason
+from recorder.session.session_state import Camera, EndedBy, Session
 from recorder.session.session_state import MachineSettings as MachineSettings
 from recorder.session.session_state import State as State
 from recorder.session.shift_account import ShiftAccount
@@ -54,6 +56,7 @@ class SessionMachine:
         self._shift = ShiftAccount(settings.standby_interval_us, new_id)
         self._session: Session | None = None
         self._pending: ev.StartRequested | None = None
+        self._agenda = Agenda(settings.default_mode)
         self._power_off = False
         self._off = False
         self._base: BaseIndication | None = None
@@ -76,6 +79,16 @@ class SessionMachine:
     @property
     def session_id(self) -> str | None:
         return None if self._session is None else self._session.session_id
+
+    @property
+    def mode(self) -> Mode:
+        """Of the session that runs, or else of the next one."""
+        return self._agenda.mode(self._session)
+
+    @property
+    def matter(self) -> Matter | None:
+        """Of the session that runs, or else of the next one."""
+        return self._agenda.matter(self._session)
 
     @property
     def gaps(self) -> dict[str, str]:
@@ -109,6 +122,8 @@ class SessionMachine:
                 effects += self._start(event)
             case ev.StopRequested():
                 effects += self._stop(event)
+            case ev.ContextGiven():
+                effects += self._agenda.given(event, self._session, self._now)
             case ev.MarkRequested():
                 effects += self._mark(event)
             case ev.PowerOff():
@@ -157,6 +172,7 @@ class SessionMachine:
         self._shift.resume(self._now, previous.shift_id if previous is not None else None)
         effects: list[Effect] = []
         if previous is not None:
+            self._agenda.resume(previous)
             plan = restart.plan(event, self._now, self._settings, self._new_id)
             effects += [WriteRecord(record) for record in plan.records]
             if plan.tracks is not None and previous.session is not None:
@@ -164,6 +180,8 @@ class SessionMachine:
                     session_id=previous.session.session_id,
                     tracks=plan.tracks,
                     segment_count=previous.session.segment_count,
+                    mode=previous.session.mode,
+                    matter=previous.session.matter,
                 )
         if self._shift.shift_id is None and self._settings.auto_shift:
             effects += self._shift_start("auto")
@@ -231,7 +249,8 @@ class SessionMachine:
             name: CameraTrack(name, session_id, self._bootseed, self._new_id, owed_us=self._now, fault=camera.fault)
             for name, camera in self._cameras.items()
         }
-        self._session = Session(session_id, tracks)
+        mode, matter = self._agenda.take(event)
+        self._session = Session(session_id, tracks, mode=mode, matter=matter)
         start = SessionStart(
             session_id=session_id,
             shift_id=self._shift.shift_id,
@@ -240,7 +259,8 @@ class SessionMachine:
             at_us=self._now,
             cameras=self._settings.cameras,
             officers=event.officers,
-            matter=event.matter,
+            mode=mode,
+            matter=matter,
             last_receipt=event.last_receipt,
         )
         effects.append(WriteRecord(start))
@@ -267,14 +287,16 @@ class SessionMachine:
             return [Indicate("stopped")]
         if self._session is None or self._session.stop_reason is not None:
             return [Refused("not-recording", "没有在记录", "not recording")]
-        return self._stop_session(event.reason)
+        if self.mode == "全程" and event.stated is None:
+            return [NEEDS_REASON]
+        return self._stop_session(event.reason, event.stated)
 
-    def _stop_session(self, reason: StopReason) -> list[Effect]:
+    def _stop_session(self, reason: EndedBy, stated: StopReason | None = None) -> list[Effect]:
         session = self._session
         assert session is not None
         effects: list[Effect] = []
         if session.stop_reason is None:
-            session.stop_reason, session.stop_us = reason, self._now
+            session.stop_reason, session.stop_us, session.stated = reason, self._now, stated
             effects.append(Indicate("stopped"))
         shutdown = reason == "shutdown"
         for name, track in session.tracks.items():

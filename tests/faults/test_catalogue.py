@@ -33,7 +33,7 @@ def row(kind: FaultKind) -> str:
         f"{kind.zh} · {kind.en}",
         threshold,
         evidence,
-        kind.indicator,
+        kind.indicator or "–",
         prompts,
         kind.cause or "–",
     ]
@@ -53,7 +53,7 @@ def test_every_threshold_is_a_setting(kind: FaultKind) -> None:
     for part in kind.threshold.split(".") if kind.threshold else ():
         assert hasattr(value, part), f"{kind.threshold}: no such key"
         value = getattr(value, part)
-    assert kind.indicator in ALARMS
+    assert kind.indicator is None or kind.indicator in ALARMS
     assert kind.cause is None or kind.cause in get_args(InterruptionCause)
     assert kind.zh and kind.en and re.fullmatch(r"[a-z]+(-[a-z]+)*", kind.code)
 

@@ -13,12 +13,16 @@ from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.records import Event
 from recorder.evidence.verify import load_trust, verify_vaults
 from recorder.officer.indicators import Indicators
+from recorder.unit.duties.officer_desk import OfficerDesk
 from recorder.unit.events import ButtonEdge, Shutdown, WorkerConnected, WorkerDisconnected, WorkerExited
 from tests.evidence.verify.agency import TestAgency
 from tests.unit.test_process import ask, press, record
-from tests.unit.unit_kit import SEGMENT, UnitKit
+from tests.unit.unit_kit import SEGMENT, WITHOUT_WATCH, UnitKit
 
 SECOND = 1_000_000
+
+
+NOBODY_ASKED_TO_SIGN_IN = tuple(duty for duty in WITHOUT_WATCH if duty is not OfficerDesk)
 
 
 class Voice:
@@ -43,7 +47,7 @@ class Voice:
 
 @pytest.fixture
 def kit(tmp_path: Path) -> UnitKit:
-    return UnitKit(tmp_path / "unit")
+    return UnitKit(tmp_path / "unit", duties=NOBODY_ASKED_TO_SIGN_IN)
 
 
 @dataclass

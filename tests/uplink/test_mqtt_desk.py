@@ -12,7 +12,7 @@ import pytest
 from firmware_bridge.ports import Clock, ClockQuality
 from recorder.uplink.facts import JournalGrew, Notice, Segment, fact_of
 from recorder.uplink.fault_board import FaultBoard
-from recorder.uplink.faults import MQTT_LOST, UplinkFault
+from recorder.uplink.faults import MQTT_LOST, UNIT_AWAY, UplinkFault
 from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, Outgoing
 from recorder.uplink.mqtt_desk import MqttDesk
 from recorder.uplink.outbox import Outbox
@@ -74,6 +74,9 @@ class Bench:
         self.links: list[GlassLink] = []
         self.receipts: list[str] = []
         self.returns = 0
+        self.unit_away = False
+        self.unit_says: dict[str, Any] = {"ok": True, "officers": 1}
+        self.handed_over: list[str] = []
         self.desk = MqttDesk(
             "u1",
             clock,
@@ -85,11 +88,18 @@ class Bench:
             30.0,
             self.receipts.append,
             self._back,
+            self._hand_over,
         )
 
     def _link(self, deliver: Callable[[Inbound], None], will: str) -> GlassLink:
         self.links.append(GlassLink(deliver, will))
         return self.links[-1]
+
+    def _hand_over(self, text: str) -> dict[str, Any]:
+        if self.unit_away:
+            raise UplinkFault(UNIT_AWAY, "control.sock")
+        self.handed_over.append(text)
+        return self.unit_says
 
     def _back(self) -> None:
         self.returns += 1
@@ -190,3 +200,25 @@ def test_a_deadline_warning_of_the_journal_is_announced_with_its_detail(bench: B
         "msg_id": f"{J}:7",
     }
     assert fact_of("event", {"event": "night-on"}) is None
+
+
+def test_an_assignment_is_handed_to_the_unit_and_its_answer_published(bench: Bench) -> None:
+    link = bench.links[0]
+    link.up()
+    body = json.dumps({"msg_id": "m1", "sent_at": 1, "assignment": "a.b.c"}).encode()
+    link.deliver(Message("fleet/v1/u1/down/assign", body))
+    bench.desk.tick()
+    assert bench.handed_over == ["a.b.c"]
+    (answer,) = link.payloads("up/assigned")
+    assert (answer["in_reply_to"], answer["result"], answer["officers"]) == ("m1", "accepted", 1)
+
+
+def test_a_malformed_assignment_is_reported_without_a_word_of_it(bench: Bench) -> None:
+    link = bench.links[0]
+    link.up()
+    body = json.dumps({"msg_id": "m1", "assignment": 7, "name": "OUYANG"}).encode()
+    link.deliver(Message("fleet/v1/u1/down/assign", body))
+    bench.desk.tick()
+    (fault,) = [entry for entry in bench.board.recent() if entry["code"] == "mqtt-message"]
+    assert "OUYANG" not in json.dumps(fault)
+    assert bench.handed_over == []
