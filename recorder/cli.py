@@ -6,13 +6,15 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, ClassVar, Literal, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, NoReturn, TextIO
 
 import click
 
 from recorder import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from recorder.config.load import Loaded
 
 MAX_SIGNATURE = 16_384
@@ -204,32 +206,91 @@ def ctl_group() -> None:
 
 
 def _control(config_files: tuple[Path, ...], message: dict[str, object], passed_file: BinaryIO | None = None) -> None:
+    click.echo(json.dumps(_asked(config_files, message, passed_file), ensure_ascii=False))
+
+
+def _asked(
+    config_files: tuple[Path, ...], message: dict[str, object], passed_file: BinaryIO | None = None
+) -> dict[str, Any]:
     from recorder.unit.control_client import ControlError, request
 
     path = Path(load(config_files).config.storage.run_dir) / "control.sock"
     try:
-        answer = request(path, message, timeout_s=10, passed_file=passed_file)
+        return request(path, message, timeout_s=10, passed_file=passed_file)
     except ControlError as error:
         fail(error.zh, error.en, 1)
-    click.echo(json.dumps(answer, ensure_ascii=False))
+
+
+def context_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What a session is about. The unit knows the allowed words and names them when it refuses one."""
+    for option in (
+        click.option("--document", "documents", multiple=True, help="文书名称、文号，可重复 document, repeatable"),
+        click.option("--entrusting-agency", help="委托机关 entrusting agency (art. 32)"),
+        click.option("--item", help="执法事项 item"),
+        click.option("--kind", help="执法类别 kind: 行政处罚 行政许可 行政强制 行政检查 行政征收征用"),
+        click.option("--stage", help="记录环节 stage: 启动 调查取证 审查决定 送达执行"),
+        click.option("--mode", help="记录方式 mode: 全程 whole, 一般 ordinary"),
+    ):
+        command = option(command)
+    return command
+
+
+def _given(**options: object) -> dict[str, object]:
+    """What was given on the command line."""
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
 
 
 @ctl_group.command("start")
+@context_options
 @config_option
-def ctl_start(config_files: tuple[Path, ...]) -> None:
+def ctl_start(config_files: tuple[Path, ...], **options: object) -> None:
     """开始记录 · start recording."""
-    _control(config_files, {"cmd": "start"})
+    _control(config_files, {"cmd": "start", **_given(**options)})
+
+
+@ctl_group.command("context")
+@context_options
+@config_option
+def ctl_context(config_files: tuple[Path, ...], **options: object) -> None:
+    """记录事项：正在进行的或者下一次的 · matter, stage, mode of the running session or the next one."""
+    _control(config_files, {"cmd": "context", **_given(**options)})
 
 
 @ctl_group.command("stop")
+@click.option("--reason", help="停止原因（全程记录必填） reason, needed in 全程 mode")
 @config_option
-def ctl_stop(config_files: tuple[Path, ...]) -> None:
+def ctl_stop(reason: str | None, config_files: tuple[Path, ...]) -> None:
     """停止记录 · stop recording."""
-    _control(config_files, {"cmd": "stop"})
+    _control(config_files, {"cmd": "stop", **_given(reason=reason)})
+
+
+@ctl_group.command("shift")
+@click.argument("action", type=click.Choice(["start", "end"]))
+@config_option
+def ctl_shift(action: str, config_files: tuple[Path, ...]) -> None:
+    """班次开始、结束 · start or end a shift."""
+    _control(config_files, {"cmd": "shift", "action": action})
+
+
+@ctl_group.command("scan")
+@config_option
+def ctl_scan(config_files: tuple[Path, ...]) -> None:
+    """扫码登记 · watch the lens for an officer's QR code."""
+    _control(config_files, {"cmd": "scan"})
+
+
+@ctl_group.command("checklist")
+@config_option
+def ctl_checklist(config_files: tuple[Path, ...]) -> None:
+    """记录要点 · the points of arts. 9 and 22, and which of them were marked."""
+    for point in _asked(config_files, {"cmd": "checklist"})["points"]:
+        sign = "✓" if point["covered"] else "✗" if point["asked"] else "–"
+        click.echo(f"{sign} {point['kind']:12} {say(point['zh'], point['en'])}")
 
 
 @ctl_group.command("mark")
-@click.option("--kind", default="key", help="标记类别 kind of mark")
+@click.option("--kind", default="key", help="标记类别 kind of mark; ctl checklist 列出要点 lists the points")
 @config_option
 def ctl_mark(kind: str, config_files: tuple[Path, ...]) -> None:
     """标记此刻 · mark this moment."""

@@ -22,6 +22,7 @@ from firmware_bridge.ports import CaptureBoard, DeviceError, EncodedFrame, Frame
 from recorder.capture.audio import AudioTrack
 from recorder.capture.audio_capture import AudioCapture
 from recorder.capture.camera_keeper import CameraKeeper
+from recorder.capture.code_watch import CodeWatch
 from recorder.capture.hearing import Hearing
 from recorder.capture.lens import LensEye
 from recorder.capture.link import Link
@@ -39,8 +40,10 @@ from recorder.channel.messages import (
     EntryWritten,
     FaultReport,
     Hello,
+    Look,
     Overlay,
     Progress,
+    Qr,
     Recipients,
     Speech,
     Start,
@@ -108,6 +111,7 @@ class Worker:
             self._receive,
             self._on_channel_closed,
         )
+        self._code_watch = CodeWatch(self._clock, self._read_code, self._code_watch_failed)
         watermark = config.watermark
         self._watermark = (
             Watermark(self._clock, watermark.margin_px, watermark.height_px, config.device.id)
@@ -147,7 +151,7 @@ class Worker:
                 self._fault,
                 self._hearing.block if self._hearing is not None else None,
             )
-        painter: FramePainter | None = self._paint if self._watermark is not None else None
+        painter: FramePainter = self._paint
         faults = config.faults
         lens = LensEye(faults.lens, self._telemetry, self._clock, painter) if faults.lens.enabled else None
         syncs = SyncTimes(self._clock)
@@ -224,6 +228,8 @@ class Worker:
                 self._telemetry.add(message)
             case Overlay():
                 self._terms.set_overlay(message)
+            case Look():
+                self._code_watch.until(message.until_us)
             case Recipients():
                 self._terms.set_recipients(message.recipients)
 
@@ -231,6 +237,15 @@ class Worker:
         if isinstance(report, EntryWritten):
             self._entries += 1
         self._link.report(report)
+
+    def _code_watch_failed(self, error: str) -> None:
+        """A moment, not a state: the next window tries again."""
+        self._fault("code-watch-fault", "onset", {"error": error})
+        self._fault("code-watch-fault", "end", {})
+
+    def _read_code(self, text: str) -> None:
+        now_us = self._clock.boottime_us()
+        self._link.report(Qr(camera_id=self._camera_id, at_us=now_us, n=0, text=text))
 
     def _fault(self, code: str, phase: Literal["onset", "end"], evidence: dict[str, Any]) -> None:
         self._link.report(
@@ -297,7 +312,9 @@ class Worker:
 
     def _paint(self, luma: Plane, timestamp_us: int) -> None:
         """Drivers guard this call too; here the failure becomes a fault the journal keeps."""
-        assert self._watermark is not None
+        self._code_watch.offer(luma, timestamp_us)
+        if self._watermark is None:
+            return
         try:
             self._watermark.paint(luma, timestamp_us)
         except Exception as error:  # a frame without its mark is worth more than no frame (trap T1)

@@ -2,7 +2,7 @@
 
 The worker connects to ``<run_dir>/capture-<camera_id>.sock`` and says ``hello``; a version it does not know ends the
 connection. Every message carries ``v`` (protocol version), ``camera_id`` and ``at_us`` (CLOCK_BOOTTIME when it was
-made). Reports that the journal must not miss (``opened entry closed speech fault``) carry a growing ``n``; the worker
+made). Reports that the journal must not miss (``opened entry closed speech qr fault``) carry a growing ``n``; the worker
 keeps each until an ``ack`` with that ``n`` or a higher one says it is signed and durable. The muxing thread only
 enqueues: it never waits for the socket. When the socket closes the worker closes its file and exits.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 PROTOCOL_VERSION = 1
 
@@ -85,6 +85,13 @@ class Recipients(Message):
 
     kind: Literal["recipients"] = "recipients"
     recipients: tuple[str, ...]
+
+
+class Look(Message):
+    """Look for a QR code in the picture until boot-time ``until_us``; a time that is over ends the looking."""
+
+    kind: Literal["look"] = "look"
+    until_us: int
 
 
 class Ack(Message):
@@ -176,6 +183,14 @@ class Speech(Message):
     level_dbfs: float
 
 
+class Qr(Message):
+    """A QR code was read: one message for each text, however long it stays before the lens."""
+
+    kind: Literal["qr"] = "qr"
+    n: int
+    text: Annotated[str, StringConstraints(max_length=4096)]
+
+
 class FaultReport(Message):
     """Onset or end of something wrong in the worker (``camera-fault``, ``microphone-unplugged``, ``storage-fault``,
     ``buffer-overflow``, …). ``docs/faults.md`` lists the codes with their evidence."""
@@ -204,9 +219,9 @@ class Progress(Message):
     camera_absent: bool = False
 
 
-ToWorker = Annotated[Start | Stop | Telemetry | Overlay | Recipients | Ack, Field(discriminator="kind")]
+ToWorker = Annotated[Start | Stop | Telemetry | Overlay | Recipients | Look | Ack, Field(discriminator="kind")]
 FromWorker = Annotated[
-    Hello | Opened | EntryWritten | Closed | Speech | FaultReport | Progress, Field(discriminator="kind")
+    Hello | Opened | EntryWritten | Closed | Speech | Qr | FaultReport | Progress, Field(discriminator="kind")
 ]
 
 _TO_WORKER: TypeAdapter[ToWorker] = TypeAdapter(ToWorker)

@@ -109,6 +109,25 @@ class Statutory(Section):
     urgent_h: Annotated[float, Field(gt=0, lt=24)]
 
 
+class Officers(Section):
+    """``look_s``: so long the lens is watched for a QR code after shift start, session start or request; 0 never."""
+
+    look_s: Annotated[float, Field(ge=0, le=600)]
+    assignment_days: Annotated[float, Field(ge=0.01, le=31)]
+
+
+CheckPoint = Literal["cert-shown", "art22-1", "art22-2", "art22-3", "art22-4", "art22-5", "art22-6"]
+
+
+class Matter(Section):
+    """``checklist``: points whose absence is warned of when a recording stops."""
+
+    mode: Literal["全程", "一般"]
+    stop_speech_s: Annotated[float, Field(ge=1, le=30)]
+    stop_window_s: Annotated[float, Field(ge=10, le=900)]
+    checklist: tuple[CheckPoint, ...]
+
+
 class Gesture(Section):
     """``press`` acts on release before ``hold_s``; ``hold`` after ``hold_s`` down; ``double`` on the second press."""
 
@@ -284,6 +303,8 @@ class RecorderConfig(Section):
     trust: Trust
     session: Session
     statutory: Statutory
+    officers: Officers
+    matter: Matter
     controls: Controls
     indicators: dict[str, Indication]
     prompts: Prompts

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 from recorder.evidence.base import Count, Digest, Micros, Model, SealedField, Uuid
+from recorder.evidence.matter import Matter, Mode
 
 
 class Moment(Model):
@@ -42,6 +43,7 @@ class OpenSession(Model):
 
     ``next_index``: next ``segment_index`` by camera. ``media_end``: end of the last media signed for, by camera.
     ``last_segment``: newest segment by camera. ``segments``: the newest segment ids, at most 1024, oldest first.
+    ``mode``, ``matter``: as last changed. ``marked``: the kinds of mark set so far, each once, at most 64.
     """
 
     session_id: Uuid
@@ -55,6 +57,16 @@ class OpenSession(Model):
     media_end: dict[str, Moment]
     last_segment: dict[str, Uuid]
     segments: tuple[Uuid, ...]
+    mode: Mode | None = None
+    matter: Matter | None = None
+    marked: tuple[str, ...] = ()
+
+
+class NextSession(Model):
+    """What was said beforehand of the next session."""
+
+    mode: Mode | None = None
+    matter: Matter | None = None
 
 
 class OpenSegment(Model):
@@ -179,7 +191,8 @@ class Carried(Model):
     """``quiet_until``: end of the last ``standby`` or ``unit-down`` interval. ``torn_recorded``: the newest torn journal
     tails (names in ``journal/torn/``) that a ``recovery`` names, at most 16. ``clocks``: the newest boots, at most 32.
     ``interruptions``: the newest, at most 64, settled ones given up first; ``tails``: of the newest segments, at most 16.
-    """
+
+    ``assignments``: ids of the newest accepted assignments, at most 128: none is taken twice."""
 
     shift: OpenShift | None
     officers: tuple[SignedIn, ...]
@@ -195,3 +208,5 @@ class Carried(Model):
     field_mode: FieldMode = FieldMode()
     interruptions: tuple[GapState, ...] = ()
     tails: tuple[SegmentTail, ...] = ()
+    next_session: NextSession | None = None
+    assignments: tuple[Uuid, ...] = ()

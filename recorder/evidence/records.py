@@ -17,6 +17,9 @@ from recorder.evidence.base import Model as Model
 from recorder.evidence.base import SealedField as SealedField
 from recorder.evidence.base import Uuid as Uuid
 from recorder.evidence.carried import Carried as Carried
+from recorder.evidence.matter import Matter as Matter
+from recorder.evidence.matter import Mode as Mode
+from recorder.evidence.matter import StopReason as StopReason
 
 LegalCause = Literal["设备故障", "天气恶劣", "人为阻挠", "其他客观原因"]
 """The classes of art. 23. The machine never picks 人为阻挠 or 天气恶劣: those are a person's statement."""
@@ -145,7 +148,8 @@ class ShiftEnd(Record):
 
 
 class OfficerSignIn(Record):
-    """``officer``: sealed ``{name, cert_no}`` (姓名, 执法证号, art. 9)."""
+    """``officer``: sealed ``{name, cert_no}`` (姓名, 执法证号, art. 9). ``assignment_id``: the signed assignment
+    it rests on; None for what was only typed in."""
 
     TYP = "officer-sign-in"
     shift_id: Uuid
@@ -153,6 +157,7 @@ class OfficerSignIn(Record):
     officer_ref: Digest
     method: Literal["command", "remote", "qr"]
     count: Count
+    assignment_id: Uuid | None = None
 
 
 class OfficerSignOut(Record):
@@ -172,7 +177,8 @@ class Standby(Record):
 
 
 class SessionStart(Record):
-    """录制开始. ``last_receipt``: digest of the newest believed receipt: proves "not before" (its ``iat``)."""
+    """录制开始. ``last_receipt``: digest of the newest believed receipt, proves "not before" (its ``iat``). ``mode`` and
+    ``matter`` as known at the start; an ``event`` ``session-context`` changes them."""
 
     TYP = "session-start"
     session_id: Uuid
@@ -182,8 +188,9 @@ class SessionStart(Record):
     at_us: Micros
     cameras: tuple[str, ...]
     officers: Count
-    matter: SealedField | None
+    matter: Matter | None
     last_receipt: Digest | None
+    mode: Mode | None = None
 
 
 class Media(Model):
@@ -251,11 +258,14 @@ class SegmentClose(Record):
 
 
 class SessionStop(Record):
+    """录制结束. ``stated``: why, where the mode asks for it (全程, art. 20)."""
+
     TYP = "session-stop"
     session_id: Uuid
     reason: Literal["button", "command", "remote", "shutdown", "abandoned"]
     at_us: Micros
     segment_count: Count
+    stated: StopReason | None = None
 
 
 class Fault(Record):
@@ -399,11 +409,11 @@ class DeadlineBasis(Record):
 
 
 class Command(Record):
-    """A command from afar or from the control socket, and what became of it."""
+    """A command from afar, from the control socket or from a code shown to the lens, and what became of it."""
 
     TYP = "command"
     command_id: str
-    source: Literal["control-socket", "mqtt"]
+    source: Literal["control-socket", "mqtt", "qr"]
     name: str
     result: Literal["accepted", "refused"]
     detail: str

@@ -16,6 +16,7 @@ from recorder.evidence.carried import (
     Carried,
     FieldMode,
     Moment,
+    NextSession,
     OpenFault,
     OpenGap,
     OpenSegment,
@@ -25,12 +26,18 @@ from recorder.evidence.carried import (
     SignedIn,
 )
 from recorder.evidence.gap_book import GapBook
+from recorder.evidence.matter import Matter
 from recorder.evidence.records import Checkpoint
 
 CLEAN_END_EVENT = "unit-stop"
 """``event`` a unit writes last when it stops in order without ending the shift (service restart, update)."""
 _SEGMENT_IDS = 1024
 _FIELD_SESSIONS = 1024
+_MARK_KINDS = 64
+CONTEXT_EVENT = "session-context"
+"""``event`` that says or changes what a session, or the next one, is about."""
+ASSIGN = "assign"
+"""``name`` of the ``command`` record of a signed assignment; its ``command_id`` is the assignment's id."""
 
 Payload = Mapping[str, Any]
 
@@ -53,6 +60,7 @@ class LastRecord:
 class JournalState:
     """State after the record ``next_seq - 1``. Empty (``last`` is None) before the first record."""
 
+    ASSIGNMENTS: ClassVar[int] = 128
     TORN_NAMES: ClassVar[int] = 16
     """So many names of recorded torn tails are remembered."""
 
@@ -72,6 +80,8 @@ class JournalState:
     quiet_until: Moment | None = None
     last_receipt: str | None = None
     config_sha256: str | None = None
+    next_session: NextSession | None = None
+    assignments: tuple[str, ...] = ()
     torn_recorded: tuple[str, ...] = ()
     clocks: BootClockLog = field(default_factory=BootClockLog)
     field_mode: FieldMode = field(default_factory=FieldMode)
@@ -151,6 +161,8 @@ class JournalState:
                 field_mode=self.field_mode,
                 interruptions=tuple(self.gap_book.states.values()),
                 tails=tuple(self.gap_book.tails.values()),
+                next_session=self.next_session,
+                assignments=self.assignments,
             ),
         )
 
@@ -172,6 +184,8 @@ class JournalState:
             clocks=BootClockLog(carried.clocks),
             field_mode=carried.field_mode,
             gap_book=GapBook.of(carried.interruptions, carried.tails),
+            next_session=carried.next_session,
+            assignments=carried.assignments,
         )
         state.apply("checkpoint", payload, digest)
         return state
@@ -209,7 +223,27 @@ class JournalState:
     def _event(self, p: Payload) -> None:
         if p["event"] == "unit-down":
             self.quiet_until = _moment(p["at_us"], p)
+        elif p["event"] == CONTEXT_EVENT:
+            self._context(p["detail"])
         self.gap_book.apply("event", p)
+
+    def _context(self, detail: Payload) -> None:
+        said = NextSession(mode=detail["mode"], matter=_matter(detail["matter"]))
+        if detail["session_id"] is None:
+            self.next_session = said
+        elif self.session is not None and self.session.session_id == detail["session_id"]:
+            self.session = self.session.model_copy(update={"mode": said.mode, "matter": said.matter})
+
+    def _mark(self, p: Payload) -> None:
+        session = self.session
+        if session is None or session.session_id != p["session_id"] or p["kind"] in session.marked:
+            return
+        if len(session.marked) < _MARK_KINDS:
+            self.session = session.model_copy(update={"marked": (*session.marked, p["kind"])})
+
+    def _command(self, p: Payload) -> None:
+        if p["name"] == ASSIGN and p["result"] == "accepted" and p["source"] != "control-socket":
+            self.assignments = (*self.assignments, p["command_id"])[-self.ASSIGNMENTS :]
 
     def _session_start(self, p: Payload) -> None:
         self.session = OpenSession(
@@ -224,7 +258,10 @@ class JournalState:
             media_end={},
             last_segment={},
             segments=(),
+            mode=p.get("mode"),
+            matter=_matter(p["matter"]),
         )
+        self.next_session = None
 
     def _session_stop(self, p: Payload) -> None:
         session_id = p["session_id"]
@@ -353,6 +390,10 @@ class JournalState:
             self.session = session.model_copy(update={"segments": segments})
 
 
+def _matter(value: Payload | None) -> Matter | None:
+    return None if value is None else Matter.model_validate(value)
+
+
 def _moment(at_us: int, p: Payload) -> Moment:
     return Moment(at_us=at_us, bootseed=p["bootseed"], wall=p["iat"] + (at_us - p["uptime_us"]) / 1e6)
 
@@ -375,6 +416,8 @@ _HANDLERS: dict[str, Callable[[JournalState, Payload], None]] = {
     "explanation": JournalState._explanation,
     "statement": JournalState._statement,
     "fault": JournalState._fault,
+    "mark": JournalState._mark,
+    "command": JournalState._command,
     "receipt": JournalState._receipt,
     "deadline-basis": JournalState._deadline_basis,
     "config": JournalState._config,

@@ -72,7 +72,16 @@ class Rotate:
 class Refused:
     """The request was not carried out. ``code`` is stable; the texts are for people."""
 
-    code: Literal["already-recording", "not-recording", "powering-off", "shift-open", "no-shift", "recording"]
+    code: Literal[
+        "already-recording",
+        "not-recording",
+        "powering-off",
+        "shift-open",
+        "no-shift",
+        "recording",
+        "stop-needs-reason",
+        "mode-lowered",
+    ]
     zh: str
     en: str
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from recorder.channel import messages
+from recorder.evidence.matter import Matter, Mode, StopReason
 from recorder.evidence.records import InterruptionCause, SealedField
 
 StartTrigger = Literal["button", "command", "remote"]
-StopReason = Literal["button", "command", "remote"]
+StopTrigger = Literal["button", "command", "remote"]
 
 
 # --- what the journal says when the unit process starts --------------------------------------------------------------
@@ -51,17 +52,22 @@ class OpenSession:
     session_id: str
     segment_count: int
     cameras: Mapping[str, CameraBefore]
+    mode: Mode | None = None
+    matter: Matter | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Previous:
     """The end of the journal (see ``previous.previous_of``). ``accounted``: up to where standby intervals, ``unit-down``
-    events or the start of the shift speak for the unit's time. ``open_faults``: codes of the faults without an end."""
+    events or the start of the shift speak for the unit's time. ``open_faults``: codes of the faults without an end.
+    ``next_…``: what was said beforehand of the next session."""
 
     accounted: Moment
     shift_id: str | None
     session: OpenSession | None = None
     open_faults: tuple[str, ...] = ()
+    next_mode: Mode | None = None
+    next_matter: Matter | None = None
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -92,19 +98,33 @@ class ShiftEndRequested:
 
 @dataclass(frozen=True, slots=True)
 class StartRequested:
-    """``officers``: how many are signed in; ``last_receipt``: digest of the newest believed receipt."""
+    """``officers``: how many are signed in; ``last_receipt``: digest of the newest believed receipt. ``mode`` and
+    ``matter`` win over what was said beforehand, field by field."""
 
     at_us: int
     trigger: StartTrigger
     officers: int = 0
-    matter: SealedField | None = None
+    mode: Mode | None = None
+    matter: Matter | None = None
     last_receipt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class StopRequested:
+class ContextGiven:
+    """What the session that runs, or else the next one, is about; what is None stays as it is."""
+
     at_us: int
-    reason: StopReason
+    mode: Mode | None = None
+    matter: Matter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """``stated``: why; without it a recording in 全程 mode goes on (art. 20)."""
+
+    at_us: int
+    reason: StopTrigger
+    stated: StopReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +208,7 @@ Event: TypeAlias = (
     | ShiftStartRequested
     | ShiftEndRequested
     | StartRequested
+    | ContextGiven
     | StopRequested
     | MarkRequested
     | PowerOff

@@ -19,7 +19,8 @@ _WHEN: dict[CommandName, tuple[State, ...]] = {
     # A start during the post-event time is no mistake: the officer has found something new.
     "start": (State.STANDBY, State.STOPPING),
     "stop": (State.RECORDING,),
-    "mark": (State.RECORDING, State.STOPPING),
+    # In standby there is nothing to mark: it asks to watch the lens for an officer's QR code.
+    "mark": (State.STANDBY, State.RECORDING, State.STOPPING),
     # In standby too, so that the officer is told that nothing would hold the note.
     "note": (State.STANDBY, State.RECORDING, State.STOPPING),
 }

@@ -29,6 +29,8 @@ def previous_of(state: JournalState) -> Previous | None:
         shift_id=state.shift.shift_id if state.shift else None,
         session=None if session is None else _session(state, session),
         open_faults=tuple(sorted({fault.code for fault in state.open_faults.values()})),
+        next_mode=state.next_session.mode if state.next_session else None,
+        next_matter=state.next_session.matter if state.next_session else None,
     )
 
 
@@ -43,7 +45,8 @@ def _session(state: JournalState, session: carried.OpenSession) -> OpenSession:
             last_segment_id=session.last_segment.get(camera_id),
             gap=None if gap is None else _gap(gap),
         )
-    return OpenSession(session.session_id, sum(session.next_index.values()), cameras)
+    segments = sum(session.next_index.values())
+    return OpenSession(session.session_id, segments, cameras, session.mode, session.matter)
 
 
 def _gap(gap: carried.OpenGap) -> OpenGap:

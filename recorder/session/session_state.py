@@ -7,10 +7,11 @@ from enum import Enum
 from typing import Literal
 
 from recorder.config.models import RecorderConfig
+from recorder.evidence.matter import Matter, Mode, StopReason
 from recorder.evidence.records import InterruptionCause, Record, SessionStop
 from recorder.session.camera_track import CameraTrack
 
-StopReason = Literal["button", "command", "remote", "shutdown"]
+EndedBy = Literal["button", "command", "remote", "shutdown"]
 
 STOP_SEAM_US = 500_000
 """Media ending so long before the stop request was cut short by something: a gap, not the latency of stopping."""
@@ -32,6 +33,7 @@ class MachineSettings:
     resume_open_recording: bool
     standby_interval_us: int
     post_event_us: int
+    default_mode: Mode = "一般"
 
     @classmethod
     def of(cls, config: RecorderConfig) -> MachineSettings:
@@ -41,6 +43,7 @@ class MachineSettings:
             resume_open_recording=config.session.resume_open_recording,
             standby_interval_us=round(config.session.standby_interval_s * 1e6),
             post_event_us=round(config.capture.post_event_s * 1e6),
+            default_mode=config.matter.mode,
         )
 
 
@@ -62,9 +65,12 @@ class Session:
     session_id: str
     tracks: dict[str, CameraTrack]
     segment_count: int = 0
+    mode: Mode | None = None
+    matter: Matter | None = None
     commanded: set[str] = field(default_factory=set)
     finished: set[str] = field(default_factory=set)
-    stop_reason: StopReason | None = None
+    stop_reason: EndedBy | None = None
+    stated: StopReason | None = None
     stop_us: int = 0
     deadlines: dict[str, int] = field(default_factory=dict)
     killed: set[str] = field(default_factory=set)
@@ -100,6 +106,7 @@ class Session:
                 reason=self.stop_reason,
                 at_us=at_us,
                 segment_count=self.segment_count,
+                stated=self.stated,
             )
         )
         return records, uncovered_us

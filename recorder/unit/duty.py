@@ -70,6 +70,9 @@ class Duty:
     read_only: ClassVar[frozenset[str]] = frozenset()
     """Commands that change nothing and leave no ``command`` record."""
 
+    own_record: ClassVar[frozenset[str]] = frozenset()
+    """Commands whose ``command`` record the duty writes itself, because they come from elsewhere than the socket."""
+
     def __init__(self, services: UnitServices) -> None:
         self._unit = services
 

@@ -20,6 +20,27 @@ class CameraStatus(BaseModel):
     buffer_bytes: int
 
 
+class MatterStatus(BaseModel):
+    """Of the session that runs, or of the next one. What is sealed in the journal is told here as given or not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str | None
+    stage: str | None
+    item: bool
+    entrusting_agency: bool
+    documents: bool
+
+
+class ChecklistStatus(BaseModel):
+    """Kinds of mark (arts. 9, 22) set and lacking in the session that runs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    covered: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
 class UnitStatus(BaseModel):
     """Everything a technician asks first. Times are CLOCK_BOOTTIME µs of ``boot_id``."""
 
@@ -37,6 +58,10 @@ class UnitStatus(BaseModel):
     shift_id: str | None
     session_id: str | None
     officers: int
+    officer_warning: str | None
+    mode: str
+    matter: MatterStatus
+    checklist: ChecklistStatus | None
     journal_id: str
     head_seq: int
     night: bool

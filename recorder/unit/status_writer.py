@@ -8,10 +8,13 @@ from pathlib import Path
 from recorder import __version__
 from recorder.evidence.files import Files
 from recorder.evidence.journal import Journal
+from recorder.session.marks import covered, missing
+from recorder.session.staffing import warning
+from recorder.unit.duties.context_desk import shown
 from recorder.unit.index import Index
 from recorder.unit.notify import Notifier
 from recorder.unit.process import UnitProcess
-from recorder.unit.status import CameraStatus, UnitStatus, write
+from recorder.unit.status import CameraStatus, ChecklistStatus, MatterStatus, UnitStatus, write
 
 log = logging.getLogger("recorder.unit")
 
@@ -55,6 +58,13 @@ class StatusWriter:
         """The loop turned and the journal took what there was. Workers have their own, much shorter, watchdog."""
         return self._unit.p.ledger.error is None
 
+    def _checklist(self) -> ChecklistStatus | None:
+        session = self._journal.state.session
+        if session is None:
+            return None
+        asked = self._unit.p.config.matter.checklist
+        return ChecklistStatus(covered=covered(session.marked), missing=missing(session.marked, asked))
+
     def _status(self) -> UnitStatus:
         parts = self._unit.p
         clock, readings = parts.clock, parts.sensors.readings
@@ -73,6 +83,10 @@ class StatusWriter:
             shift_id=parts.machine.shift_id,
             session_id=parts.machine.session_id,
             officers=parts.officers.count,
+            officer_warning=warning(parts.officers.count) if parts.machine.shift_id is not None else None,
+            mode=parts.machine.mode,
+            matter=MatterStatus(**shown(parts.machine.matter)),
+            checklist=self._checklist(),
             journal_id=self._journal.journal_id,
             head_seq=self._journal.state.next_seq - 1,
             night=parts.sensors.night,

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("recorder.unit")
 
-Reported = messages.Opened | messages.EntryWritten | messages.Closed | messages.Speech | messages.FaultReport
+Reported = (
+    messages.Opened | messages.EntryWritten | messages.Closed | messages.Speech | messages.Qr | messages.FaultReport
+)
 
 
 class WorkerDesk:

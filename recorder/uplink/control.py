@@ -1,10 +1,11 @@
-"""Tell the unit process about a receipt over its control socket: one JSON line each way."""
+"""Tell the unit process something over its control socket: one JSON line each way."""
 
 from __future__ import annotations
 
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 from recorder.uplink.faults import UNIT_AWAY, UNIT_REFUSED, UplinkFault
 
@@ -17,7 +18,22 @@ def announce_receipt(path: Path, receipt_id: str, timeout_s: float = 2.0) -> Non
     Raises UplinkFault ``unit-away`` (try again later; the unit also looks through receipts/ when it starts) or
     ``unit-refused-receipt`` (final: the unit has looked at it).
     """
-    request = json.dumps({"v": 1, "cmd": "receipt", "receipt_id": receipt_id}).encode() + b"\n"
+    answer = _request(path, {"cmd": "receipt", "receipt_id": receipt_id}, timeout_s)
+    if answer.get("ok") is not True:
+        detail = json.dumps(answer, ensure_ascii=False)[:300]
+        raise UplinkFault(UNIT_REFUSED, detail, subject=receipt_id)
+
+
+def hand_over_assignment(path: Path, assignment: str, timeout_s: float = 2.0) -> dict[str, Any]:
+    """``{"v":1,"cmd":"assign","assignment":JWS}`` → the unit's answer, which may be a refusal: it alone verifies.
+
+    Raises UplinkFault ``unit-away``.
+    """
+    return _request(path, {"cmd": "assign", "assignment": assignment}, timeout_s)
+
+
+def _request(path: Path, message: dict[str, object], timeout_s: float) -> dict[str, Any]:
+    request = json.dumps({"v": 1, **message}).encode() + b"\n"
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_s)
@@ -35,5 +51,6 @@ def announce_receipt(path: Path, receipt_id: str, timeout_s: float = 2.0) -> Non
         answer = json.loads(reply)
     except ValueError as error:
         raise UplinkFault(UNIT_AWAY, f"{path.name}: {reply[:100]!r}") from error
-    if not isinstance(answer, dict) or answer.get("ok") is not True:
-        raise UplinkFault(UNIT_REFUSED, reply.decode("utf-8", "replace").strip()[:300], subject=receipt_id)
+    if not isinstance(answer, dict):
+        raise UplinkFault(UNIT_AWAY, f"{path.name}: {reply[:100]!r}")
+    return answer

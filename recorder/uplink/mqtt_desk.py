@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from recorder.uplink.assignments import AssignmentCarrier
 from recorder.uplink.facts import JournalGrew, JournalReset
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import MQTT_MESSAGE, MQTT_STALLED, UplinkFault
@@ -44,7 +45,8 @@ class Link(Protocol):
 
 class MqttDesk:
     """``make_link(deliver, will)`` builds a connection; ``status()`` gives the members of up/status besides ``online``;
-    ``on_receipt`` gets the JWS of each down/receipt; ``store_is_back`` is called when the store says it is online."""
+    ``on_receipt`` gets the JWS of each down/receipt; ``store_is_back`` is called when the store says it is online;
+    ``hand_over`` gives a signed assignment to the unit process (``control.hand_over_assignment``)."""
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class MqttDesk:
         status_interval_s: float,
         on_receipt: Callable[[str], None],
         store_is_back: Callable[[], None],
+        hand_over: Callable[[str], dict[str, Any]],
     ) -> None:
         self._prefix = f"fleet/v1/{unit_id}"
         self._clock = clock
@@ -69,6 +72,7 @@ class MqttDesk:
         self._status_us = round(status_interval_s * 1e6)
         self._on_receipt = on_receipt
         self._store_is_back = store_is_back
+        self._assignments = AssignmentCarrier(hand_over, self._unit_answered)
         self._inbound: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
         self._plan = ResendPlan()
         self._news: dict[int, Announced] = {}
@@ -117,6 +121,9 @@ class MqttDesk:
             except queue.Empty:
                 break
             self._take(item, now)
+        for answer in self._assignments.tick(now):
+            body = {"in_reply_to": answer.in_reply_to, **answer.members, **self._envelope(str(uuid.uuid4()))}
+            self._link.publish(Outgoing(f"{self._prefix}/up/assigned", _json(body)))
         if not self._link.connected:
             return
         if now >= self._next_status_us:
@@ -127,6 +134,12 @@ class MqttDesk:
             body = {**json.loads(pending[msg_id].payload), **self._envelope(msg_id)}
             self._link.publish(Outgoing(f"{self._prefix}/up/announce", _json(body)))
             self._plan.sent(msg_id, now, self._fraction())
+
+    def _unit_answered(self, fault: UplinkFault | None) -> None:
+        if fault is not None:
+            self._board.report("unit", fault)
+        else:
+            self._board.clear("unit")
 
     def _watch(self, now_us: int) -> None:
         if not self._link.stalled(now_us):
@@ -156,7 +169,9 @@ class MqttDesk:
             try:
                 self._message(item)
             except (ValueError, RecursionError) as error:
-                detail = f"{item.topic}: {error}: {item.payload[:100]!r}"
+                # What stands in an assignment is an officer's name; a log is no place for it.
+                shown = "" if item.topic.endswith("/assign") else f": {item.payload[:100]!r}"
+                detail = f"{item.topic}: {error}{shown}"
                 self._board.report("mqtt-message", UplinkFault(MQTT_MESSAGE, detail, subject=item.topic))
 
     def _message(self, message: Message) -> None:
@@ -174,6 +189,8 @@ class MqttDesk:
             if not isinstance(receipt, str):
                 raise ValueError("receipt is not text")
             self._on_receipt(receipt)
+        elif message.topic == f"{self._prefix}/down/assign":
+            self._assignments.arrived(value)
         elif message.topic == "fleet/v1/store/state":
             online = value.get("online") is True
             if online and self._store_online is not True:

@@ -22,7 +22,7 @@ from recorder import __version__
 from recorder.evidence.files import OsFiles
 from recorder.unit.logs import configure
 from recorder.uplink.backoff import BackoffPolicy
-from recorder.uplink.control import announce_receipt
+from recorder.uplink.control import announce_receipt, hand_over_assignment
 from recorder.uplink.facts import (
     JournalGrew,
     JournalReset,
@@ -141,6 +141,7 @@ class UplinkProcess:
             settings.mqtt_status_interval_s,
             self._receipt_arrived,
             lambda: self._uploader.inbox.put(Hurry()),
+            lambda text: hand_over_assignment(settings.control_socket, text),
         )
 
     def _make_link(self, deliver: Callable[[Inbound], None], will: str) -> MqttLink:

@@ -20,11 +20,13 @@ from recorder.evidence.records import (
     Common,
     Encryption,
     Mark,
+    Matter,
     Media,
     Receipt,
     SealedField,
     Signer,
     SpeechSpan,
+    StopReason,
     StoredSegment,
     UnsignedRange,
 )
@@ -37,6 +39,7 @@ NESTED: list[type[BaseModel]] = [
     *(NamedOfficer, SignatureClaims),
     *(carried.Carried, carried.Moment, carried.OpenShift, carried.SignedIn, carried.OpenSession),
     *(carried.OpenSegment, carried.OpenGap, carried.OpenFault, carried.GapState, carried.SegmentTail),
+    *(carried.NextSession, Matter, StopReason),
 ]
 
 

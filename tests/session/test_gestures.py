@@ -85,8 +85,8 @@ def test_nobody_has_to_hold_a_button_without_a_recording_so_a_long_press_starts_
     assert hand.commands == ["start"]
 
 
-def test_mark_only_while_there_is_something_to_mark() -> None:
-    for state, expected in ((STANDBY, []), (RECORDING, ["mark"]), (STOPPING, ["mark"])):
+def test_mark_in_standby_too_where_it_asks_to_watch_the_lens() -> None:
+    for state, expected in ((STANDBY, ["mark"]), (State.OFF, []), (RECORDING, ["mark"]), (STOPPING, ["mark"])):
         hand = Hand(state)
         hand.press(100, "mark")
         assert hand.commands == expected

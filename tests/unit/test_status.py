@@ -7,7 +7,7 @@ from typing import Any
 
 from recorder.evidence.files import OsFiles
 from recorder.unit.logs import JsonLines
-from recorder.unit.status import CameraStatus, UnitStatus, prometheus, write
+from recorder.unit.status import CameraStatus, MatterStatus, UnitStatus, prometheus, write
 
 
 def status(**changes: Any) -> UnitStatus:
@@ -25,6 +25,10 @@ def status(**changes: Any) -> UnitStatus:
         "shift_id": None,
         "session_id": None,
         "officers": 2,
+        "officer_warning": None,
+        "mode": "一般",
+        "matter": MatterStatus(kind=None, stage=None, item=False, entrusting_agency=False, documents=False),
+        "checklist": None,
         "journal_id": "j",
         "head_seq": 12,
         "night": False,

@@ -12,7 +12,7 @@ import pytest
 from firmware_bridge.ports import Clock, ClockQuality
 from recorder.uplink.facts import JournalGrew, Notice, Segment, fact_of
 from recorder.uplink.fault_board import FaultBoard
-from recorder.uplink.faults import MQTT_LOST, UplinkFault
+from recorder.uplink.faults import MQTT_LOST, UNIT_AWAY, UplinkFault
 from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, Outgoing
 from recorder.uplink.mqtt_desk import MqttDesk
 from recorder.uplink.outbox import Outbox
@@ -74,6 +74,9 @@ class Bench:
         self.links: list[GlassLink] = []
         self.receipts: list[str] = []
         self.returns = 0
+        self.unit_away = False
+        self.unit_says: dict[str, Any] = {"ok": True, "officers": 1}
+        self.handed_over: list[str] = []
         self.desk = MqttDesk(
             "u1",
             clock,
@@ -85,11 +88,18 @@ class Bench:
             30.0,
             self.receipts.append,
             self._back,
+            self._hand_over,
         )
 
     def _link(self, deliver: Callable[[Inbound], None], will: str) -> GlassLink:
         self.links.append(GlassLink(deliver, will))
         return self.links[-1]
+
+    def _hand_over(self, text: str) -> dict[str, Any]:
+        if self.unit_away:
+            raise UplinkFault(UNIT_AWAY, "control.sock")
+        self.handed_over.append(text)
+        return self.unit_says
 
     def _back(self) -> None:
         self.returns += 1

@@ -110,9 +110,16 @@ class Reading:
     def _open_fields(self, link: Link, record: r.Record) -> None:
         """Fields that are only checked, not shown."""
         if isinstance(record, r.SessionStart):
-            self._open(link, "matter", record.matter)
+            self._open_matter(link, record.matter)
+        elif isinstance(record, r.SessionStop) and record.stated is not None:
+            self._open(link, "stated", record.stated.text)
         elif isinstance(record, r.SegmentOpen):
             self._open(link, "overlay", record.overlay)
+
+    def _open_matter(self, link: Link, matter: r.Matter | None) -> None:
+        if matter is not None:
+            for name in ("item", "entrusting_agency", "documents"):
+                self._open(link, name, getattr(matter, name))
 
     def _open(self, link: Link, name: str, sealed: r.SealedField | None) -> object | None:
         if self._opener is None or sealed is None:

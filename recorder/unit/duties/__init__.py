@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from recorder.unit.duties.announcements import Announcements
 from recorder.unit.duties.condition_watch import ConditionWatch
+from recorder.unit.duties.context_desk import ContextDesk
 from recorder.unit.duties.device_watch import DeviceWatch
 from recorder.unit.duties.evidence_guard import EvidenceGuard
 from recorder.unit.duties.fault_voice import FaultVoice
 from recorder.unit.duties.interruption_desk import InterruptionDesk
+from recorder.unit.duties.mark_desk import MarkDesk
 from recorder.unit.duties.officer_desk import OfficerDesk
 from recorder.unit.duties.prompts import PromptDesk
 from recorder.unit.duties.session_desk import SessionDesk
 from recorder.unit.duties.start_faults import StartFaults
 from recorder.unit.duties.statements import StatementDesk
 from recorder.unit.duties.statutory_desk import StatutoryDesk
+from recorder.unit.duties.stop_desk import StopDesk
 from recorder.unit.duty import DutyFactory
 
 DUTIES: tuple[DutyFactory, ...] = (
     PromptDesk,  # first, so that the others have a voice from their start
     StartFaults,
     SessionDesk,
+    ContextDesk,
+    StopDesk,
+    MarkDesk,
     InterruptionDesk,
     OfficerDesk,
     StatutoryDesk,

@@ -1,0 +1,46 @@
+"""Signed assignments as the unit process keeps them: the agency's command key, the ids already used, the limit on noise."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from recorder.evidence.assignments import AssignmentCheck
+from recorder.evidence.files import Files
+from recorder.evidence.receipts import StoreKeyError, load_store_key
+from recorder.evidence.state import JournalState
+
+log = logging.getLogger("recorder.unit")
+
+KEY_FILE = "command-key.pem"
+REFUSALS_RECORDED = 32
+"""So many refused ones are signed facts per start: who holds codes before the lens must not fill the journal."""
+
+
+class AssignmentBook:
+    def __init__(self, trust_dir: Path, unit_id: str, max_days: float, files: Files) -> None:
+        self._path = trust_dir / KEY_FILE
+        self._unit_id = unit_id
+        self._max_s = max_days * 86_400
+        self._files = files
+        self._refusals = 0
+        self.used: deque[str] = deque(maxlen=JournalState.ASSIGNMENTS)
+
+    def check(self) -> AssignmentCheck:
+        """With the key as it is now: an enrolment may have come since. Assignments are few."""
+        return AssignmentCheck(self._key(), self._unit_id, self._max_s)
+
+    def _key(self) -> ec.EllipticCurvePublicKey | None:
+        try:
+            return load_store_key(self._files.read(self._path), str(self._path))
+        except (OSError, StoreKeyError) as error:
+            log.error("trust.command-key", extra={"fields": {"path": str(self._path), "error": str(error)}})
+            return None
+
+    def refusal_counts(self) -> bool:
+        """A refusal is worth a record; counts it."""
+        self._refusals += 1
+        return self._refusals <= REFUSALS_RECORDED
