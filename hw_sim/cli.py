@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -21,6 +22,41 @@ def language() -> str:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """执法记录仪仿真器 · simulator for law-enforcement recorders."""
+
+
+@main.command("assign")
+@click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--unit", "unit_id", default="zfy-000001", show_default=True, help="设备编号 unit id")
+@click.option("--name", required=True, help="姓名")
+@click.option("--cert-no", required=True, help="执法证号 certificate number")
+@click.option(
+    "--qr", type=click.Path(path_type=Path, dir_okay=False), help="只写出二维码 write the QR code (PNG) instead"
+)
+def assign_command(out: Path, unit_id: str, name: str, cert_no: str, qr: Path | None) -> None:
+    """指派执法人员 · sign an assignment with the agency of the run in OUT and send it over MQTT, or print it as a code."""
+    from hw_sim.agency.assign import send_assignment
+    from hw_sim.agency.authority import Authority
+    from hw_sim.agency.broker import Broker
+    from hw_sim.agency.processes import AgencyError
+    from recorder.loading import system_clock
+
+    clock = system_clock()
+    authority = Authority(out / "agency" / "authority", clock)
+    text = authority.assignment(unit_id, name, cert_no)
+    if qr is not None:
+        from hw_sim.devices.code_card import write_png
+
+        write_png(qr, text)
+        click.echo(str(qr))
+        return
+    try:
+        port = Broker.port_of(out / "agency" / "broker")
+        answer = send_assignment("127.0.0.1", port, authority.desk_client_dir, clock, unit_id, text)
+    except AgencyError as error:
+        click.echo(str(error), err=True)
+        sys.exit(CANNOT_RUN)
+    click.echo(json.dumps(answer, ensure_ascii=False))
+    sys.exit(0 if answer.get("result") == "accepted" else 1)
 
 
 @main.command("run")

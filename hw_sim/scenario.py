@@ -129,8 +129,75 @@ class MakeSound(Step):
 
 GAIN_DB: dict[str, float] = {"officer": 0.0, "bystander": -24.0}
 
+
+class Assign(Step):
+    """The agency's duty desk assigns an officer over MQTT, signed (docs/wire.md)."""
+
+    do: Literal["assign"]
+    name: str
+    cert_no: str
+
+
+class ShowCode(Step):
+    """An officer holds a QR code with a signed assignment before the lens for ``for_s``."""
+
+    do: Literal["show-code"]
+    name: str
+    cert_no: str
+    for_s: Annotated[float, Field(gt=0, le=60)] = 4.0
+
+
+class Shift(Step):
+    """``recorder ctl shift start|end``."""
+
+    do: Literal["shift"]
+    action: Literal["start", "end"]
+
+
+class Context(Step):
+    """``recorder ctl context``: matter, stage and mode of the running session or of the next one."""
+
+    do: Literal["context"]
+    mode: str = ""
+    stage: str = ""
+    kind: str = ""
+    item: str = ""
+    entrusting_agency: str = ""
+    documents: tuple[str, ...] = ()
+
+
+class MarkAs(Step):
+    """``recorder ctl mark --kind``."""
+
+    do: Literal["mark"]
+    kind: str
+
+
+class Stop(Step):
+    """``recorder ctl stop``, with a reason where the mode asks for one."""
+
+    do: Literal["stop"]
+    reason: str = ""
+
+
 Action = Annotated[
-    Press | SetWorld | Ramp | Fault | Discharge | Kill | PowerCut | SignIn | Say | MakeSound, Field(discriminator="do")
+    Press
+    | SetWorld
+    | Ramp
+    | Fault
+    | Kill
+    | PowerCut
+    | Discharge
+    | SignIn
+    | Say
+    | MakeSound
+    | Assign
+    | ShowCode
+    | Shift
+    | Context
+    | MarkAs
+    | Stop,
+    Field(discriminator="do"),
 ]
 
 

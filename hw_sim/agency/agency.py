@@ -14,6 +14,7 @@ from types import TracebackType
 
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import Clock
+from hw_sim.agency.assign import send_assignment
 from hw_sim.agency.authority import Authority, AuthorityError, Enrolment
 from hw_sim.agency.broker import Broker
 from hw_sim.agency.processes import AgencyError, kill, stop, wait_until
@@ -192,9 +193,17 @@ class Agency:
             ("ca.pem", enrolment.ca_pem),
             ("agency-ca.pem", enrolment.ca_pem),
             ("store-key.pem", enrolment.store_key_pem),
+            ("command-key.pem", enrolment.command_key_pem),
         ):
             self._files.replace(bundle / name, data, 0o644)
         return enrolment
+
+    # --- the duty desk ---------------------------------------------------------------------------------------------
+
+    def assign(self, unit_id: str, name: str, cert_no: str) -> dict[str, object]:
+        """Send a signed assignment over MQTT and return the unit's answer. Raises AgencyError when none comes."""
+        text = self.authority.assignment(unit_id, name, cert_no)
+        return send_assignment(HOST, self.broker.port, self.authority.desk_client_dir, self._clock, unit_id, text)
 
     def revoke(self, unit_id: str) -> int:
         """A lost unit: its certificates stop working at the store (next connection) and, after a restart, the broker."""

@@ -3,9 +3,9 @@
 It answers certificate requests and never sees a unit's private key. Everything it makes lies below one folder and is
 found again at the next start:
 
-    private/ca-key.pem  private/store-receipt-key.pem  private/escrow-identity.txt     (0600)
-    trust/agency-ca.pem  trust/store-key.pem  trust/crl.pem  trust/recipients.txt      public
-    server/  store-client/     TLS credentials of the agency's own servers
+    private/ca-key.pem  private/store-receipt-key.pem  private/command-key.pem  private/escrow-identity.txt   (0600)
+    trust/agency-ca.pem  trust/store-key.pem  trust/command-key.pem  trust/crl.pem  trust/recipients.txt      public
+    server/  store-client/  desk-client/     TLS credentials of the agency's own servers and of its duty desk
     agency-identity.txt        the age identity that opens the recordings (demo only; an agency keeps it offline)
     issued.jsonl  revoked.jsonl
 """
@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,12 +43,18 @@ from hw_sim.agency.certificates import (
     person_name,
     utc,
 )
+from recorder.evidence import jws
 from recorder.evidence.age import generate_identity, parse_identities
+from recorder.evidence.assignments import TYP as ASSIGNMENT
+from recorder.evidence.assignments import Assignment
 from recorder.evidence.files import OsFiles
+from recorder.evidence.signer import FileSigner
 from recorder.evidence.statement_signatures import TITLES, Role
 
 STORE_NAME = "store"
 """User and client id of the store at the broker; no unit may have it."""
+DESK_NAME = "desk"
+"""User and client id of the agency's duty desk at the broker; no unit may have it either."""
 HOSTS = ("localhost", "127.0.0.1")
 _UNIT = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")
 """CN, client id, MQTT topic level and folder name at once: no ``#``, ``+``, ``/`` or dot can get in."""
@@ -68,12 +75,13 @@ class Enrolment:
     client_cert_pem: bytes
     ca_pem: bytes
     store_key_pem: bytes
+    command_key_pem: bytes
     crl_pem: bytes
     recipients: tuple[str, ...]
 
 
 def is_unit_id(text: str) -> bool:
-    return _UNIT.match(text) is not None and text != STORE_NAME
+    return _UNIT.match(text) is not None and text not in (STORE_NAME, DESK_NAME)
 
 
 class Authority:
@@ -89,6 +97,7 @@ class Authority:
         self._ca = self._load_or_make_ca(name)
         receipt_key = self._key(self.receipt_key_file)
         self._public("store-key.pem", _spki(receipt_key.public_key()))
+        self._public("command-key.pem", _spki(self._key(self.command_key_file).public_key()))
         self.recipients = (
             self._identity(self.identity_file),
             self._identity(directory / "private/escrow-identity.txt"),
@@ -116,6 +125,11 @@ class Authority:
         return self._dir / "private" / "store-receipt-key.pem"
 
     @property
+    def command_key_file(self) -> Path:
+        """Signs assignments and, later, every other command to a unit."""
+        return self._dir / "private" / "command-key.pem"
+
+    @property
     def identity_file(self) -> Path:
         return self._dir / "agency-identity.txt"
 
@@ -128,6 +142,29 @@ class Authority:
     def store_client_dir(self) -> Path:
         """``client-cert.pem``, ``client-key.pem``, ``ca.pem``: the store as the broker's user ``store``."""
         return self._dir / "store-client"
+
+    @property
+    def desk_client_dir(self) -> Path:
+        """``client-cert.pem``, ``client-key.pem``, ``ca.pem``: the duty desk as the broker's user ``desk``."""
+        return self._dir / "desk-client"
+
+    # --- assignments -------------------------------------------------------------------------------------------------
+
+    def assignment(
+        self, unit_id: str, name: str, cert_no: str, valid_s: float = 86_400.0, jti: str | None = None
+    ) -> str:
+        """A signed assignment of an officer to a unit (``recorder.evidence.assignments``), good once until it expires."""
+        now = round(self._clock.wall_us() / 1e6, 3)
+        assignment = Assignment(
+            ver=1,
+            jti=jti or str(uuid.uuid4()),
+            unit_id=unit_id,
+            iat=now,
+            exp=now + valid_s,
+            name=name,
+            cert_no=cert_no,
+        )
+        return jws.sign(ASSIGNMENT, assignment.model_dump(), FileSigner(self._key(self.command_key_file)))
 
     # --- enrolment ---------------------------------------------------------------------------------------------------
 
@@ -148,6 +185,7 @@ class Authority:
             client_cert_pem=pem(client_cert),
             ca_pem=pem(self._ca),
             store_key_pem=(self.trust_dir / "store-key.pem").read_bytes(),
+            command_key_pem=(self.trust_dir / "command-key.pem").read_bytes(),
             crl_pem=self.crl_file.read_bytes(),
             recipients=self.recipients,
         )
@@ -239,6 +277,7 @@ class Authority:
         for folder, prefix, name, purpose, hosts in (
             (self.server_dir, "server", "agency-server", Purpose.SERVER, HOSTS),
             (self.store_client_dir, "client", STORE_NAME, Purpose.CLIENT, ()),
+            (self.desk_client_dir, "client", DESK_NAME, Purpose.CLIENT, ()),
         ):
             folder.mkdir(mode=0o700, exist_ok=True)
             key = self._key(folder / f"{prefix}-key.pem")

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from firmware_bridge.ports import Clock
-from hw_sim.agency.authority import STORE_NAME, Authority
+from hw_sim.agency.authority import DESK_NAME, STORE_NAME, Authority
 from hw_sim.agency.processes import AgencyError, accepts, free_port, kill, stop, wait_until
 
 MAX_MESSAGE = 128 * 1024
@@ -31,6 +31,11 @@ pattern read fleet/v1/store/state
 
 user {STORE_NAME}
 topic readwrite fleet/v1/#
+
+user {DESK_NAME}
+topic write fleet/v1/+/down/assign
+topic write fleet/v1/{DESK_NAME}/state
+topic read fleet/v1/+/up/assigned
 """
 
 
@@ -112,6 +117,16 @@ require_certificate true
 use_identity_as_username true
 use_username_as_clientid true
 """
+
+    @staticmethod
+    def port_of(directory: Path) -> int:
+        """The port of a broker that runs, or ran, in ``directory``. Raises AgencyError."""
+        path = directory / "mosquitto.conf"
+        try:
+            line = next(line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("listener "))
+            return int(line.split()[1])
+        except (OSError, StopIteration, ValueError) as error:
+            raise AgencyError(f"{path}: 没有消息服务器 no broker here: {error}") from error
 
     def restart(self) -> None:
         """An orderly restart; also how a new revocation list is read."""

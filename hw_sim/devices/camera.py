@@ -18,6 +18,7 @@ import numpy as np
 from firmware_bridge.ports import Clock, DeviceError, Plane, SensorInfo, VideoMode
 from firmware_bridge.software_encoder import RawFrame
 from hw_sim.devices.camera_file import VideoFile
+from hw_sim.devices.code_card import hold_up
 from hw_sim.devices.counter import stamp
 from hw_sim.devices.scene import Scene, blur
 from hw_sim.world_keys import Value
@@ -135,6 +136,9 @@ class SimulatedSensor:
         covered = look == "covered"
         content_us = at_us if self._file is None else at_us - self._opened_us
         self._painter.draw(self._y, self._u, self._v, content_us, lux=lux, covered=covered)
+        code = str(self._lookup("camera.qr"))
+        if code:
+            hold_up(self._y, code)
         if look == "blurred":
             blur(self._y)
         if self._lookup("camera.counter"):

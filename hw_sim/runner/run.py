@@ -42,6 +42,10 @@ class ScenarioRun:
     stop: StopFlag = field(default_factory=StopFlag)
     kills: list[Kill] = field(default_factory=list)
 
+    @property
+    def unit_id(self) -> str:
+        return UNIT_ID
+
     def execute(self) -> dict[str, Any]:
         """Run to the end and return the judged result; everything started is stopped, whatever happens.
 

@@ -14,6 +14,7 @@ any of it::
     ca.pem                CA of store and broker → <tls_dir>/ca.pem
     agency-ca.pem         CA of devices, optional: ca.pem where there is none → <trust dir>/agency-ca.pem
     store-key.pem         SPKI                   → <trust dir>/store-key.pem
+    command-key.pem       SPKI, optional         → <trust dir>/command-key.pem
 """
 
 from __future__ import annotations
@@ -87,11 +88,15 @@ def install(unit_id: str, data_dir: Path, tls_dir: Path, trust_dir: Path, bundle
             place = str(bundle / name)
             check_chain(load_chain(pem, place), trusted, key.public_key(), unit_id, place)
         load_store_key(store_pem, str(bundle / "store-key.pem"))
+        command_pem = _optional(files, bundle / "command-key.pem")
+        if command_pem is not None:
+            load_store_key(command_pem, str(bundle / "command-key.pem"))
         places = {
             tls_dir / "ca.pem": ca_pem,
             tls_dir / "client-cert.pem": client_pem,
             trust_dir / "agency-ca.pem": agency_pem,
             trust_dir / "store-key.pem": store_pem,
+            **({} if command_pem is None else {trust_dir / "command-key.pem": command_pem}),
             # Last: with it the unit signs as enrolled, and then everything else must be in place.
             device_chain_file(data_dir): device_pem,
         }
@@ -124,6 +129,10 @@ def _key(path: Path) -> ec.EllipticCurvePrivateKey:
         return load_or_create_key(path)
     except (OSError, KeyFileError) as error:
         raise EnrolError(str(error)) from error
+
+
+def _optional(files: Files, path: Path) -> bytes | None:
+    return None if files.size(path) is None else files.read(path)
 
 
 def _read(files: Files, path: Path) -> bytes:

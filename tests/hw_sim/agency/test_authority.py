@@ -136,7 +136,7 @@ def test_everything_is_found_again_and_nothing_secret_is_readable_by_others(tmp_
 def test_the_published_trust_holds_what_a_verifier_needs_and_no_key(authority: Authority, tmp_path: Path) -> None:
     authority.publish_trust(tmp_path / "trust", tmp_path / "identity.txt")
     names = sorted(path.name for path in (tmp_path / "trust").iterdir())
-    assert names == ["agency-ca.pem", "crl.pem", "recipients.txt", "store-key.pem"]
+    assert names == ["agency-ca.pem", "command-key.pem", "crl.pem", "recipients.txt", "store-key.pem"]
     assert all(b"PRIVATE" not in path.read_bytes() for path in (tmp_path / "trust").iterdir())
     identity = parse_identities((tmp_path / "identity.txt").read_text(encoding="utf-8"))[0]
     assert identity.recipient == authority.recipients[0]
