@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -126,12 +126,16 @@ class BareBoard:
         self.buttons.clear()
 
 
-def configuration(data_dir: Path, **storage: object) -> RecorderConfig:
-    """The shipped defaults, sealing off, everything under ``data_dir``."""
+def configuration(
+    data_dir: Path, sections: Mapping[str, Mapping[str, object]] | None = None, **storage: object
+) -> RecorderConfig:
+    """The shipped defaults, sealing off, everything under ``data_dir``. ``sections``: what differs, by section."""
     values = load_config([], {}).config.model_dump()
     values["storage"] |= {"data_dir": str(data_dir), "run_dir": str(data_dir / "run"), **storage}
     values["sealing"]["enabled"] = False
     values["trust"]["dir"] = str(data_dir / "trust")
+    for name, changes in (sections or {}).items():
+        values[name] |= changes
     return RecorderConfig.model_validate(values)
 
 
@@ -146,9 +150,10 @@ class UnitKit:
         device: FileSigner | None = None,
         now_us: int = 1_000_000,
         boot: str | None = None,
+        sections: Mapping[str, Mapping[str, object]] | None = None,
         **storage: Any,
     ) -> None:
-        self.config = configuration(data_dir, **storage)
+        self.config = configuration(data_dir, sections, **storage)
         self.data_dir = data_dir
         self.clock = ToldClock(now_us=now_us, boot=boot or BOOT_A, step_us=0)
         self.files = RefusingFiles()

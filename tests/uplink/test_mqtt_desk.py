@@ -200,3 +200,25 @@ def test_a_deadline_warning_of_the_journal_is_announced_with_its_detail(bench: B
         "msg_id": f"{J}:7",
     }
     assert fact_of("event", {"event": "night-on"}) is None
+
+
+def test_an_assignment_is_handed_to_the_unit_and_its_answer_published(bench: Bench) -> None:
+    link = bench.links[0]
+    link.up()
+    body = json.dumps({"msg_id": "m1", "sent_at": 1, "assignment": "a.b.c"}).encode()
+    link.deliver(Message("fleet/v1/u1/down/assign", body))
+    bench.desk.tick()
+    assert bench.handed_over == ["a.b.c"]
+    (answer,) = link.payloads("up/assigned")
+    assert (answer["in_reply_to"], answer["result"], answer["officers"]) == ("m1", "accepted", 1)
+
+
+def test_a_malformed_assignment_is_reported_without_a_word_of_it(bench: Bench) -> None:
+    link = bench.links[0]
+    link.up()
+    body = json.dumps({"msg_id": "m1", "assignment": 7, "name": "OUYANG"}).encode()
+    link.deliver(Message("fleet/v1/u1/down/assign", body))
+    bench.desk.tick()
+    (fault,) = [entry for entry in bench.board.recent() if entry["code"] == "mqtt-message"]
+    assert "OUYANG" not in json.dumps(fault)
+    assert bench.handed_over == []
