@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from recorder.evidence.base import Micros, Model, SealedField
+from recorder.evidence.base import Micros, Model, SealedField, Uuid
 
 Mode = Literal["全程", "一般"]
 """Art. 20: ``全程`` where liberty, life and health or major property are at stake; ``一般`` elsewhere."""
@@ -34,6 +34,14 @@ class Matter(Model):
     item: SealedField | None = None
     entrusting_agency: SealedField | None = None
     documents: SealedField | None = None
+
+
+class SessionContext(Model):
+    """``detail`` of an ``event`` ``session-context``: from here on for the session, or for the next one."""
+
+    session_id: Uuid | None
+    mode: Mode
+    matter: Matter | None
 
 
 class StopReason(Model):

@@ -19,6 +19,7 @@ from recorder.evidence.base import Uuid as Uuid
 from recorder.evidence.carried import Carried as Carried
 from recorder.evidence.matter import Matter as Matter
 from recorder.evidence.matter import Mode as Mode
+from recorder.evidence.matter import SessionContext as SessionContext
 from recorder.evidence.matter import StopReason as StopReason
 
 LegalCause = Literal["设备故障", "天气恶劣", "人为阻挠", "其他客观原因"]

@@ -15,6 +15,7 @@ from recorder.evidence.verify.catalogue import AXES, AXIS_NAMES, VALUE_NAMES, Ax
 from recorder.evidence.verify.findings import Finding
 from recorder.evidence.verify.report import Axes, Report, ShiftReport, VaultReport
 from recorder.evidence.verify.text import KIND_NAMES
+from recorder.export.scene_table import scenes
 from recorder.export.style import CSS
 from recorder.export.tables import gaps, keys, officers, receipts, segments, sessions, statements, storage
 from recorder.export.timeline_svg import legend, timeline_svg
@@ -80,6 +81,7 @@ def _vault(vault: VaultReport) -> str:
         statements(vault),
         officers(vault),
         sessions(vault),
+        scenes(vault),
         storage(vault),
         segments(vault),
         receipts(vault),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from html import escape
 
 from recorder.evidence import formatting
 from recorder.evidence.verify.assembly import SEGMENT_AXES, proven
 from recorder.evidence.verify.catalogue import AXES, VALUE_NAMES
 from recorder.evidence.verify.report import GapReport, SegmentReport, TimeRange, VaultReport
+from recorder.export.cells import both as _both
+from recorder.export.cells import code as _code
+from recorder.export.cells import table as _table
+from recorder.export.cells import time as _time
 
 _FILE = {
     "present": ("在此", "here"),
@@ -23,28 +26,6 @@ _STATE = {
     "empty": ("空", "empty"),
     "lost": ("已失", "lost"),
 }
-
-
-def _table(title_zh: str, title_en: str, head: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> str:
-    """``rows``: cells as HTML, already escaped. Nothing for no rows."""
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    if not body:
-        return ""
-    cells = "".join(f"<th>{escape(zh)} <em>{escape(en)}</em></th>" for zh, en in head)
-    title = f"<h3>{escape(title_zh)} <em>{escape(title_en)}</em></h3>"
-    return f"{title}<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _code(text: str | None) -> str:
-    return f"<code>{escape(text)}</code>" if text else "—"
-
-
-def _time(seconds: float | None) -> str:
-    return escape(formatting.wall(seconds)) if seconds is not None else "—"
-
-
-def _both(pair: tuple[str, str]) -> str:
-    return f"{escape(pair[0])} <em>{escape(pair[1])}</em>"
 
 
 def _bounds(time: TimeRange) -> str:

@@ -14,7 +14,7 @@ from hw_sim.agency.authority import Authority
 from recorder.evidence.age import parse_identities
 from recorder.evidence.base import SealedField
 from recorder.evidence.personal import open_field
-from tests.integration.rig import Rig, everything_below, parsed
+from tests.integration.rig import Rig, everything_below, parsed, recorder
 
 OFFICERS = (("欧阳建国", "13010077665544"), ("司徒静怡", "13010099887766"))
 UNIT = "zfy-ways"
@@ -113,3 +113,17 @@ def test_a_whole_procedure_stops_with_a_reason_only_and_the_report_shows_it_all(
         missing = [event["detail"]["missing"] for event in rig.of("event") if event["event"] == "checklist-missing"]
         assert missing == [["art22-2", "art22-3", "art22-4", "art22-6"]]
         assert [f["phase"] for f in rig.of("fault") if f["code"] == "no-officer"][:1] == ["onset"]
+        page = tmp_path / "report.html"
+        folders = (str(rig.layout.unit), "--trust", str(rig.layout.trust))
+        recorder("report", *folders, "--identity", str(rig.layout.identity), "-o", str(page))
+        html = page.read_text(encoding="utf-8")
+        for text in (
+            "食品经营检查",
+            "检查笔录〔2026〕1号",
+            "全程",
+            "送达执行",
+            "执法结束",
+            "3 / 7",
+            "没有登记执法人员",
+        ):
+            assert text in html, text

@@ -7,8 +7,10 @@ from recorder.evidence.verify.files import FileCheck
 from recorder.evidence.verify.findings import Findings, worst
 from recorder.evidence.verify.judging import Judge
 from recorder.evidence.verify.keys import KeyRing
-from recorder.evidence.verify.report import Axes, OfficerReport, SegmentReport, SessionReport, TimeRange
+from recorder.evidence.verify.report import Axes, OfficerReport, SceneReport, SegmentReport, SessionReport, TimeRange
+from recorder.evidence.verify.scene import SEALED, Scene
 from recorder.evidence.verify.state import Claims, Ledger, Segment
+from recorder.session.marks import covered
 
 SEGMENT_AXES: tuple[Axis, ...] = ("integrity", "anchor", "key", "time")
 
@@ -73,8 +75,31 @@ def session_reports(ledger: Ledger, judge: Judge) -> tuple[SessionReport, ...]:
             ended=session.stop_reason,
             time=_range(session.claims, verdicts[session.session_id].lower, verdicts[session.session_id].upper),
             proven=verdicts[session.session_id].proven,
+            scene=_scene(ledger.scenes[session.session_id]),
         )
         for session in ledger.sessions.values()
+    )
+
+
+def _scene(scene: Scene) -> SceneReport:
+    stated = scene.stated
+    said: str | None = None
+    if stated is not None and stated.by == "speech":
+        length_us = sum(end - start for start, end in stated.spoken)
+        said = f"{length_us / 1e6:.1f} s"
+    elif stated is not None:
+        said = stated.choice or scene.stated_text
+    return SceneReport(
+        officers_least=scene.officers_least,
+        officers_most=scene.officers_most,
+        mode=scene.mode,
+        kind=scene.kind,
+        stages=tuple(scene.stages),
+        sealed=tuple(name for name in SEALED if name in scene.sealed),
+        matter={name: scene.opened[name] for name in SEALED if name in scene.opened},
+        covered=covered(scene.marked),
+        stated_by=None if stated is None else stated.by,
+        stated=said,
     )
 
 

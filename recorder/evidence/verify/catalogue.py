@@ -67,6 +67,29 @@ def _note(axis: Axis, zh: str, en: str) -> Kind:
 
 
 KINDS: dict[str, Kind] = {
+    # --- the scene (arts. 9, 15, 20): what the rules ask of those who record ---
+    "stop-without-reason": Kind(
+        "completeness",
+        None,
+        "全程记录 {session} 停止时没有说明原因（记录 {seq}，第二十条）",
+        "session {session}, to be recorded as a whole, was stopped without a reason (record {seq}, art. 20)",
+    ),
+    "mode-lowered": Kind(
+        "completeness",
+        None,
+        "记录 {session} 在进行中由全程改为一般（记录 {seq}，第二十条）",
+        "session {session} was made an ordinary one while it ran (record {seq}, art. 20)",
+    ),
+    "no-officer": _note(
+        "completeness",
+        "记录 {session} 期间没有登记执法人员（第九条）",
+        "nobody was signed in during session {session} (art. 9)",
+    ),
+    "one-officer": _note(
+        "completeness",
+        "记录 {session} 期间仅登记一名执法人员（第九条、第十五条）",
+        "only one officer was signed in during session {session} (arts. 9, 15)",
+    ),
     # --- storing in time (art. 24): a breach of the rule, none of the evidence; a basis that cannot stand is a finding ---
     "stored-late": _note(
         "completeness",

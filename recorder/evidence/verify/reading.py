@@ -17,6 +17,7 @@ from recorder.evidence.verify.boots import BootRecords
 from recorder.evidence.verify.chain import Chain, Link
 from recorder.evidence.verify.findings import Findings
 from recorder.evidence.verify.receipts import ReceiptBook
+from recorder.evidence.verify.scene import SceneBook
 from recorder.evidence.verify.segment_records import SegmentRecords
 from recorder.evidence.verify.spoken_records import SpokenRecords
 from recorder.evidence.verify.state import (
@@ -53,6 +54,8 @@ class Reading:
         self._findings = findings
         self._receipts = receipts
         self._opener = opener
+        self._scenes = SceneBook(findings, self._open)
+        self.ledger.scenes = self._scenes.scenes
         self._open_gaps: dict[str, list[Gap]] = {}
         self._boots = boots = BootRecords(self.ledger, findings, trust)
         segments = SegmentRecords(chain, self.ledger, findings, boots, self._session)
@@ -98,6 +101,7 @@ class Reading:
             return
         self._boots.move_to(link, common)
         self._open_fields(link, record)
+        self._scenes.feed(link, record)
         handler = self._apply.get(link.typ)
         if handler is not None:
             handler(link, common, record)
@@ -109,17 +113,8 @@ class Reading:
 
     def _open_fields(self, link: Link, record: r.Record) -> None:
         """Fields that are only checked, not shown."""
-        if isinstance(record, r.SessionStart):
-            self._open_matter(link, record.matter)
-        elif isinstance(record, r.SessionStop) and record.stated is not None:
-            self._open(link, "stated", record.stated.text)
-        elif isinstance(record, r.SegmentOpen):
+        if isinstance(record, r.SegmentOpen):
             self._open(link, "overlay", record.overlay)
-
-    def _open_matter(self, link: Link, matter: r.Matter | None) -> None:
-        if matter is not None:
-            for name in ("item", "entrusting_agency", "documents"):
-                self._open(link, name, getattr(matter, name))
 
     def _open(self, link: Link, name: str, sealed: r.SealedField | None) -> object | None:
         if self._opener is None or sealed is None:

@@ -58,6 +58,24 @@ class SegmentReport:
 
 
 @dataclass(frozen=True, slots=True)
+class SceneReport:
+    """What was said and done at the scene. ``matter``: the sealed values an identity opened, by field; ``sealed``: the
+    fields that were given. ``covered``: points of arts. 9 and 22 that were marked. ``stated``: the reason it ended with,
+    for people; ``stated_by`` choice, text, speech or None."""
+
+    officers_least: int
+    officers_most: int
+    mode: str | None
+    kind: str | None
+    stages: tuple[str, ...]
+    sealed: tuple[str, ...]
+    matter: dict[str, str]
+    covered: tuple[str, ...]
+    stated_by: str | None
+    stated: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SessionReport:
     session_id: str
     trigger: str
@@ -69,6 +87,7 @@ class SessionReport:
     """Reason of its ``session-stop``; None while it goes on."""
     time: TimeRange
     proven: bool
+    scene: SceneReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from recorder.evidence.verify.scene import Scene
 
 from recorder.evidence.records import SpeechSpan, Statement
 
@@ -237,6 +240,7 @@ class Ledger:
     marks: int = 0
     faults: int = 0
     officers: list[Officer] = field(default_factory=list)
+    scenes: dict[str, Scene] = field(default_factory=dict)
     bases: list[Basis] = field(default_factory=list)
     statements: list[StatementRecord] = field(default_factory=list)
 

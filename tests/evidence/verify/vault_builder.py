@@ -23,6 +23,7 @@ from recorder.evidence.statement_signatures import SignatureClaims, sign_stateme
 from tests.evidence.verify import little_mp4
 from tests.evidence.verify.agency import NOW, TestAgency
 
+EndedBy = Literal["button", "command", "shutdown", "abandoned"]
 Role = Literal["live", "preroll", "postroll"]
 
 FRAGMENT_FRAMES = 5
@@ -189,7 +190,8 @@ class VaultBuilder:
         self.wait(seconds)
         self.standby_to_now()
 
-    def sign_in(self, name: str = "张三", cert_no: str = "130100001") -> int:
+    def sign_in(self, name: str = "张三", cert_no: str = "130100001", count: int = 2) -> int:
+        """``count``: officers signed in by now; the others are of no interest."""
         assert self.shift_id is not None
         return self.append(
             r.OfficerSignIn(
@@ -197,13 +199,14 @@ class VaultBuilder:
                 officer=seal_field({"name": name, "cert_no": cert_no}, self.recipients),
                 officer_ref=sha256_b64u(cert_no.encode()),
                 method="command",
-                count=1,
+                count=count,
             )
         )
 
     # --- sessions ---
 
-    def session_start(self, cameras: tuple[str, ...] = ("cam0",)) -> str:
+    def session_start(self, cameras: tuple[str, ...] = ("cam0",), officers: int = 2, **context: Any) -> str:
+        """``context``: ``mode`` and ``matter``."""
         self.standby_to_now()
         self.session_id = self.new_id()
         self.append(
@@ -214,18 +217,22 @@ class VaultBuilder:
                 resumes=None,
                 at_us=self.us,
                 cameras=cameras,
-                officers=1,
-                matter=None,
+                officers=officers,
                 last_receipt=self.last_receipt,
+                **{"matter": None, **context},
             )
         )
         return self.session_id
 
-    def session_stop(self, at_us: int | None = None, reason: Literal["button", "abandoned"] = "button") -> None:
+    def session_stop(
+        self, at_us: int | None = None, reason: EndedBy = "button", stated: r.StopReason | None = None
+    ) -> None:
         assert self.session_id is not None
         at_us = self.us if at_us is None else at_us
         count = sum(segment.session_id == self.session_id for segment in self.segments.values())
-        self.append(r.SessionStop(session_id=self.session_id, reason=reason, at_us=at_us, segment_count=count))
+        self.append(
+            r.SessionStop(session_id=self.session_id, reason=reason, at_us=at_us, segment_count=count, stated=stated)
+        )
         self.session_id = None
         self.covered_us = at_us
 
