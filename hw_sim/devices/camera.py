@@ -18,7 +18,6 @@ import numpy as np
 from firmware_bridge.ports import Clock, DeviceError, Plane, SensorInfo, VideoMode
 from firmware_bridge.software_encoder import RawFrame
 from hw_sim.devices.camera_file import VideoFile
-from hw_sim.devices.code_card import hold_up
 from hw_sim.devices.counter import stamp
 from hw_sim.devices.scene import Scene, blur
 from hw_sim.world_keys import Value
@@ -138,6 +137,10 @@ class SimulatedSensor:
         self._painter.draw(self._y, self._u, self._v, content_us, lux=lux, covered=covered)
         code = str(self._lookup("camera.qr"))
         if code:
+            from hw_sim.devices.code_card import (
+                hold_up,
+            )  # only here: a worker without a card must be as small as a real one
+
             hold_up(self._y, code)
         if look == "blurred":
             blur(self._y)

@@ -13,13 +13,11 @@ from typing import Literal
 
 from recorder.channel import messages
 from recorder.evidence.matter import Matter, Mode, StopReason
-from recorder.evidence.records import Event as EventRecord
 from recorder.evidence.records import Mark, Record, SessionStart
-from recorder.evidence.state import CONTEXT_EVENT
 from recorder.session import events as ev
 from recorder.session import restart
+from recorder.session.agenda import NEEDS_REASON, Agenda
 from recorder.session.camera_track import CameraTrack
-from recorder.session.context import lowers, merged
 from recorder.session.conversion import segment_close, segment_open
 from recorder.session.effects import (
     Effect,
@@ -58,8 +56,7 @@ class SessionMachine:
         self._shift = ShiftAccount(settings.standby_interval_us, new_id)
         self._session: Session | None = None
         self._pending: ev.StartRequested | None = None
-        self._next_mode: Mode | None = None
-        self._next_matter: Matter | None = None
+        self._agenda = Agenda(settings.default_mode)
         self._power_off = False
         self._off = False
         self._base: BaseIndication | None = None
@@ -86,13 +83,12 @@ class SessionMachine:
     @property
     def mode(self) -> Mode:
         """Of the session that runs, or else of the next one."""
-        mode = self._next_mode if self._session is None else self._session.mode
-        return mode or self._settings.default_mode
+        return self._agenda.mode(self._session)
 
     @property
     def matter(self) -> Matter | None:
         """Of the session that runs, or else of the next one."""
-        return self._next_matter if self._session is None else self._session.matter
+        return self._agenda.matter(self._session)
 
     @property
     def gaps(self) -> dict[str, str]:
@@ -127,7 +123,7 @@ class SessionMachine:
             case ev.StopRequested():
                 effects += self._stop(event)
             case ev.ContextGiven():
-                effects += self._context(event)
+                effects += self._agenda.given(event, self._session, self._now)
             case ev.MarkRequested():
                 effects += self._mark(event)
             case ev.PowerOff():
@@ -176,7 +172,7 @@ class SessionMachine:
         self._shift.resume(self._now, previous.shift_id if previous is not None else None)
         effects: list[Effect] = []
         if previous is not None:
-            self._next_mode, self._next_matter = previous.next_mode, previous.next_matter
+            self._agenda.resume(previous)
             plan = restart.plan(event, self._now, self._settings, self._new_id)
             effects += [WriteRecord(record) for record in plan.records]
             if plan.tracks is not None and previous.session is not None:
@@ -253,9 +249,7 @@ class SessionMachine:
             name: CameraTrack(name, session_id, self._bootseed, self._new_id, owed_us=self._now, fault=camera.fault)
             for name, camera in self._cameras.items()
         }
-        mode = event.mode or self._next_mode or self._settings.default_mode
-        matter = merged(self._next_matter, event.matter)
-        self._next_mode = self._next_matter = None
+        mode, matter = self._agenda.take(event)
         self._session = Session(session_id, tracks, mode=mode, matter=matter)
         start = SessionStart(
             session_id=session_id,
@@ -294,7 +288,7 @@ class SessionMachine:
         if self._session is None or self._session.stop_reason is not None:
             return [Refused("not-recording", "没有在记录", "not recording")]
         if self.mode == "全程" and event.stated is None:
-            return [_NEEDS_REASON]
+            return [NEEDS_REASON]
         return self._stop_session(event.reason, event.stated)
 
     def _stop_session(self, reason: EndedBy, stated: StopReason | None = None) -> list[Effect]:
@@ -342,22 +336,6 @@ class SessionMachine:
             pending, self._pending = self._pending, None
             effects += self._begin(pending)
         return effects
-
-    def _context(self, event: ev.ContextGiven) -> list[Effect]:
-        session = self._session
-        if session is not None and lowers(self.mode, event.mode):
-            return [_MODE_LOWERED]
-        mode, matter = event.mode or self.mode, merged(self.matter, event.matter)
-        if session is not None:
-            session.mode, session.matter = mode, matter
-        else:
-            self._next_mode, self._next_matter = mode, matter
-        detail = {
-            "session_id": self.session_id,
-            "mode": mode,
-            "matter": None if matter is None else matter.model_dump(),
-        }
-        return [WriteRecord(EventRecord(event=CONTEXT_EVENT, at_us=self._now, detail=detail))]
 
     def _mark(self, event: ev.MarkRequested) -> list[Effect]:
         session = self._session
@@ -476,16 +454,6 @@ class SessionMachine:
 
 
 _POWERING_OFF = Refused("powering-off", "设备正在关机", "the unit is powering off")
-_NEEDS_REASON = Refused(
-    "stop-needs-reason",
-    "本次执法应当全程记录，停止记录请说明原因",
-    "this recording is of the whole procedure (art. 20): it stops with a reason only",
-)
-_MODE_LOWERED = Refused(
-    "mode-lowered",
-    "全程记录不得在记录中改为一般记录",
-    "a recording of the whole procedure cannot be made an ordinary one while it runs",
-)
 
 
 def _writes(records: list[Record]) -> list[Effect]:
