@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from recorder.evidence.verify import formatting
+from recorder.evidence import formatting
 
 
 def table(title_zh: str, title_en: str, head: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> str:

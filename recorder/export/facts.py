@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from recorder.evidence import jws
 from recorder.evidence import records as r
+from recorder.evidence.state import CONTEXT_EVENT
 from recorder.evidence.verify.timeline import Point
 
 
@@ -46,7 +47,7 @@ class SessionFacts:
     start: Point
     cameras: tuple[str, ...]
     officers: int
-    matter: r.SealedField | None
+    matter: r.Matter | None
     stop: Point | None = None
     stop_reason: str | None = None
 
@@ -283,6 +284,10 @@ class JournalFacts:
             gap = self.gaps.get(str(detail.get("gap_id")))
             if gap is not None:
                 gap.given_up = True
+        elif record.event == CONTEXT_EVENT:
+            session = self.sessions.get(str(detail.get("session_id")))
+            if session is not None and isinstance(detail.get("matter"), dict):
+                session.matter = r.Matter.model_validate(detail["matter"])
         elif record.event == "unit-down":
             boot = self._seeds.get(str(detail.get("from_bootseed")))
             if boot is not None and type(detail.get("from_us")) is int and type(detail.get("to_us")) is int:

@@ -102,9 +102,20 @@ def statement_data(
             "last_digest": facts.last_digest,
         },
         "officers": _officers(facts, gap, session, open_field),
-        "matter": open_field(session.matter) if session is not None and session.matter is not None else None,
+        "matter": _matter(session, open_field),
         "said": {name: said[name] for name in SAID if name in said},
     }
+
+
+def _matter(session: SessionFacts | None, open_field: Opener) -> dict[str, Any] | None:
+    """What the recording is about as last said in it, by the names of ``SAID``; what stays sealed is left out."""
+    if session is None or session.matter is None:
+        return None
+    matter = session.matter
+    sealed = {"item": matter.item, "entrusting_agency": matter.entrusting_agency, "documents": matter.documents}
+    opened = {name: open_field(field) for name, field in sealed.items() if field is not None}
+    known = {"category": matter.kind, "stage": matter.stage, **opened}
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def canonical_json(data: dict[str, Any]) -> bytes:

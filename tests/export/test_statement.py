@@ -17,6 +17,7 @@ from recorder.cli import main
 from recorder.evidence import records as r
 from recorder.evidence.age import Identity, generate_identity
 from recorder.evidence.encoding import sha256_b64u
+from recorder.evidence.personal import seal_field
 from recorder.export.statement import SAID
 from recorder.export.statement_document import CAUSES, default_template
 from tests.evidence.verify.agency import TestAgency
@@ -27,14 +28,21 @@ AGENCY = TestAgency()
 IDENTITY: Identity = generate_identity()
 
 
-def vault(folder: Path, *, resume: bool, recipients: tuple[str, ...] = (), voice: bool = False) -> str:
+def vault(
+    folder: Path,
+    *,
+    resume: bool,
+    recipients: tuple[str, ...] = (),
+    voice: bool = False,
+    matter: r.Matter | None = None,
+) -> str:
     """A unit's folder with one gap; returns its id."""
     b = VaultBuilder(AGENCY, recipients=recipients)
     b.boot()
     b.shift_start()
     b.sign_in("张三", "13010001001")
     b.sign_in("李四", "13010001002")
-    b.session_start()
+    b.session_start(matter=matter)
     before = b.segment(5)
     gap = b.interruption(before, "camera-unplugged", before.end_us, b.bootseed)
     b.wait(65)
@@ -144,6 +152,22 @@ def test_what_people_say_goes_into_both(tmp_path: Path) -> None:
     assert data["said"] == {"agency": "某市生态环境局", "course": "摄像头被撞落<b>&"}
     assert "中断原因及经过：摄像头被撞落<b>&" in text
     assert "行政执法机关：某市生态环境局" in text
+
+
+def test_what_the_recording_is_about_fills_its_fields_unless_people_say_otherwise(tmp_path: Path) -> None:
+    matter = r.Matter(
+        kind="行政检查", stage="调查取证", item=seal_field("食品经营检查", ()), documents=seal_field(["笔录1号"], ())
+    )
+    gap = vault(tmp_path / "unit", resume=False, matter=matter)
+    data, text, _ = halves(export(tmp_path / "unit", gap, "--set", "stage=送达执行"))
+    assert data["matter"] == {
+        "category": "行政检查",
+        "stage": "调查取证",
+        "item": "食品经营检查",
+        "documents": ["笔录1号"],
+    }
+    for words in ("执法类别：行政检查", "执法事项：食品经营检查", "执法环节：送达执行"):
+        assert words in text
 
 
 def test_the_same_journal_gives_the_same_bytes(tmp_path: Path) -> None:
