@@ -50,6 +50,11 @@ class JournalView:
     boots: list[str] = field(default_factory=list)
     marks: int = 0
     night_switches: int = 0
+    sign_ins: dict[str, int] = field(default_factory=dict)
+    """By method: ``command remote qr``."""
+    assignments_refused: int = 0
+    stops_stated: list[str] = field(default_factory=list)
+    """How each reason to stop was given: ``choice text speech``."""
     faults: list[str] = field(default_factory=list)
     records: int = 0
     next_seq: int = 0
@@ -128,6 +133,12 @@ def _apply(view: JournalView, typ: str, p: dict[str, Any]) -> None:
         view.released.add(p["segment_id"])
     elif typ == "mark":
         view.marks += 1
+    elif typ == "officer-sign-in":
+        view.sign_ins[p["method"]] = view.sign_ins.get(p["method"], 0) + 1
+    elif typ == "command" and p["name"] == "assign":
+        view.assignments_refused += p["result"] == "refused"
+    elif typ == "session-stop" and p["stated"] is not None:
+        view.stops_stated.append(p["stated"]["by"])
     elif typ == "event" and p["event"] in ("night-on", "night-off"):
         view.night_switches += 1
     elif typ == "fault" and p["phase"] == "onset":

@@ -28,7 +28,8 @@ class FaultKind:
     prompt: str | None = None
     prompt_end: str | None = None
     cause: InterruptionCause | None = None
-    indicator: Indicator = "fault"
+    indicator: Indicator | None = "fault"
+    """None: no fault of the device; the lamp goes on showing that it records."""
 
 
 def _kinds() -> Iterator[FaultKind]:
@@ -75,6 +76,7 @@ def _kinds() -> Iterator[FaultKind]:
         ("from_us", "to_us", "sharpness", "usual_sharpness", "ratio"),
     )
     yield FaultKind("timestamp-fault", "帧时间戳紊乱", "time stamps of frames go back", evidence=("frames",))
+    yield FaultKind("code-watch-fault", "二维码无法识读", "codes before the lens cannot be read", evidence=("error",))
     yield FaultKind("watermark-fault", "水印无法绘制", "the watermark cannot be drawn", evidence=("error",))
     # --- sound ---
     yield FaultKind(
@@ -314,6 +316,9 @@ def _kinds() -> Iterator[FaultKind]:
         "the power went; found at the next boot",
         evidence=(*_AT_START, "off_s", "off_basis"),
         cause="power-loss",
+    )
+    yield FaultKind(
+        "no-officer", "记录中没有登记执法人员", "a recording nobody is signed in to (art. 9)", indicator=None
     )
     yield FaultKind("duty-fault", "附属功能出错", "a duty of the unit process failed", evidence=("call", "error"))
     yield FaultKind("output-fault", "指示输出故障", "a light, motor or loudspeaker fails", evidence=("error", "errno"))
