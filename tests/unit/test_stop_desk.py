@@ -49,7 +49,8 @@ def test_a_spoken_reason_and_a_second_hold_end_it(kit: DeskKit) -> None:
     session_id = kit.start()
     hold(kit)
     asked_us = kit.clock.now_us
-    kit.unit.write(Event(event="prompt", at_us=asked_us, detail={"start_us": asked_us, "end_us": asked_us + 4 * S}))
+    own = {"id": "stop-needs-reason", "from_us": asked_us, "expected_to_us": asked_us + 4 * S}
+    kit.unit.write(Event(event="prompt-begun", at_us=asked_us, detail=own))
     kit.speak(asked_us + S, asked_us + 4 * S)
     kit.turn(5 * S)
     hold(kit)

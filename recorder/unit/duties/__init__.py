@@ -21,6 +21,7 @@ from recorder.unit.duty import DutyFactory
 
 DUTIES: tuple[DutyFactory, ...] = (
     PromptDesk,  # first, so that the others have a voice from their start
+    Announcements,  # before those who have more to say of the same record
     StartFaults,
     SessionDesk,
     ContextDesk,
@@ -32,7 +33,6 @@ DUTIES: tuple[DutyFactory, ...] = (
     EvidenceGuard,
     DeviceWatch,
     StatementDesk,
-    Announcements,
     ConditionWatch,
     FaultVoice,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from recorder.channel.messages import Speech
 from recorder.evidence.matter import StopReason
@@ -16,6 +16,8 @@ from recorder.unit.duty import Answer, Command, Duty, UnitServices
 from recorder.unit.events import UnitEvent, WorkerMessage
 
 MAX_REASON = 500
+_PROMPTS: Final = {"prompt-begun": "expected_to_us", "prompt": "to_us"}
+"""Events of the unit's own voice, and where they say until when it is heard."""
 
 
 class StopDesk(Duty):
@@ -32,10 +34,10 @@ class StopDesk(Duty):
     def observe(self, record: Record) -> None:
         if isinstance(record, SessionStart | SessionStop):
             self._rules.reset()
-        elif isinstance(record, Event) and record.event == "prompt":
-            start_us, end_us = record.detail.get("start_us"), record.detail.get("end_us")
-            if isinstance(start_us, int) and isinstance(end_us, int):
-                self._rules.prompt(start_us, end_us)
+        elif isinstance(record, Event) and record.event in _PROMPTS:
+            from_us, to_us = record.detail.get("from_us"), record.detail.get(_PROMPTS[record.event])
+            if isinstance(from_us, int) and isinstance(to_us, int):
+                self._rules.prompt(from_us, to_us)
 
     def handle(self, event: UnitEvent) -> None:
         if isinstance(event, WorkerMessage) and isinstance(event.message, Speech):
