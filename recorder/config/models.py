@@ -120,9 +120,9 @@ CheckPoint = Literal["cert-shown", "art22-1", "art22-2", "art22-3", "art22-4", "
 
 
 class Matter(Section):
-    """``checklist``: points whose absence is warned of when a recording stops."""
+    """``mode``: whole 全程, ordinary 一般. ``checklist``: points whose absence is warned of when a recording stops."""
 
-    mode: Literal["全程", "一般"]
+    mode: Literal["whole", "ordinary"]
     stop_speech_s: Annotated[float, Field(ge=1, le=30)]
     stop_window_s: Annotated[float, Field(ge=10, le=900)]
     checklist: tuple[CheckPoint, ...]

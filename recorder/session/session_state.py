@@ -10,6 +10,7 @@ from recorder.config.models import RecorderConfig
 from recorder.evidence.matter import Matter, Mode, StopReason
 from recorder.evidence.records import InterruptionCause, Record, SessionStop
 from recorder.session.camera_track import CameraTrack
+from recorder.session.context import mode_of
 
 EndedBy = Literal["button", "command", "remote", "shutdown"]
 
@@ -43,7 +44,7 @@ class MachineSettings:
             resume_open_recording=config.session.resume_open_recording,
             standby_interval_us=round(config.session.standby_interval_s * 1e6),
             post_event_us=round(config.capture.post_event_s * 1e6),
-            default_mode=config.matter.mode,
+            default_mode=mode_of(config.matter.mode),
         )
 
 

@@ -11,6 +11,7 @@ import pytest
 from firmware_bridge.ports import Clock, DeviceError, Samples
 from recorder.config.paths import shipped_dir
 from recorder.unit.devices import guard
+from recorder.unit.duties.officer_desk import OfficerDesk
 from recorder.unit.duties.prompts import MARGIN_US, PromptDesk
 from recorder.unit.duty import UnitServices
 from recorder.unit.events import Shutdown
@@ -53,7 +54,8 @@ class Talking:
             self.desk = PromptDesk(services, folder)
             return self.desk
 
-        others = [duty for duty in WITHOUT_WATCH if duty is not PromptDesk]
+        # Officers are asked for from the start of the shift on; here nobody speaks but the test.
+        others = [duty for duty in WITHOUT_WATCH if duty not in (PromptDesk, OfficerDesk)]
         self.kit = UnitKit(data_dir, duties=(*others, furnish))
         self.unit = self.kit.unit
 

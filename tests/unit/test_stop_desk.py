@@ -17,7 +17,7 @@ S = 1_000_000
 
 @pytest.fixture
 def kit(tmp_path: Path) -> DeskKit:
-    made = DeskKit(tmp_path / "unit", matter={"mode": "全程"})
+    made = DeskKit(tmp_path / "unit", matter={"mode": "whole"})
     made.worker_up()
     return made
 
