@@ -8,6 +8,7 @@ import random
 from collections import Counter
 
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from recorder.evidence import records as rec
@@ -191,6 +192,7 @@ def check(bench: OfficerBench) -> None:
 STEPS = st.lists(st.tuples(st.sampled_from(OPS), st.integers(1, 24)), min_size=1, max_size=25)
 
 
+@hypothesis_settings(max_examples=150, deadline=None)
 @given(STEPS, st.sampled_from(["button", "speech"]), st.sampled_from([("cam0",), ("cam0", "cam1")]), st.booleans())
 def test_every_gap_is_in_exactly_one_state_and_nothing_is_lost(
     steps: list[tuple[str, int]], rule: str, cameras: tuple[str, ...], resume: bool
