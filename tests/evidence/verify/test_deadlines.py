@@ -171,6 +171,25 @@ def test_a_basis_declared_after_the_deadline_shows(tmp_path: Path) -> None:
     assert not vault.valid
 
 
+def test_a_recording_that_goes_on_into_the_next_boot_was_not_declared_late(tmp_path: Path) -> None:
+    """Declared while it was recorded, by a unit that had been on for more than a day."""
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    on_for(b, 25)
+    session_id = b.session_start()
+    before = b.segment(2)
+    declare(b, "连续执法", session_id)
+    seed = b.bootseed
+    b.boot(off_s=2)
+    b.unit_down(before.end_us, seed)
+    gap = b.interruption(before, "power-loss", before.end_us, seed)
+    after = b.segment(2)
+    b.resumption(gap, after, 2_000_000, "wall")
+    b.session_stop(after.end_us)
+    assert "basis-after-deadline" not in codes(finished(b, tmp_path))
+
+
 def test_a_second_return_shows(tmp_path: Path) -> None:
     b = recorded()
     for _ in range(2):
