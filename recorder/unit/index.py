@@ -11,6 +11,7 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,17 @@ SCHEMA = 3
 """Raise it with every change of the tables: a file of another one is thrown away and made anew from the journal."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A closed segment as it has to lie on the disk. ``sealed`` None: no record says (a file nobody had reported)."""
+
+    place: int
+    session_id: str
+    segment_id: str
+    size: int
+    sealed: bool | None
 
 
 class Index:
@@ -222,6 +234,20 @@ class Index:
     def held(self) -> list[Held]:
         """Closed segments that are still on the unit."""
         return self._held("state = 'closed'", None)
+
+    def inventory(self, after: int, limit: int) -> list[Kept]:
+        """Closed segments that are still on the unit, in pages: those behind ``place`` ``after`` (-1: from the first)."""
+        sql = """SELECT rowid, session_id, segment_id, size, sealed FROM segments
+            WHERE rowid > ? AND +state = 'closed' ORDER BY rowid LIMIT ?"""  # +: by place, not by the index on state
+
+        def read() -> list[tuple[Any, ...]]:
+            return list(self._db.execute(sql, [after, limit]).fetchall())
+
+        rows: list[tuple[Any, ...]] = self._read(read, [])
+        return [
+            Kept(place, session_id, segment_id, size, None if sealed is None else bool(sealed))
+            for place, session_id, segment_id, size, sealed in rows
+        ]
 
     def receipted(self, limit: int) -> list[Held]:
         """The oldest closed segments that have a receipt and are still on the unit: what retention may choose from. Not
