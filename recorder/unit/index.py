@@ -336,11 +336,11 @@ _END = "coalesce({0}.media_end_us, {0}.media_start_us, 0), {0}.bootseed, {0}.off
 _OWED = f"""
     SELECT w.session_id, w.segments, {_END.format("o")}, {_END.format("n")},
         s.start_us, s.start_bootseed, s.start_offset_us, s.stop_us, s.stop_bootseed, s.stop_offset_us
-    FROM (SELECT session_id, count(*) AS segments, min(rowid) AS oldest FROM segments
+    FROM (SELECT session_id, count(*) AS segments, min(rowid) AS oldest, max(rowid) AS newest FROM segments
           WHERE state = 'closed' AND receipt_digest IS NULL GROUP BY session_id) w
     JOIN segments o ON o.rowid = w.oldest
-    JOIN segments n ON n.rowid = (SELECT max(rowid) FROM segments
-        WHERE session_id = w.session_id AND role IS NOT 'preroll' AND state <> 'empty')
+    JOIN segments n ON n.rowid = coalesce((SELECT max(rowid) FROM segments
+        WHERE session_id = w.session_id AND role IS NOT 'preroll' AND state <> 'empty'), w.newest)
     LEFT JOIN sessions s ON s.session_id = w.session_id
     ORDER BY w.oldest"""
 """A recovered segment's end is not in its record: its start stands in, which is a minute stricter at most."""
