@@ -190,6 +190,41 @@ def test_a_recording_that_goes_on_into_the_next_boot_was_not_declared_late(tmp_p
     assert "basis-after-deadline" not in codes(finished(b, tmp_path))
 
 
+def continuous(hours: float) -> VaultBuilder:
+    """A recording that goes on: a segment at its beginning and one so many hours later."""
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.receipt(segments=False, embed=True)
+    b.session_start()
+    b.segment(2)
+    b.wait(hours * HOUR)
+    b.segment(2)
+    b.receipt(segments=False, embed=True)
+    return b
+
+
+def test_a_recording_without_an_end_is_counted_by_segment(tmp_path: Path) -> None:
+    vault = check(continuous(25), tmp_path)
+    report = verdict(vault)
+    assert (report.state, report.stored, report.segments) == ("overdue", 0, 2)
+    assert "store-overdue" in notes(vault)
+
+
+def test_a_short_recording_that_goes_on_owes_nothing_yet(tmp_path: Path) -> None:
+    assert check(continuous(11), tmp_path).storage == ()
+
+
+def test_of_a_continuous_recording_the_worst_segment_counts(tmp_path: Path) -> None:
+    """Ended and stored 20 hours after its end: but its first segment had been waiting for 33."""
+    b = continuous(13)
+    b.session_stop()
+    on_for(b, 20)
+    report = verdict(finished(b, tmp_path))
+    assert (report.state, report.stored, report.segments) == ("late", 2, 2)
+    assert report.counted_from < report.completed - 12 * HOUR
+
+
 def test_a_second_return_shows(tmp_path: Path) -> None:
     b = recorded()
     for _ in range(2):
