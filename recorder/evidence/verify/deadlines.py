@@ -61,15 +61,16 @@ class _Cover:
 
 
 def judge_storage(
-    ledger: Ledger, held: Mapping[str, list[Held]], upper: Upper, findings: Findings
+    ledger: Ledger, held: Mapping[str, list[Held]], upper: Upper, newest: float | None, findings: Findings
 ) -> tuple[StorageReport, ...]:
     """One report per session that has media, in the order of the journal; adds notes, and findings for a basis that cannot
-    stand (declared after the deadline, or a second time for the same session)."""
+    stand (declared after the deadline, or a second time for the same session). ``newest``: the store's clock in the latest
+    receipt, seconds since 1970."""
     clocks = BootClocks(
         BootClock(boot.bootseed, boot.first_us, boot.last_us, round(boot.last_iat * 1e6) - boot.last_us)
         for boot in ledger.boots
     )
-    desk = _Desk(ledger, clocks, held, upper, findings)
+    desk = _Desk(ledger, clocks, held, upper, newest, findings)
     reports = [desk.session(session) for session in ledger.sessions.values()]
     return tuple(report for report in reports if report is not None)
 
@@ -80,6 +81,7 @@ class _Desk:
     clocks: BootClocks
     held: Mapping[str, list[Held]]
     upper: Upper
+    newest: float | None
     findings: Findings
 
     def session(self, session: Session) -> StorageReport | None:
@@ -192,15 +194,17 @@ class _Desk:
         return min(times, default=None)
 
     def _state(self, start: _Start, stored_at: float | None, suspended: bool) -> tuple[State, bool]:
+        latest = self.upper(start.seq)
         if stored_at is None:
             if suspended:
                 return "suspended", True
             last = self.ledger.boots[-1]
             elapsed = self.clocks.elapsed(self._moment(start.at), Moment(last.last_us, last.bootseed, 0))
-            return ("overdue" if elapsed.us > LIMIT_US else "owed"), elapsed.proven
+            if latest is not None and self.newest is not None and self.newest - latest > LIMIT_S:
+                return "overdue", True
+            return ("overdue" if elapsed.us > LIMIT_US else "owed"), False
         if suspended:
             return "in-time", True
-        latest = self.upper(start.seq)
         if latest is not None and stored_at - latest > LIMIT_S:
             return "late", True
         if start.lower is not None and stored_at - start.lower <= LIMIT_S:

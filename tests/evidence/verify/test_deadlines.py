@@ -112,6 +112,25 @@ def test_not_stored_is_owed_and_then_overdue(tmp_path: Path) -> None:
     assert "store-overdue" in notes(vault)
 
 
+def test_overdue_is_proven_only_by_the_stores_clock(tmp_path: Path) -> None:
+    """The same two days; by the unit's word alone, and with receipts over the journal at their beginning and end."""
+    for anchored in (False, True):
+        b = recorded(anchored=anchored)
+        on_for(b, 48)
+        b.shift_end()
+        if anchored:
+            b.receipt(segments=False)
+        report = verdict(check(b, tmp_path / str(anchored)))
+        assert (report.state, report.proven) == ("overdue", anchored)
+
+
+def test_owed_is_the_units_word(tmp_path: Path) -> None:
+    b = recorded()
+    on_for(b, 20)
+    report = verdict(finished(b, tmp_path, stored=False))
+    assert (report.state, report.proven) == ("owed", False)
+
+
 def test_field_mode_and_return(tmp_path: Path) -> None:
     b = recorded()
     on_for(b, 2)
