@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from recorder.evidence.segment_recovery import recover_orphan
-from recorder.unit.duties import DUTIES, evidence_guard
+from recorder.unit.duties import DUTIES
+from recorder.unit.duties.evidence_guard import NAMED
 from recorder.unit.noted_files import NotedFiles
 from tests.evidence.kit import BOOT_A
 from tests.unit.test_custody import EVERYTHING_MB, JTI, receipt, shift_with_one_segment
@@ -235,14 +236,13 @@ def test_who_deletes_many_files_is_told_once(unit: Guarded) -> None:
     assert unit.said.count("delete-attempted") == 1
 
 
-def test_a_flood_is_counted_not_recorded_one_by_one(unit: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence_guard, "NAMED", 2)
+def test_a_flood_is_not_recorded_one_by_one(unit: Guarded) -> None:
     folder = unit.kit.data_dir / "receipts"
     folder.mkdir(exist_ok=True)
     unit.settle()
-    for number in range(10):
-        path = folder / f"00000000-0000-4000-8000-0000000000{number:02d}.jws"
+    for number in range(NAMED + 10):
+        path = folder / f"00000000-0000-4000-8000-{number:012d}.jws"
         path.write_text("x")
         path.unlink()
-    assert [component for _, component in unit.faults()][-1] == "further files"
-    assert len(unit.faults()) == 3
+    assert len(unit.faults()) == NAMED + 1
+    assert unit.faults()[-1] == ("evidence-deleted", "further files")
