@@ -415,9 +415,9 @@ _KIND_ZH = {
 _STORE_ZH = {
     "in_time": "按时储存",
     "late": "逾期储存",
-    "pending": "待储存",
+    "owed": "待储存",
     "overdue": "逾期未储存",
-    "deferred": "待返回",
+    "suspended": "待返回",
 }
 
 

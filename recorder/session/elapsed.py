@@ -44,15 +44,18 @@ class BootClocks:
         self._place = {clock.bootseed: index for index, clock in enumerate(self._clocks)}
 
     def before(self, one: Moment, other: Moment) -> bool:
-        """Did ``one`` come before ``other``? Boots are in the order of the journal, whatever their clocks say."""
-        here, there = self._place.get(one.bootseed, -1), self._place.get(other.bootseed, -1)
-        if here == there and one.bootseed == other.bootseed:
+        """Did ``one`` come before ``other``? Boots are in the order of the journal, whatever their clocks say; between two
+        boots older than what is remembered only the moments' own claims are left."""
+        if one.bootseed == other.bootseed:
             return one.at_us < other.at_us
-        return here < there
+        here, there = self._place.get(one.bootseed, -1), self._place.get(other.bootseed, -1)
+        return one.wall_us < other.wall_us if here == there else here < there
 
     def elapsed(self, start: Moment, end: Moment) -> Elapsed:
         if start.bootseed == end.bootseed:
             return Elapsed(max(0, end.at_us - start.at_us), True)
+        if self.before(end, start):
+            return Elapsed(0, True)
         first, last = self._place.get(start.bootseed), self._place.get(end.bootseed)
         at_least = self._on_time(first, last, start, end)
         begin, finish = self._wall(first, start), self._wall(last, end)

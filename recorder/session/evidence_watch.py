@@ -11,12 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Change = Literal["removed", "altered"]
+FOLDERS = ("journal", "journal/torn", "segments", "receipts", "statements")
+"""Where evidence lies, below the data folder; ``segments`` has a folder for each session."""
+
+Change = Literal["removed", "altered", "replaced"]
+"""``altered``: written to in place; ``replaced``: another file was moved to its name."""
+
 Verdict = Literal["evidence-deleted", "evidence-altered"]
 
 _SEGMENT = re.compile(r"^segments/(?P<session>[0-9a-f-]{36})/(?P<segment>[0-9a-f-]{36})\.(mp4(\.age)?|torn)$")
+_SESSION = re.compile(r"^segments/[0-9a-f-]{36}$")
 _JOURNAL = re.compile(r"^journal/(?P<first>\d{12})\.jws$")
-_KEPT = re.compile(r"^(receipts/[^./][^/]*\.jws|statements/[^./][^/]*|journal/torn/[^./][^/]*\.torn)$")
+_RECEIPT = re.compile(r"^receipts/[^./][^/]*\.jws$")
+_KEPT = re.compile(r"^(statements/[^./][^/]*|journal/torn/[^./][^/]*\.torn)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,8 @@ class Rules:
 
 
 def judge(path: str, change: Change, own: bool, rules: Rules) -> Verdict | None:
-    """``path`` below the data folder; ``own``: this process removed or wrote it. None: nothing is wrong with it."""
+    """``path`` below the data folder, a file's or a folder's; ``own``: this process removed or wrote it. None: nothing is
+    wrong with it. A receipt may be written by others: the uplink brings it, an officer may copy it from a stick."""
     if own:
         return None
     verdict: Verdict = "evidence-deleted" if change == "removed" else "evidence-altered"
@@ -41,6 +49,8 @@ def judge(path: str, change: Change, own: bool, rules: Rules) -> Verdict | None:
         return None if rules.open_segment(segment_id) else verdict
     if match := _JOURNAL.match(path):
         return verdict if int(match["first"]) <= rules.durable_seq else None
-    if _KEPT.match(path) and change == "removed":
+    if _KEPT.match(path):
+        return verdict
+    if change == "removed" and (_RECEIPT.match(path) or _SESSION.match(path) or path in FOLDERS):
         return verdict
     return None

@@ -18,6 +18,8 @@ from recorder.session.elapsed import BootClocks
 from recorder.session.events import Moment
 
 LIMIT_US = 24 * 3_600_000_000
+CONTINUOUS_US = 12 * 3_600_000_000
+"""A longer recording is a continuous one (``[statutory] continuous_after_h`` may be another number on the unit)."""
 
 FieldReason: TypeAlias = Literal["连续执法", "异地执法", "边远地区执法", "水上执法", "交通不便地区执法"]
 FIELD_REASONS: tuple[FieldReason, ...] = get_args(FieldReason)
@@ -37,7 +39,7 @@ class StatutoryRules:
     urgent_us: int = 3_600_000_000
     per: Literal["session", "segment"] = "session"
     completion: Literal["media", "stop"] = "media"
-    continuous_us: int = 12 * 3_600_000_000
+    continuous_us: int = CONTINUOUS_US
 
 
 @dataclass(frozen=True, slots=True)

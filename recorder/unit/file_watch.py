@@ -1,95 +1,135 @@
-"""inotify over the evidence folders: which files were removed or written to. Linux only; thin.
+"""inotify over the evidence folders: which files were removed, written to or replaced. Linux only; thin.
 
-One watch for each folder, so a session's folder is watched when it appears; what happened in it before that is found by
-looking through it. When the kernel drops events (``overflow``) the caller looks through everything.
+One watch for each folder, so a session's folder is watched when it appears. What may have happened unseen (the kernel
+dropped events, a folder came with its contents, or could not be watched for a while) is told by ``missed``: the caller
+looks through everything.
 """
 
 from __future__ import annotations
 
-import logging
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from inotify_simple import INotify, flags
 
-from recorder.session.evidence_watch import Change
+from recorder.session.evidence_watch import FOLDERS, Change
 
-log = logging.getLogger("recorder.unit")
-
-_MASK = flags.DELETE | flags.MOVED_FROM | flags.MODIFY | flags.CREATE | flags.MOVED_TO | flags.ONLYDIR
-FOLDERS = ("journal", "journal/torn", "segments", "receipts", "statements")
+_MASK = (
+    *(flags.DELETE, flags.MOVED_FROM, flags.MOVED_TO, flags.MODIFY),  # of files
+    *(flags.CREATE, flags.MOVE_SELF, flags.ONLYDIR),  # of folders
+)
 
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
+    """``path`` of a file, or of a folder that was moved away with all that is in it."""
+
     path: Path
     change: Change
 
 
 class FileWatch:
-    """Raises OSError from the constructor when the kernel has no watches left."""
+    """Raises OSError from the constructor when the kernel has no watch to give at all.
 
-    def __init__(self, data_dir: Path) -> None:
+    ``unwatched``: folders it has no watch left for, and why; each :meth:`read` tries them again.
+    """
+
+    def __init__(self, data_dir: Path, make: Callable[[], INotify] = lambda: INotify(nonblocking=True)) -> None:
         self._data_dir = data_dir
-        self._inotify = INotify(nonblocking=True)
+        self._inotify = make()
         self._folders: dict[int, Path] = {}
-        self.overflowed = False
-        try:
-            for name in FOLDERS:
-                self._watch(data_dir / name)
-            for folder in _folders(data_dir / "segments"):
-                self._watch(folder)
-        except OSError:
-            self._inotify.close()
-            raise
+        self.unwatched: dict[Path, str] = {}
+        self.missed = False
+        for name in FOLDERS:
+            self._watch(data_dir / name)
+        for folder in _folders(data_dir / "segments"):
+            self._watch(folder)
 
     def _watch(self, folder: Path) -> bool:
+        """True: it is watched now."""
         if not folder.is_dir():
+            self.unwatched.pop(folder, None)
             return False
-        self._folders[self._inotify.add_watch(folder, _MASK)] = folder
+        try:
+            self._folders[self._inotify.add_watch(folder, sum(_MASK))] = folder
+        except (FileNotFoundError, NotADirectoryError):
+            return False  # gone again meanwhile
+        except OSError as error:
+            self.unwatched[folder] = str(error)
+            return False
+        if self.unwatched.pop(folder, None) is not None:
+            self.missed = True
         return True
 
     def read(self) -> list[FileChange]:
-        """Everything since the last call, in order. Raises OSError when a new folder cannot be watched."""
+        """Everything since the last call, in order; writing to the same file again is told once."""
+        self._add_missing()
         found: list[FileChange] = []
-        try:
-            events = self._inotify.read(timeout=0)
-        except BlockingIOError:
-            return found
-        for event in events:
+        told: set[Path] = set()
+        for event in self._inotify.read(timeout=0):
             if event.mask & flags.Q_OVERFLOW:
-                self.overflowed = True
+                self.missed = True
                 continue
             folder = self._folders.get(event.wd)
             if event.mask & flags.IGNORED:
                 self._folders.pop(event.wd, None)
-            if folder is None or not event.name:
-                continue
-            path = folder / event.name
-            if event.mask & flags.ISDIR:
-                if event.mask & (flags.CREATE | flags.MOVED_TO):
-                    self._new_folder(path)
-            elif event.mask & (flags.DELETE | flags.MOVED_FROM):
-                found.append(FileChange(path, "removed"))
-            elif event.mask & flags.MODIFY:
-                found.append(FileChange(path, "altered"))
+            elif folder is None:
+                continue  # of a folder that was moved away before
+            elif event.mask & flags.MOVE_SELF:
+                self._forget(folder)
+                found.append(FileChange(folder, "removed"))
+            elif event.mask & flags.ISDIR:
+                found += self._folder_event(event.mask, folder / event.name)
+            elif change := _change(event.mask):
+                path = folder / event.name
+                if change != "altered":
+                    told.discard(path)
+                elif path in told:
+                    continue
+                else:
+                    told.add(path)
+                found.append(FileChange(path, change))
         return found
 
-    def _new_folder(self, path: Path) -> None:
-        relative = path.relative_to(self._data_dir)
-        if relative.parts[0] == "segments" or relative.as_posix() in FOLDERS:
+    def _folder_event(self, mask: int, path: Path) -> list[FileChange]:
+        if mask & flags.MOVED_FROM:
+            self._forget(path)
+            return [FileChange(path, "removed")]
+        name = path.relative_to(self._data_dir)
+        if mask & (flags.CREATE | flags.MOVED_TO) and (name.parts[0] == "segments" or name.as_posix() in FOLDERS):
             self._watch(path)
+            self.missed = self.missed or bool(mask & flags.MOVED_TO)  # it did not come empty
+        return []
 
-    def add_missing(self) -> None:
-        """Folders of the data directory that came to be after the start."""
+    def _forget(self, folder: Path) -> None:
+        """The folder was moved away, and with it everything below."""
+        for wd in [wd for wd, path in self._folders.items() if path == folder or folder in path.parents]:
+            del self._folders[wd]
+            with contextlib.suppress(OSError):  # destroyed meanwhile, and the watch with it
+                self._inotify.rm_watch(wd)
+
+    def _add_missing(self) -> None:
+        """Folders of the data directory that came to be after the start, and those there was no watch for."""
         watched = set(self._folders.values())
         for name in FOLDERS:
             if self._data_dir / name not in watched and self._watch(self._data_dir / name) and name == "segments":
                 for folder in _folders(self._data_dir / name):
                     self._watch(folder)
+        for folder in list(self.unwatched):
+            self._watch(folder)
 
     def close(self) -> None:
         self._inotify.close()
+
+
+def _change(mask: int) -> Change | None:
+    if mask & (flags.DELETE | flags.MOVED_FROM):
+        return "removed"
+    if mask & flags.MOVED_TO:
+        return "replaced"
+    return "altered" if mask & flags.MODIFY else None
 
 
 def _folders(directory: Path) -> list[Path]:

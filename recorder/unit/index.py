@@ -11,6 +11,7 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,17 @@ SCHEMA = 3
 """Raise it with every change of the tables: a file of another one is thrown away and made anew from the journal."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A closed segment as it has to lie on the disk. ``sealed`` None: no record says (a file nobody had reported)."""
+
+    place: int
+    session_id: str
+    segment_id: str
+    size: int
+    sealed: bool | None
 
 
 class Index:
@@ -223,6 +235,20 @@ class Index:
         """Closed segments that are still on the unit."""
         return self._held("state = 'closed'", None)
 
+    def inventory(self, after: int, limit: int) -> list[Kept]:
+        """Closed segments that are still on the unit, in pages: those behind ``place`` ``after`` (-1: from the first)."""
+        sql = """SELECT rowid, session_id, segment_id, size, sealed FROM segments
+            WHERE rowid > ? AND +state = 'closed' ORDER BY rowid LIMIT ?"""  # +: by place, not by the index on state
+
+        def read() -> list[tuple[Any, ...]]:
+            return list(self._db.execute(sql, [after, limit]).fetchall())
+
+        rows: list[tuple[Any, ...]] = self._read(read, [])
+        return [
+            Kept(place, session_id, segment_id, size, None if sealed is None else bool(sealed))
+            for place, session_id, segment_id, size, sealed in rows
+        ]
+
     def receipted(self, limit: int) -> list[Held]:
         """The oldest closed segments that have a receipt and are still on the unit: what retention may choose from. Not
         all of them: this is asked every two seconds, and ten thousand rows are a third of a second on a Pi."""
@@ -310,11 +336,11 @@ _END = "coalesce({0}.media_end_us, {0}.media_start_us, 0), {0}.bootseed, {0}.off
 _OWED = f"""
     SELECT w.session_id, w.segments, {_END.format("o")}, {_END.format("n")},
         s.start_us, s.start_bootseed, s.start_offset_us, s.stop_us, s.stop_bootseed, s.stop_offset_us
-    FROM (SELECT session_id, count(*) AS segments, min(rowid) AS oldest FROM segments
+    FROM (SELECT session_id, count(*) AS segments, min(rowid) AS oldest, max(rowid) AS newest FROM segments
           WHERE state = 'closed' AND receipt_digest IS NULL GROUP BY session_id) w
     JOIN segments o ON o.rowid = w.oldest
-    JOIN segments n ON n.rowid = (SELECT max(rowid) FROM segments
-        WHERE session_id = w.session_id AND role IS NOT 'preroll' AND state <> 'empty')
+    JOIN segments n ON n.rowid = coalesce((SELECT max(rowid) FROM segments
+        WHERE session_id = w.session_id AND role IS NOT 'preroll' AND state <> 'empty'), w.newest)
     LEFT JOIN sessions s ON s.session_id = w.session_id
     ORDER BY w.oldest"""
 """A recovered segment's end is not in its record: its start stands in, which is a minute stricter at most."""

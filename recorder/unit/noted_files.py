@@ -9,43 +9,80 @@ from firmware_bridge.ports import Medium
 from recorder.evidence.files import AppendFile, OsFiles
 
 KEPT = 4096
-"""Own removals remembered until they are seen again by the watch: it looks five times a second."""
+"""Own changes remembered until the watch has seen them: it looks five times a second."""
 
 
 class NotedFiles(OsFiles):
+    """A file is this process's own to write while it holds it open, and until the watch has taken in what it wrote last
+    (:meth:`written`, :meth:`seen`). After that even a file of its own making is evidence like every other."""
+
     def __init__(self, medium: Medium | None = None) -> None:
         super().__init__(medium)
         self._gone: OrderedDict[Path, None] = OrderedDict()
-        self._changed: OrderedDict[Path, None] = OrderedDict()
+        self._open: set[Path] = set()
+        self._written: OrderedDict[Path, None] = OrderedDict()
 
     def append(self, path: Path) -> AppendFile:
-        _note(self._changed, path)
-        return super().append(path)
+        return _Noted(super().append(path), path, self._open, self._written)
 
     def create(self, path: Path) -> AppendFile:
-        _note(self._changed, path)
-        return super().create(path)
+        return _Noted(super().create(path), path, self._open, self._written)
 
     def truncate(self, path: Path, size: int) -> None:
-        _note(self._changed, path)
+        _note(self._written, path)
         super().truncate(path, size)
 
     def replace(self, path: Path, data: bytes, mode: int = 0o640) -> None:
         # The temporary is renamed away: for a watch that looks like a removal.
         _note(self._gone, path.with_name(f".{path.name}.new"))
+        _note(self._written, path)
         super().replace(path, data, mode)
 
     def remove(self, path: Path) -> None:
         _note(self._gone, path)
-        super().remove(path)
+        try:
+            super().remove(path)
+        except OSError:
+            if path.exists():
+                self._gone.pop(path, None)  # it is still there: whoever removes it later is not this process
+            raise
 
     def took(self, path: Path) -> bool:
         """This process removed ``path``; asked once for each removal."""
         return self._gone.pop(path, self._gone) is not self._gone
 
     def changes(self, path: Path) -> bool:
-        """This process wrote to ``path`` lately, or cut it."""
-        return path in self._changed
+        """This process writes to ``path``, or did until just now."""
+        return path in self._open or path in self._written
+
+    def written(self) -> list[Path]:
+        """Files done with since the last :meth:`seen`: what the kernel still tells of them is this process's doing."""
+        return list(self._written)
+
+    def seen(self, paths: list[Path]) -> None:
+        """The watch has read everything up to the moment when ``paths`` were :meth:`written`."""
+        for path in paths:
+            self._written.pop(path, None)
+
+
+class _Noted:
+    def __init__(self, inner: AppendFile, path: Path, opened: set[Path], written: OrderedDict[Path, None]) -> None:
+        self._inner = inner
+        self._path = path
+        self._open = opened
+        self._written = written
+        opened.add(path)
+
+    def write(self, data: bytes | memoryview) -> None:
+        self._inner.write(data)
+
+    def sync(self) -> None:
+        self._inner.sync()
+
+    def close(self) -> None:
+        _note(self._written, self._path)
+        self._open.discard(self._path)
+        self._inner.close()
 
 
 def _note(book: OrderedDict[Path, None], path: Path) -> None:

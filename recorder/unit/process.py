@@ -62,7 +62,9 @@ class UnitProcess:
         self._next_poll_us = 0
         self._next_telemetry_us = 0
         self._workers = WorkerDesk(self)
-        self._duties = [make(self) for make in duties]
+        self._duties: list[Duty] = []
+        for make in duties:
+            self._add(make)
         self._control = ControlCommands(self, self._duties)
         parts.ledger.subscribe(self._observed)
 
@@ -101,6 +103,14 @@ class UnitProcess:
         if self.finished and not self._clean_end:
             self.write(Event(event=CLEAN_END_EVENT, at_us=self.now_us(), detail={}))
 
+    def _add(self, make: DutyFactory) -> None:
+        try:
+            self._duties.append(make(self))
+        except Exception as error:  # the recording needs none of them
+            name = getattr(make, "name", "duty")
+            log.exception("duty.failed", extra={"fields": {"duty": name, "call": "start"}})
+            self._duty_fault(name, "start", error)
+
     def _each(self, what: str, act: Callable[[Duty], None]) -> None:
         for duty in self._duties:
             self._guarded(duty, what, act)
@@ -111,7 +121,10 @@ class UnitProcess:
         except Exception as error:  # whatever it is, it is less than the recording (promise 1)
             if not self.p.faults.is_open("duty-fault", duty.name):  # once, not twenty times a second
                 log.exception("duty.failed", extra={"fields": {"duty": duty.name, "call": what}})
-            self.fault("duty-fault", duty.name, True, {"call": what, "error": f"{type(error).__name__}: {error}"})
+            self._duty_fault(duty.name, what, error)
+
+    def _duty_fault(self, name: str, what: str, error: Exception) -> None:
+        self.fault("duty-fault", name, True, {"call": what, "error": f"{type(error).__name__}: {error}"})
 
     # --- services ----------------------------------------------------------------------------------------------------
 

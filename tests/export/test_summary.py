@@ -337,6 +337,17 @@ def test_columns_for_causes_and_faults_that_only_some_rows_have() -> None:
     assert (first[place], second[place]) == ("1", "")
 
 
+def test_the_table_says_of_every_recording_what_became_of_it() -> None:
+    b = begun()
+    b.session(1)
+    b.shift_end()
+    summary = summarise(facts_of(b), "shift")
+    heading, line = table(summary)
+    shown = {name.rpartition("store_")[2]: value for name, value in zip(heading, line, strict=True) if "store_" in name}
+    assert shown == {state: str(count) for state, count in summary["rows"][0]["stores"].items()}
+    assert shown["owed"] == "1"
+
+
 def test_a_folder_without_a_journal_is_an_error_that_names_it(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["export", "summary", str(tmp_path)])
     assert done.exit_code == 2

@@ -17,6 +17,7 @@ from hw_sim.runner import journal_view
 from hw_sim.runner.layout import prepare
 from hw_sim.runner.run import Media, ScenarioRun
 from hw_sim.scenario import Scenario
+from recorder.evidence import jws
 from recorder.loading import system_clock
 from tests.support import require_program
 
@@ -74,6 +75,14 @@ def random_shift(seed: int, kills: int) -> Scenario:
     )
 
 
+def alarms(journal_dir: Path) -> list[tuple[str, str]]:
+    """What the unit took for a deletion or an alteration (art. 27), or for a duty that broke."""
+    payloads = [jws.split(line) for line in journal_view.lines(journal_dir)]
+    faults = [parts.payload for parts in payloads if parts.typ == "fault"]
+    codes = ("evidence-", "duty-fault")
+    return [(fault["code"], fault["component"]) for fault in faults if fault["code"].startswith(codes)]
+
+
 @pytest.mark.kill
 @pytest.mark.slow
 @pytest.mark.timeout(900)
@@ -100,6 +109,8 @@ def test_random_kills_lose_nothing_signed_and_double_nothing(seed: int, kills: i
     assert result["segments_unopened"] == []
     assert max(result["media_lost_per_kill_s"], default=0.0) <= 1.0
     assert result["all_receipted"]
+
+    assert alarms(layout.unit / "journal") == [], "kills and power cuts are nobody's hand in the evidence"
 
     stored = [path for path in layout.store.glob("*/*/segments/*/*") if path.is_file()]
     view = journal_view.view(layout.unit / "journal")

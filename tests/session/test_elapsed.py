@@ -54,6 +54,17 @@ def test_a_boot_older_than_what_is_remembered_counts_by_its_own_claim() -> None:
     assert not clocks.elapsed(at(5, A, 0), at(HOUR, B)).proven
 
 
+def test_nothing_has_passed_when_the_end_lies_in_an_earlier_boot() -> None:
+    clocks = BootClocks([BootClock(A, 0, 30 * HOUR, T0), BootClock(B, 0, HOUR, T0 + 31 * HOUR)])
+    assert clocks.elapsed(at(HOUR, B), at(25 * HOUR, A)).us == 0
+
+
+def test_of_two_boots_older_than_what_is_remembered_the_wall_clocks_say_which_came_first() -> None:
+    clocks = BootClocks([BootClock(C, 0, HOUR, T0)])
+    early, late = at(9 * HOUR, A, T0 - 80 * HOUR), at(HOUR, B, T0 - 60 * HOUR)
+    assert clocks.before(early, late) and not clocks.before(late, early)
+
+
 boots = st.lists(
     st.tuples(st.integers(0, HOUR), st.integers(0, 40 * HOUR), st.integers(0, 90 * HOUR), st.booleans()),
     min_size=2,

@@ -109,6 +109,22 @@ def test_a_duty_that_raises_is_one_fault_and_the_recording_goes_on(tmp_path: Pat
     assert [(fault["component"], fault["phase"]) for fault in faults] == [("broken", "onset")]
 
 
+class Unmakeable(Duty):
+    name = "unmakeable"
+
+    def __init__(self, services: Any) -> None:
+        raise RuntimeError("a device that is not there")
+
+
+def test_a_duty_that_cannot_be_made_is_a_fault_and_the_unit_starts_without_it(tmp_path: Path) -> None:
+    kit = UnitKit(tmp_path / "unit", duties=(Unmakeable, *WITHOUT_WATCH))
+    kit.worker_up()
+    press(kit, "record")
+    assert kit.unit.p.machine.session_id is not None
+    faults = [payload for typ, payload in kit.records() if typ == "fault" and payload["code"] == "duty-fault"]
+    assert [(fault["component"], fault["evidence"]["call"]) for fault in faults] == [("unmakeable", "start")]
+
+
 def test_a_command_that_raises_is_refused_and_recorded(tmp_path: Path) -> None:
     kit = UnitKit(tmp_path / "unit", duties=(*WITHOUT_WATCH, Broken))
     answer = ask(kit, cmd="break")

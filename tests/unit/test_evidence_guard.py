@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pytest
 
-from recorder.unit.duties import DUTIES, evidence_guard
+from recorder.evidence.segment_recovery import recover_orphan
+from recorder.unit.duties import DUTIES
+from recorder.unit.duties.evidence_guard import NAMED
+from recorder.unit.noted_files import NotedFiles
+from tests.evidence.kit import BOOT_A
 from tests.unit.test_custody import EVERYTHING_MB, JTI, receipt, shift_with_one_segment
-from tests.unit.unit_kit import UnitKit
+from tests.unit.unit_kit import DIGEST, UnitKit
 
 
 class Guarded:
@@ -76,6 +81,70 @@ def test_a_segment_replaced_by_another_file_is_altered(unit: Guarded, tmp_path: 
     assert unit.faults() == [("evidence-altered", name(unit, unit.segment))]
 
 
+def test_a_file_moved_over_a_segment_is_an_alteration(unit: Guarded, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(bytes(65536))
+    other.rename(unit.segment)
+    assert unit.faults() == [("evidence-altered", name(unit, unit.segment))]
+
+
+def test_a_sessions_folder_moved_away_is_noticed(unit: Guarded, tmp_path: Path) -> None:
+    unit.segment.parent.rename(tmp_path / "elsewhere")
+    assert unit.faults() == [("evidence-deleted", name(unit, unit.segment.parent))]
+    (tmp_path / "elsewhere").rename(unit.segment.parent)
+    unit.settle()
+    unit.segment.unlink()
+    assert unit.faults()[1:] == [("evidence-deleted", name(unit, unit.segment))], "put back, it is watched again"
+
+
+def test_a_folder_moved_away_and_destroyed_hides_nothing_that_follows(unit: Guarded, tmp_path: Path) -> None:
+    other = unit.kit.data_dir / "receipts" / f"{JTI}.jws"
+    other.parent.mkdir(exist_ok=True)
+    other.write_text("x")
+    unit.settle()
+    unit.segment.parent.rename(tmp_path / "elsewhere")
+    rmtree(tmp_path / "elsewhere")
+    other.unlink()
+    assert unit.faults() == [("evidence-deleted", name(unit, path)) for path in (unit.segment.parent, other)]
+    assert [p for typ, p in unit.kit.records() if typ == "fault" and p["code"] == "evidence-unwatched"] == []
+
+
+def test_all_segments_moved_away_at_once_are_noticed(unit: Guarded, tmp_path: Path) -> None:
+    segments = unit.segment.parent.parent
+    segments.rename(tmp_path / "elsewhere")
+    assert unit.faults() == [("evidence-deleted", "segments")]
+    segments.mkdir()
+    unit.settle()
+    (segments / unit.segment.parent.name).mkdir()
+    unit.settle()
+    (tmp_path / "elsewhere" / unit.segment.parent.name / unit.segment.name).rename(unit.segment)
+    assert unit.faults()[1:] == [("evidence-altered", name(unit, unit.segment))], "the new folders are watched"
+
+
+def test_what_the_unit_wrote_itself_is_evidence_once_it_is_done(unit: Guarded) -> None:
+    first, *_ = sorted(unit.kit.journal.directory.glob("*.jws"))
+    unit.kit.ledger.rotate()
+    statement = unit.kit.data_dir / "statements" / "s.document"
+    unit.kit.files.make_dir(statement.parent)
+    unit.settle()
+    file = unit.kit.files.create(statement)
+    file.write(b"signed")
+    file.close()
+    assert unit.faults() == []
+    for path in (first, statement):
+        with path.open("r+b") as stream:
+            stream.write(b"x")
+    assert unit.faults() == [("evidence-altered", name(unit, path)) for path in (first, statement)]
+
+
+def test_a_removal_the_disk_refused_is_not_the_units_own_later(unit: Guarded) -> None:
+    files, folder = NotedFiles(), unit.kit.data_dir / "a-folder"
+    folder.mkdir()  # which no unlink removes
+    with pytest.raises(OSError):
+        files.remove(folder)
+    assert not files.took(folder)
+
+
 def test_journal_files_are_watched(unit: Guarded) -> None:
     first, *_ = sorted(unit.kit.journal.directory.glob("*.jws"))
     unit.kit.ledger.rotate()
@@ -117,8 +186,45 @@ def test_what_was_taken_while_the_unit_was_off_is_found_at_the_start(tmp_path: P
     again.unit.close()
 
 
-def test_a_flood_is_counted_not_recorded_one_by_one(unit: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence_guard, "NAMED", 2)
+def started_again(unit: Guarded) -> Guarded:
+    unit.kit.unit.close()
+    unit.kit.index.close()
+    unit.kit.journal.close()
+    again = Guarded.__new__(Guarded)
+    again.kit, again.segment, again.said = UnitKit(unit.kit.data_dir, duties=DUTIES), unit.segment, []
+    return again
+
+
+def test_a_file_nobody_had_reported_is_found_whether_sealed_or_not(tmp_path: Path) -> None:
+    first = Guarded(tmp_path / "unit")
+    session_id, orphan = first.segment.parent.name, "00000000-0000-4000-8000-0000000000ee"
+    path = first.segment.with_name(f"{orphan}.mp4")
+    path.write_bytes(bytes(65536 + 40))
+    first.kit.unit.write(recover_orphan(first.kit.data_dir, first.kit.files, session_id, orphan, "worker-exit"))
+    first.settle()
+    again = started_again(first)
+    assert again.faults() == []
+    again.kit.unit.close()
+
+
+def test_an_index_that_is_made_anew_meanwhile_raises_no_false_alarm(tmp_path: Path) -> None:
+    """Half made anew it still holds, as closed, what was released long ago."""
+    unit = started_again(Guarded(tmp_path / "unit"))
+    index = unit.kit.index
+    unit.kit.turn(250_000)
+    index.behind = True
+    common = {"journal_id": unit.kit.journal.journal_id, "uptime_us": 1, "bootseed": BOOT_A, "iat": 1.0}
+    gone = {"session_id": unit.segment.parent.name, "segment_id": "00000000-0000-4000-8000-0000000000ee"}
+    closed = {"camera_id": "cam0", "size": 9, "sha256": DIGEST, "media_end_us": 1}
+    index.apply([("segment-close", {**common, **gone, **closed, "seq": 10**6})])
+    assert unit.faults() == []
+    index.apply([("release", {**common, **gone, "seq": 10**6 + 1})])
+    index.behind = False
+    assert unit.faults() == []
+    unit.kit.unit.close()
+
+
+def test_who_deletes_many_files_is_told_once(unit: Guarded) -> None:
     folder = unit.kit.data_dir / "receipts"
     folder.mkdir(exist_ok=True)
     unit.settle()
@@ -126,5 +232,17 @@ def test_a_flood_is_counted_not_recorded_one_by_one(unit: Guarded, monkeypatch: 
         path = folder / f"00000000-0000-4000-8000-0000000000{number:02d}.jws"
         path.write_text("x")
         path.unlink()
-    assert [component for _, component in unit.faults()][-1] == "further files"
-    assert len(unit.faults()) == 3
+    assert len(unit.faults()) == 10
+    assert unit.said.count("delete-attempted") == 1
+
+
+def test_a_flood_is_not_recorded_one_by_one(unit: Guarded) -> None:
+    folder = unit.kit.data_dir / "receipts"
+    folder.mkdir(exist_ok=True)
+    unit.settle()
+    for number in range(NAMED + 10):
+        path = folder / f"00000000-0000-4000-8000-{number:012d}.jws"
+        path.write_text("x")
+        path.unlink()
+    assert len(unit.faults()) == NAMED + 1
+    assert unit.faults()[-1] == ("evidence-deleted", "further files")

@@ -151,6 +151,19 @@ def test_a_statement_settles_a_gap_that_resumed_too(index: Index) -> None:
     assert index.unexplained_gaps() == 0
 
 
+def test_a_session_of_which_only_the_seconds_before_the_press_are_left_owes_them(index: Index) -> None:
+    """The live segment was empty or never came; what was kept of the pre-roll has to be stored all the same."""
+    began = ("session-start", {"session_id": uid(1), "at_us": 3})
+    typ, early = opened(1)
+    stopped = ("session-stop", {"session_id": uid(1)})
+    index.apply(
+        numbered([began, (typ, early | {"role": "preroll"}), closed(1), opened(2), recovered(2, "empty"), stopped])
+    )
+    (owed,) = index.owed()
+    assert (owed.segments, owed.oldest_media.at_us) == (1, 2)
+    assert owed.completed_media is not None and owed.completed_media.at_us == 2
+
+
 def test_another_journal_is_not_caught_up_with(index: Index) -> None:
     index.apply(numbered([opened(1)]))
     assert index.last_seq(uid(77)) == -1

@@ -9,6 +9,7 @@ import pytest
 
 from recorder.evidence.records import DeadlineBasis
 from recorder.session.elapsed import BootClock
+from recorder.unit.events import ControlRequest
 from tests.unit.test_custody import JTI, receipt, shift_with_one_segment
 from tests.unit.test_process import ask
 from tests.unit.unit_kit import UnitKit
@@ -119,6 +120,41 @@ def test_who_declares_must_be_signed_in_and_is_named_by_reference_only(kit: Unit
 def test_a_second_declaration_before_the_return_is_refused(kit: UnitKit) -> None:
     assert ask(kit, cmd="field-mode", reason="水上执法")["ok"]
     assert ask(kit, cmd="field-mode", reason="异地执法")["error"]["code"] == "field-mode-on"
+
+
+def test_two_declarations_in_one_turn_are_one(kit: UnitKit) -> None:
+    """What is decided waits for the disk; until it is there nothing else is decided on top of it."""
+    for cmd in ("field-mode", "returned"):
+        answers: list[dict[str, Any]] = []
+        for _ in range(2):
+            kit.events.put(ControlRequest({"cmd": cmd, "reason": "水上执法"}, answers.append))
+        kit.turn()
+        assert [answer["ok"] for answer in answers] == [True, False]
+        assert answers[1]["error"]["code"] == "not-ready"
+    bases = [p["basis"] for typ, p in kit.records() if typ == DeadlineBasis.TYP]
+    assert bases == ["水上执法", "returned"]
+
+
+def test_the_recording_that_goes_on_is_covered_although_it_owes_nothing_yet(kit: UnitKit) -> None:
+    assert ask(kit, cmd="start")["ok"]
+    running = kit.unit.p.machine.session_id
+    assert running is not None and running not in {owed.session_id for owed in kit.index.owed()}
+    assert running in ask(kit, cmd="field-mode", reason="连续执法")["covered"]
+
+
+def test_an_index_lost_just_now_ends_no_fault_and_moves_no_deadline(kit: UnitKit) -> None:
+    pass_time(kit, 25 * HOUR)
+    kit.index._db.execute("DROP TABLE sessions")
+    kit.turn(LOOK)
+    assert kit.index.behind
+    assert faults(kit) == [("deadline-missed", "onset")]
+
+
+def test_an_index_lost_by_the_question_itself_is_no_basis_for_a_declaration(kit: UnitKit) -> None:
+    kit.index._db.execute("DROP TABLE sessions")
+    assert ask(kit, cmd="field-mode", reason="水上执法")["error"]["code"] == "not-ready"
+    assert ask(kit, cmd="deadlines")["error"]["code"] == "not-ready"
+    assert DeadlineBasis.TYP not in kit.types()
 
 
 def test_a_clock_step_moves_no_deadline(kit: UnitKit) -> None:

@@ -506,6 +506,12 @@ KINDS: dict[str, Kind] = {
         "the written statement of record {seq} (gap {gap}): its signatures are sealed and no identity opens them, so this "
         "is the unit's own check",
     ),
+    "statement-unproven": _note(
+        "completeness",
+        "记录 {seq} 的书面说明（中断 {gap}）：签字人的证书在机关存储证明之前已过期；签字时有效仅为设备自称",
+        "the written statement of record {seq} (gap {gap}): a signer's certificate ran out before a receipt vouches for it;"
+        " that it was valid when it signed is the unit's claim",
+    ),
     "statement-elsewhere": _note(
         "integrity",
         "书面说明 {file}（中断 {gap}）的文本在设备上，机关存储没有它；签名在日志中",

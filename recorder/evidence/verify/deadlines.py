@@ -3,14 +3,16 @@
 The store's receipts say on the store's clock when it had each segment. When the recording was complete the unit only
 claims; but receipts over the journal's heads bound that claim from both sides. A recording is *provably late* when even the
 latest moment at which it can have been completed lies more than 24 hours before it was stored, *provably in time* when
-even the earliest does not. How time between boots is counted: :mod:`recorder.session.elapsed`, the unit's own rules.
+even the earliest does not. A recording of more than 12 hours, ended or not, is counted segment by segment, and the worst
+one speaks for it: one that never ended would otherwise never be due. How time between boots is counted:
+:mod:`recorder.session.elapsed`, the unit's own rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from recorder.evidence import formatting
 from recorder.evidence.verify.findings import Findings
@@ -19,12 +21,17 @@ from recorder.evidence.verify.report import StorageReport
 from recorder.evidence.verify.state import At, Basis, Ledger, Segment, Session
 from recorder.session.elapsed import BootClock, BootClocks
 from recorder.session.events import Moment
-from recorder.session.statutory import LIMIT_US
+from recorder.session.statutory import CONTINUOUS_US, LIMIT_US
 
 LIMIT_S = LIMIT_US / 1e6
 
 Upper = Callable[[int], float | None]
 """Record ``seq`` existed at this time at the latest (``ReceiptBook.upper``)."""
+
+
+State = Literal["in-time", "suspended", "owed", "late", "overdue"]
+_WORSE: tuple[State, ...] = get_args(State)
+"""Each is worse than the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,14 @@ class _Start:
     at: At
     seq: int
     lower: float | None
-    basis: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    start: _Start
+    state: State
+    proven: bool
+    suspended: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +61,16 @@ class _Cover:
 
 
 def judge_storage(
-    ledger: Ledger, held: Mapping[str, list[Held]], upper: Upper, findings: Findings
+    ledger: Ledger, held: Mapping[str, list[Held]], upper: Upper, newest: float | None, findings: Findings
 ) -> tuple[StorageReport, ...]:
     """One report per session that has media, in the order of the journal; adds notes, and findings for a basis that cannot
-    stand (declared after the deadline, or a second time for the same session)."""
+    stand (declared after the deadline, or a second time for the same session). ``newest``: the store's clock in the latest
+    receipt, seconds since 1970."""
     clocks = BootClocks(
         BootClock(boot.bootseed, boot.first_us, boot.last_us, round(boot.last_iat * 1e6) - boot.last_us)
         for boot in ledger.boots
     )
-    desk = _Desk(ledger, clocks, held, upper, findings)
+    desk = _Desk(ledger, clocks, held, upper, newest, findings)
     reports = [desk.session(session) for session in ledger.sessions.values()]
     return tuple(report for report in reports if report is not None)
 
@@ -66,6 +81,7 @@ class _Desk:
     clocks: BootClocks
     held: Mapping[str, list[Held]]
     upper: Upper
+    newest: float | None
     findings: Findings
 
     def session(self, session: Session) -> StorageReport | None:
@@ -74,46 +90,65 @@ class _Desk:
             for segment in self.ledger.segments.values()
             if segment.session_id == session.session_id and segment.state in ("closed", "recovered")
         ]
-        if not media or session.stop is None:
+        completed = self._completed(session, media) if media else None
+        counted = self._counted(session, media, completed) if completed is not None else []
+        if completed is None or not counted:
             return None
-        completed = self._completed(media)
-        cover = self._cover(session, completed)
-        start, suspended = completed, False
+        cover = self._cover(session)
         if cover is not None:
             self._basis_stands(session, completed, cover.declared)
-            if cover.returned is not None:
-                again = cover.returned
-                if completed.at < again.at:
-                    start = _Start(again.at, again.claims.last_seq, again.claims.lower, cover.declared.basis)
-            else:
-                suspended = not cover.over
+        verdicts = [self._judged(start, segments, cover) for start, segments in counted]
+        worst = max(verdicts, key=lambda verdict: (_WORSE.index(verdict.state), not verdict.proven))
         times = [self._stored_at(segment) for segment in media]
         stored = [time for time in times if time is not None]
-        whole = max(stored) if len(stored) == len(media) else None
-        state, proven = self._state(start, whole, suspended)
         report = StorageReport(
             session_id=session.session_id,
             completed=self.ledger.at(completed.at),
-            counted_from=self.ledger.at(start.at),
-            due=None if suspended else self.ledger.at(start.at) + LIMIT_S,
+            counted_from=self.ledger.at(worst.start.at),
+            due=None if worst.suspended else self.ledger.at(worst.start.at) + LIMIT_S,
             basis=cover.declared.basis if cover is not None else None,
             segments=len(media),
             stored=len(stored),
-            stored_at=whole,
-            state=state,
-            proven=proven,
+            stored_at=max(stored) if len(stored) == len(media) else None,
+            state=worst.state,
+            proven=worst.proven,
         )
         self._tell(report)
         return report
 
-    def _completed(self, media: Iterable[Segment]) -> _Start:
+    def _counted(
+        self, session: Session, media: Sequence[Segment], completed: _Start
+    ) -> list[tuple[_Start, Sequence[Segment]]]:
+        """What is counted together, and from when; nothing for a recording that goes on and is not a continuous one."""
+        last = self.ledger.boots[-1]
+        end = self._moment(completed.at) if session.stop else Moment(last.last_us, last.bootseed, 0)
+        if self.clocks.elapsed(self._moment(session.start), end).us > CONTINUOUS_US:
+            return [
+                (_Start(At(segment.boot, segment.end_us), segment.claims.last_seq, segment.claims.lower), [segment])
+                for segment in media
+            ]
+        return [(completed, media)] if session.stop else []
+
+    def _judged(self, start: _Start, segments: Sequence[Segment], cover: _Cover | None) -> _Verdict:
+        suspended = False
+        if cover is not None and cover.returned is not None:
+            again = cover.returned
+            if start.at < again.at:
+                start = _Start(again.at, again.claims.last_seq, again.claims.lower)
+        elif cover is not None:
+            suspended = not cover.over
+        times = [self._stored_at(segment) for segment in segments]
+        stored = [time for time in times if time is not None]
+        state, proven = self._state(start, max(stored) if len(stored) == len(segments) else None, suspended)
+        return _Verdict(start, state, proven, suspended)
+
+    def _completed(self, session: Session, media: Iterable[Segment]) -> _Start:
         last = max(media, key=lambda segment: (At(segment.boot, segment.end_us), segment.claims.last_seq))
-        session = self.ledger.sessions[last.session_id]
-        return _Start(At(last.boot, last.end_us), last.claims.last_seq, session.claims.lower, None)
+        return _Start(At(last.boot, last.end_us), last.claims.last_seq, session.claims.lower)
 
     # --- the basis ---------------------------------------------------------------------------------------------------
 
-    def _cover(self, session: Session, completed: _Start) -> _Cover | None:
+    def _cover(self, session: Session) -> _Cover | None:
         """The first declaration that names the session or under which it began."""
         declared: Basis | None = None
         for basis in self.ledger.bases:
@@ -158,18 +193,18 @@ class _Desk:
         ]
         return min(times, default=None)
 
-    def _state(
-        self, start: _Start, stored_at: float | None, suspended: bool
-    ) -> tuple[Literal["in-time", "late", "owed", "overdue", "suspended"], bool]:
+    def _state(self, start: _Start, stored_at: float | None, suspended: bool) -> tuple[State, bool]:
+        latest = self.upper(start.seq)
         if stored_at is None:
             if suspended:
                 return "suspended", True
             last = self.ledger.boots[-1]
             elapsed = self.clocks.elapsed(self._moment(start.at), Moment(last.last_us, last.bootseed, 0))
-            return ("overdue" if elapsed.us > LIMIT_US else "owed"), elapsed.proven
+            if latest is not None and self.newest is not None and self.newest - latest > LIMIT_S:
+                return "overdue", True
+            return ("overdue" if elapsed.us > LIMIT_US else "owed"), False
         if suspended:
             return "in-time", True
-        latest = self.upper(start.seq)
         if latest is not None and stored_at - latest > LIMIT_S:
             return "late", True
         if start.lower is not None and stored_at - start.lower <= LIMIT_S:

@@ -65,6 +65,8 @@ class ReceiptBook:
     _places: dict[str, str] = field(default_factory=dict)
     _matched: list[Anchor] = field(default_factory=list)
     _judged: set[Anchor] = field(default_factory=set)
+    newest: float | None = None
+    """The store's clock in the latest receipt over this journal, seconds since 1970."""
     _seqs: list[int] = field(default_factory=list)
     _earliest: list[float] = field(default_factory=list)
 
@@ -192,6 +194,7 @@ class ReceiptBook:
             seqs.append(anchor.head_seq)
             times.append(earliest)
         self._seqs, self._earliest = seqs[::-1], times[::-1]
+        self.newest = max((anchor.iat for anchor in valid), default=None)
 
     def upper(self, seq: int) -> float | None:
         """Record ``seq`` existed at this time at the latest (seconds since 1970); None without a receipt behind it."""

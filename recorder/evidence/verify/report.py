@@ -159,10 +159,10 @@ class ReceiptReport:
 
 @dataclass(frozen=True, slots=True)
 class StorageReport:
-    """Art. 24 for one ended session. Times in seconds since 1970: ``completed`` and ``counted_from`` (completion, or the
-    return from field mode) as the unit claims, ``stored_at`` by the store's clock (None until it has every segment),
-    ``due`` None while a declared field mode suspends it. ``state``: in-time late owed overdue suspended; ``proven``: the
-    receipts leave no other answer."""
+    """Art. 24 for one session, ended or longer than 12 hours (then by its worst segment). Times in seconds since 1970:
+    ``completed`` and ``counted_from`` (completion, or the return from field mode) as the unit claims, ``stored_at`` by the
+    store's clock (None until it has every segment), ``due`` None while a declared field mode suspends it. ``state``:
+    in-time late owed overdue suspended; ``proven``: the receipts leave no other answer."""
 
     session_id: str
     completed: float

@@ -19,7 +19,7 @@ from recorder.evidence.encoding import b64u
 from recorder.evidence.personal import PersonalError, open_field
 from recorder.evidence.records import SealedField, Statement
 from recorder.evidence.statement_files import FOLDER, file_name
-from recorder.evidence.statement_signatures import StatementRefused
+from recorder.evidence.statement_signatures import StatementRefused, parse_signatures
 from recorder.evidence.statements import LEAST_SIGNERS, Signed, Subject, judge
 from recorder.evidence.trust import Trust
 from recorder.evidence.verify import tree
@@ -97,9 +97,8 @@ class StatementCheck:
                 return None, None
             # What the store vouches for, if it does: whoever holds a revoked key can claim any time.
             upper = self.receipts.upper(claim.seq)
-            at = claim.iat if upper is None else upper
             subject = Subject(record.gap_id, record.document_sha256, record.legal_cause)
-            signed = judge(subject, texts, self.trust, at)
+            signed = self._signed(claim, subject, texts, claim.iat if upper is None else upper)
             if len(signed.officers) != len(record.signers) or signed.method != record.signers[0].method:
                 raise StatementRefused(
                     "other-signers", "记录的签字人与签名不一致", "the record's signers are not those who signed"
@@ -115,6 +114,22 @@ class StatementCheck:
             )
             return False, None
         return True, signed
+
+    def _signed(self, claim: StatementRecord, subject: Subject, texts: Sequence[str], at: float) -> Signed:
+        """Raises StatementRefused. A certificate that merely ran out on the way to the store is no forgery: when it signed
+        is the unit's claim then, and the report says so. One that was revoked meanwhile is refused all the same."""
+        try:
+            return judge(subject, texts, self.trust, at)
+        except StatementRefused as refused:
+            if refused.code != "certificate-expired" or claim.iat >= at or self._is_revoked(texts, at):
+                raise
+        signed = judge(subject, texts, self.trust, claim.iat)
+        self.findings.add("statement-unproven", f"gap {subject.gap_id}", seq=claim.seq, gap=subject.gap_id)
+        return signed
+
+    def _is_revoked(self, texts: Sequence[str], at: float) -> bool:
+        revoked = [self.trust.revoked_at(signature.chain[0]) for signature in parse_signatures(texts)]
+        return any(since is not None and since <= at for since in revoked)
 
     def _texts(self, record: Statement) -> list[str] | None:
         """The signatures' JWS; None when one is sealed to somebody else. Raises StatementRefused."""

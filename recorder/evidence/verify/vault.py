@@ -128,7 +128,7 @@ def _judge(
     unopened = files.unopened + statements.unopened + (fields.unopened if fields is not None else 0)
     if unopened:
         findings.add("identity-mismatch", "identity", count=unopened)
-    storage = judge_storage(ledger, receipts.held, receipts.upper, findings)
+    storage = judge_storage(ledger, receipts.held, receipts.upper, receipts.newest, findings)
     judge_speech(ledger, entries, findings)
     shifts, gaps, totals = account(ledger, findings)
     segments = assembly.segment_reports(ledger, judge, files, chain.ring, findings)

@@ -7,24 +7,26 @@ size. The verifier finds all of it again afterwards, from the signed journal; th
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 from recorder.evidence.journal_loader import Finding
-from recorder.evidence.records import Record, Recovery, SegmentClose
+from recorder.evidence.records import Record, Recovery, SegmentClose, Statement
 from recorder.session.evidence_watch import Rules, Verdict, judge
-from recorder.session.retention import Held
 from recorder.unit.duty import Duty, UnitServices
 from recorder.unit.file_watch import FileChange, FileWatch
+from recorder.unit.index import Kept
 from recorder.unit.noted_files import NotedFiles
 
 log = logging.getLogger("recorder.unit")
 
 NAMED = 64
-"""So many files are named one by one in each run; further ones are counted in one fault."""
+"""So many files are named one by one in each run; that there are more is one fault."""
 
-PER_POLL = 200
+PER_POLL = 100
 """Segments looked at per 0.2 s when everything is looked through."""
+
+SPOKEN_AGAIN_US = 10_000_000
+"""Who deletes a folder of files is told so once, not file by file."""
 
 _WORDS: dict[Verdict, tuple[str, str]] = {
     "evidence-deleted": ("被删除或者移走", "was removed"),
@@ -39,19 +41,27 @@ class EvidenceGuard(Duty):
         super().__init__(services)
         self._data_dir = Path(services.p.config.storage.data_dir)
         self._watch: FileWatch | None = None
-        self._unwatched: str | None = None
+        self._unwatched = ""
         self._named: set[tuple[Verdict, str]] = set()
-        self._more = 0
-        self._inventory: Iterator[Held] | None = None
+        self._full = False
+        self._spoken_us: dict[Verdict, int] = {}
         self._inventory_due = True
+        self._place: int | None = None
+        """Where the inventory stands; None: there is none under way."""
         self._open_watch()
 
     def _open_watch(self) -> None:
         try:
-            self._watch, self._unwatched = FileWatch(self._data_dir), None
+            self._watch = FileWatch(self._data_dir)
         except OSError as error:
-            self._unwatched = str(error)
-            log.error("evidence.unwatched", extra={"fields": {"error": str(error)}})
+            self._tell_unwatched(str(error))
+            return
+        self._inventory_due = True  # whatever happened while nobody watched
+
+    def _tell_unwatched(self, error: str) -> None:
+        if error and not self._unwatched:
+            log.error("evidence.unwatched", extra={"fields": {"error": error}})
+        self._unwatched = error
 
     def close(self) -> None:
         if self._watch is not None:
@@ -61,31 +71,39 @@ class EvidenceGuard(Duty):
     # --- when ------------------------------------------------------------------------------------------------------
 
     def observe(self, record: Record) -> None:
-        if isinstance(record, Recovery | SegmentClose):
-            # Its last writing is queued in the kernel by now and belongs to the time when the segment was open.
+        if isinstance(record, Recovery | SegmentClose | Statement):
+            # Its last writing is queued in the kernel by now and belongs to the time when the file was open.
             self._look()
 
     def poll(self, now_us: int, wall_us: int) -> None:
-        self._unit.fault(
-            "evidence-unwatched", "evidence", self._unwatched is not None, {"error": self._unwatched or ""}
-        )
+        if self._watch is None:
+            self._open_watch()
         self._look()
+        self._unit.fault(
+            "evidence-unwatched",
+            "evidence",
+            bool(self._unwatched),
+            {"error": self._unwatched} if self._unwatched else {},
+        )
         self._take_inventory()
 
     def _look(self) -> None:
         if self._watch is None:
             return
+        files = self._unit.p.files
+        written = files.written() if isinstance(files, NotedFiles) else []
         try:
-            self._watch.add_missing()
             changes = self._watch.read()
         except OSError as error:
-            self._unwatched = str(error)
+            self._tell_unwatched(str(error))
             return
-        self._unwatched = None
-        if self._watch.overflowed:
-            self._watch.overflowed, self._inventory_due = False, True
         for change in changes:
             self._judge(change)
+        if isinstance(files, NotedFiles):
+            files.seen(written)
+        self._tell_unwatched(next((f"{path}: {error}" for path, error in self._watch.unwatched.items()), ""))
+        if self._watch.missed:
+            self._watch.missed, self._inventory_due = False, True
 
     # --- what ------------------------------------------------------------------------------------------------------
 
@@ -94,8 +112,10 @@ class EvidenceGuard(Duty):
         own = False
         if isinstance(files, NotedFiles):
             own = files.took(change.path) if change.change == "removed" else files.changes(change.path)
+        if own or self._full:
+            return
         path = change.path.relative_to(self._data_dir).as_posix()
-        verdict = judge(path, change.change, own, self._rules())
+        verdict = judge(path, change.change, False, self._rules())
         if verdict == "evidence-deleted" and change.path.exists():
             verdict = "evidence-altered"  # put back, perhaps with other content
         if verdict is not None:
@@ -117,44 +137,49 @@ class EvidenceGuard(Duty):
 
     def _report(self, verdict: Verdict, path: str) -> None:
         key = verdict, path
-        if key in self._named:
+        if self._full or key in self._named:
             return
         if len(self._named) >= NAMED:
-            self._more += 1
-            self._unit.fault("evidence-deleted", "further files", True, {"named": NAMED})
+            self._full = True
+            self._unit.fault(verdict, "further files", True, {"named": NAMED})
             return
         self._named.add(key)
         zh, en = _WORDS[verdict]
         self._unit.found(Finding(verdict, f"{path}: {zh}", f"{path}: {en}", path))
-        self._unit.say("delete-attempted" if verdict == "evidence-deleted" else "files-altered")
+        now_us, spoken_us = self._unit.now_us(), self._spoken_us.get(verdict)
+        if spoken_us is None or now_us >= spoken_us + SPOKEN_AGAIN_US:
+            self._spoken_us[verdict] = now_us
+            self._unit.say("delete-attempted" if verdict == "evidence-deleted" else "files-altered")
 
     # --- looking through everything --------------------------------------------------------------------------------
 
     def _take_inventory(self) -> None:
-        """At a start, and when the kernel dropped events: is every held segment there, in its size? In slices."""
-        if self._inventory_due and not self._unit.p.index.behind:
-            self._inventory_due, self._inventory = False, iter(self._unit.p.index.held())
-        if self._inventory is None:
+        """At a start, and when something may have been missed: is every held segment there, in its size? In slices."""
+        index = self._unit.p.index
+        if index.behind:
+            # Half made anew it still holds what was released long ago: begin again when it is whole.
+            self._inventory_due, self._place = self._inventory_due or self._place is not None, None
             return
-        for _ in range(PER_POLL):
-            held = next(self._inventory, None)
-            if held is None:
-                self._inventory = None
-                return
-            self._look_at(held)
+        if self._inventory_due:
+            self._inventory_due, self._place = False, -1
+        if self._place is None:
+            return
+        page = index.inventory(self._place, PER_POLL)
+        for kept in page:
+            self._look_at(kept)
+        self._place = page[-1].place if page else None
 
-    def _look_at(self, held: Held) -> None:
-        row = self._unit.p.index.segment(held.segment_id)
-        if row is None or row["state"] != "closed":
-            return
-        suffix = ".mp4.age" if row["sealed"] or row["sealed"] is None else ".mp4"
-        path = f"segments/{held.session_id}/{held.segment_id}{suffix}"
+    def _look_at(self, kept: Kept) -> None:
+        # A file that was kept before anybody reported it may be of either kind.
+        suffixes = (".mp4.age", ".mp4") if kept.sealed is None else (".mp4.age",) if kept.sealed else (".mp4",)
+        paths = [f"segments/{kept.session_id}/{kept.segment_id}{suffix}" for suffix in suffixes]
         try:
-            size = self._unit.p.files.size(self._data_dir / path)
+            sizes = {path: self._unit.p.files.size(self._data_dir / path) for path in paths}
         except OSError as error:
-            log.error("evidence.unreadable", extra={"fields": {"path": path, "error": str(error)}})
+            log.error("evidence.unreadable", extra={"fields": {"path": paths[0], "error": str(error)}})
             return
+        path, size = next(((path, size) for path, size in sizes.items() if size is not None), (paths[0], None))
         if size is None:
             self._report("evidence-deleted", path)
-        elif size != held.size:
+        elif size != kept.size:
             self._report("evidence-altered", path)

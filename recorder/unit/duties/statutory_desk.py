@@ -45,6 +45,7 @@ class StatutoryDesk(Duty):
         )
         self._warnings = WarningBook()
         self._next_look_us = 0
+        self._waiting = False
 
     def commands(self) -> Mapping[str, Command]:
         return {"field-mode": self._field_mode, "returned": self._returned, "deadlines": self._deadlines}
@@ -55,9 +56,9 @@ class StatutoryDesk(Duty):
             self.look()
 
     def look(self) -> None:
-        if self._unit.p.index.behind:
-            return  # a backlog half counted would say that all is stored
         dues = self._dues()
+        if dues is None:
+            return  # a backlog half counted would say that all is stored
         for level, news in self._warnings.news(dues).items():
             self._warn(level, news)
         self._faults(dues)
@@ -90,9 +91,15 @@ class StatutoryDesk(Duty):
             ),
         )
 
-    def _dues(self) -> tuple[Due, ...]:
-        now = self._now()
-        return judge(self._unit.p.index.owed(), self._mode(), now, self._clocks(now), self._rules)
+    def _owed(self) -> list[OwedSession] | None:
+        """None while the index is being made anew, also when it turns out to be lost as it is asked."""
+        index = self._unit.p.index
+        owed = [] if index.behind else index.owed()
+        return None if index.behind else owed
+
+    def _dues(self) -> tuple[Due, ...] | None:
+        owed, now = self._owed(), self._now()
+        return None if owed is None else judge(owed, self._mode(), now, self._clocks(now), self._rules)
 
     # --- telling -----------------------------------------------------------------------------------------------------
 
@@ -121,6 +128,8 @@ class StatutoryDesk(Duty):
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def _field_mode(self, message: dict[str, Any]) -> Answer:
+        if self._waiting:
+            return _WAITING
         reason = message.get("reason")
         if reason not in FIELD_REASONS:
             allowed = "、".join(FIELD_REASONS)
@@ -144,7 +153,8 @@ class StatutoryDesk(Duty):
             return _NOT_READY
         now = self._now()
         covered, late = coverable(owed, mode, now, self._clocks(now), self._rules)
-        self._unit.write(DeadlineBasis(basis=reason, declared_by=declared_by, sessions=covered))
+        covered += self._running(covered, late, mode)
+        self._write(DeadlineBasis(basis=reason, declared_by=declared_by, sessions=covered))
         self._unit.say("field-mode", reason=reason)
         answer: Answer = {"ok": True, "covered": list(covered), "overdue": list(late)}
         if late:
@@ -155,6 +165,8 @@ class StatutoryDesk(Duty):
         return answer
 
     def _returned(self, message: dict[str, Any]) -> Answer:
+        if self._waiting:
+            return _WAITING
         mode = self._mode()
         if mode.reason is None or mode.since is None:
             return refusal("no-field-mode", "没有登记过外出执法", "no field mode is declared")
@@ -171,13 +183,24 @@ class StatutoryDesk(Duty):
             if session.session_id not in used
             and (session.session_id in mode.covered or not clocks.before(session.began, mode.since))
         )
-        self._unit.write(DeadlineBasis(basis="returned", declared_by=declared_by, sessions=again))
+        self._write(DeadlineBasis(basis="returned", declared_by=declared_by, sessions=again))
         self._unit.say("returned")
         return {"ok": True, "sessions": list(again)}
 
-    def _owed(self) -> list[OwedSession] | None:
-        index = self._unit.p.index
-        return None if index.behind else index.owed()
+    def _running(self, covered: Sequence[str], late: Sequence[str], mode: FieldMode) -> tuple[str, ...]:
+        """The recording that goes on: it owes nothing before its first segment is closed, and it began before."""
+        session_id = self._unit.p.machine.session_id
+        named = {*covered, *late, *(used for used, _ in mode.returned)}
+        return () if session_id is None or session_id in named else (session_id,)
+
+    def _write(self, basis: DeadlineBasis) -> None:
+        """What is declared counts when it is durable; until then nothing else is decided on top of it."""
+        self._waiting = True
+        self._unit.write(basis)
+        self._unit.after_commit(self._written)
+
+    def _written(self) -> None:
+        self._waiting = False
 
     def _declared_by(self, message: dict[str, Any]) -> str | Answer | None:
         """The officer's reference; None when nobody is named; a refusal for somebody who is not signed in."""
@@ -189,7 +212,8 @@ class StatutoryDesk(Duty):
         return self._unit.p.custody.officer_ref(str(cert_no))
 
     def _deadlines(self, message: dict[str, Any]) -> Answer:
-        if self._unit.p.index.behind:
+        dues = self._dues()
+        if dues is None:
             return _NOT_READY
         return {
             "ok": True,
@@ -202,9 +226,12 @@ class StatutoryDesk(Duty):
                     "level": due.level,
                     "proven": due.proven,
                 }
-                for due in self._dues()
+                for due in dues
             ],
         }
 
 
 _NOT_READY = refusal("not-ready", "索引正在重建，请稍后再试", "the index is being rebuilt; try again shortly")
+_WAITING = refusal(
+    "not-ready", "上一次登记尚未写入，请稍后再试", "the last declaration is not written yet; try again shortly"
+)

@@ -112,6 +112,25 @@ def test_not_stored_is_owed_and_then_overdue(tmp_path: Path) -> None:
     assert "store-overdue" in notes(vault)
 
 
+def test_overdue_is_proven_only_by_the_stores_clock(tmp_path: Path) -> None:
+    """The same two days; by the unit's word alone, and with receipts over the journal at their beginning and end."""
+    for anchored in (False, True):
+        b = recorded(anchored=anchored)
+        on_for(b, 48)
+        b.shift_end()
+        if anchored:
+            b.receipt(segments=False)
+        report = verdict(check(b, tmp_path / str(anchored)))
+        assert (report.state, report.proven) == ("overdue", anchored)
+
+
+def test_owed_is_the_units_word(tmp_path: Path) -> None:
+    b = recorded()
+    on_for(b, 20)
+    report = verdict(finished(b, tmp_path, stored=False))
+    assert (report.state, report.proven) == ("owed", False)
+
+
 def test_field_mode_and_return(tmp_path: Path) -> None:
     b = recorded()
     on_for(b, 2)
@@ -169,6 +188,60 @@ def test_a_basis_declared_after_the_deadline_shows(tmp_path: Path) -> None:
     vault = finished(b, tmp_path)
     assert codes(vault) == {"basis-after-deadline"}
     assert not vault.valid
+
+
+def test_a_recording_that_goes_on_into_the_next_boot_was_not_declared_late(tmp_path: Path) -> None:
+    """Declared while it was recorded, by a unit that had been on for more than a day."""
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    on_for(b, 25)
+    session_id = b.session_start()
+    before = b.segment(2)
+    declare(b, "连续执法", session_id)
+    seed = b.bootseed
+    b.boot(off_s=2)
+    b.unit_down(before.end_us, seed)
+    gap = b.interruption(before, "power-loss", before.end_us, seed)
+    after = b.segment(2)
+    b.resumption(gap, after, 2_000_000, "wall")
+    b.session_stop(after.end_us)
+    assert "basis-after-deadline" not in codes(finished(b, tmp_path))
+
+
+def continuous(hours: float) -> VaultBuilder:
+    """A recording that goes on: a segment at its beginning and one so many hours later."""
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.receipt(segments=False, embed=True)
+    b.session_start()
+    b.segment(2)
+    b.wait(hours * HOUR)
+    b.segment(2)
+    b.receipt(segments=False, embed=True)
+    return b
+
+
+def test_a_recording_without_an_end_is_counted_by_segment(tmp_path: Path) -> None:
+    vault = check(continuous(25), tmp_path)
+    report = verdict(vault)
+    assert (report.state, report.stored, report.segments) == ("overdue", 0, 2)
+    assert "store-overdue" in notes(vault)
+
+
+def test_a_short_recording_that_goes_on_owes_nothing_yet(tmp_path: Path) -> None:
+    assert check(continuous(11), tmp_path).storage == ()
+
+
+def test_of_a_continuous_recording_the_worst_segment_counts(tmp_path: Path) -> None:
+    """Ended and stored 20 hours after its end: but its first segment had been waiting for 33."""
+    b = continuous(13)
+    b.session_stop()
+    on_for(b, 20)
+    report = verdict(finished(b, tmp_path))
+    assert (report.state, report.stored, report.segments) == ("late", 2, 2)
+    assert report.counted_from < report.completed - 12 * HOUR
 
 
 def test_a_second_return_shows(tmp_path: Path) -> None:

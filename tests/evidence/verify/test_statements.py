@@ -91,6 +91,26 @@ def test_signed_by_a_certificate_that_was_revoked_before_the_store_saw_it(tmp_pa
     assert "revoked" in next(f.en for f in vault.findings if f.code == "statement-forged")
 
 
+def test_a_certificate_that_ran_out_before_the_store_saw_the_statement_makes_no_forgery(tmp_path: Path) -> None:
+    """Signed in the field in time, and three days later the store heard of it."""
+    b, gap = owing()
+    soon = AGENCY.person("李四", "13010001002", not_after=b.iat + 3600)
+    b.statement(gap, [ZHANG, soon])
+    b.wait(3 * 86400)
+    b.standby_to_now()
+    vault = check(finish(b), tmp_path)
+    assert "statement-forged" not in codes(vault)
+    assert "statement-unproven" in notes(vault)
+    assert vault.statements[0].accepted is True
+
+
+def test_a_certificate_that_had_run_out_by_the_units_own_clock_signs_nothing(tmp_path: Path) -> None:
+    b, gap = owing()
+    b.statement(gap, [ZHANG, AGENCY.person("李四", "13010001002", not_after=b.iat - 60)])
+    vault = check(finish(b), tmp_path)
+    assert "statement-forged" in codes(vault) and "statement-unproven" not in notes(vault)
+
+
 def test_sealed_signatures_need_an_identity_and_the_report_says_so(tmp_path: Path, identity: Identity) -> None:
     b, gap = owing((identity.recipient,))
     b.statement(gap, [ZHANG, STRANGER])
