@@ -135,13 +135,6 @@ class SimulatedSensor:
         covered = look == "covered"
         content_us = at_us if self._file is None else at_us - self._opened_us
         self._painter.draw(self._y, self._u, self._v, content_us, lux=lux, covered=covered)
-        code = str(self._lookup("camera.qr"))
-        if code:
-            from hw_sim.devices.code_card import (
-                hold_up,
-            )  # only here: a worker without a card must be as small as a real one
-
-            hold_up(self._y, code)
         if look == "blurred":
             blur(self._y)
         code = str(self._lookup("camera.qr"))

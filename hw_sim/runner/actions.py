@@ -100,32 +100,6 @@ class Actions:
             self._world.play(clip_path(action.clip), action.gain_db)
         elif isinstance(action, SignIn):
             self._unit.control("sign-in", "--name", action.name, "--cert-no", action.cert_no)
-        elif isinstance(action, Assign):
-            answer = self._agency.assign(self._run.unit_id, action.name, action.cert_no)
-            self._run.say(f"          {answer.get('result')} {answer.get('code', '')}".rstrip())
-        elif isinstance(action, ShowCode):
-            code = self._agency.authority.assignment(self._run.unit_id, action.name, action.cert_no)
-            self._world.set("camera.qr", code)
-            self._at(self._now_s() + action.for_s, lambda: self._world.set("camera.qr", ""))
-        else:
-            self._command(action)
-
-    def _command(self, action: Action) -> None:
-        """What an officer says through ``recorder ctl``."""
-        if isinstance(action, Shift):
-            self._unit.control("shift", action.action)
-        elif isinstance(action, MarkAs):
-            self._unit.control("mark", "--kind", action.kind)
-        elif isinstance(action, Stop):
-            self._unit.control("stop", *(("--reason", action.reason) if action.reason else ()))
-        elif isinstance(action, Context):
-            options: list[str] = []
-            for name in ("mode", "stage", "kind", "item", "entrusting_agency"):
-                if value := getattr(action, name):
-                    options += [f"--{name.replace('_', '-')}", value]
-            for document in action.documents:
-                options += ["--document", document]
-            self._unit.control("context", *options)
 
         elif isinstance(action, Assign):
             answer = self._agency.assign(self._run.unit_id, action.name, action.cert_no)
