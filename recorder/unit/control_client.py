@@ -31,7 +31,9 @@ def request(
                 connection.sendall(line)
             else:
                 sent = socket.send_fds(connection, [line], [passed_file.fileno()])
-                connection.sendall(line[sent:])
+                if sent < len(line):
+                    # Not with nothing left: a unit that has answered and hung up already makes an empty send a broken pipe.
+                    connection.sendall(line[sent:])
             with connection.makefile("rb") as reader:
                 answer_line = reader.readline(1 << 20)
         answer = json.loads(answer_line)

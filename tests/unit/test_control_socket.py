@@ -190,6 +190,25 @@ def test_an_open_file_comes_with_the_request(loop: Loop, tmp_path: Path) -> None
     assert len(message["text"]) == 40_000
 
 
+def test_an_answer_that_is_there_already_is_read(tmp_path: Path) -> None:
+    """The unit may have answered and hung up before the client goes on: nothing more is sent then."""
+    path = tmp_path / "quick.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server, (tmp_path / "document").open("wb+") as stream:
+        server.bind(str(path))
+        server.listen()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            socket.recv_fds(connection, 1 << 16, 4)
+            connection.sendall(b'{"v": 1, "ok": true}\n')
+            connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert request(path, {"cmd": "x"}, 10, stream)["ok"]
+        thread.join(10)
+
+
 def test_no_json_can_pretend_to_be_a_file(loop: Loop) -> None:
     request(loop.path, {"cmd": "statement-sign", PASSED_FILE: "/etc/passwd"}, 10)
     assert PASSED_FILE not in loop.seen[0]
