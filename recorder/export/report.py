@@ -15,6 +15,7 @@ from recorder.evidence.verify.catalogue import AXES, AXIS_NAMES, VALUE_NAMES, Ax
 from recorder.evidence.verify.findings import Finding
 from recorder.evidence.verify.report import Axes, Report, ShiftReport, VaultReport
 from recorder.evidence.verify.text import KIND_NAMES
+from recorder.export.account import account
 from recorder.export.scene_table import scenes
 from recorder.export.style import CSS
 from recorder.export.tables import gaps, keys, officers, receipts, segments, sessions, statements, storage
@@ -73,6 +74,7 @@ def _vault(vault: VaultReport) -> str:
         parts.append(f"<h3>发现（{count}） <em>findings</em></h3>{_list(vault.findings, 'findings')}")
     if vault.notes:
         parts.append(f"<h3>说明 <em>notes</em></h3>{_list(vault.notes, 'findings notes')}")
+    parts.append(account(vault))
     if vault.shifts:
         parts.append(f"<h3>时间线 <em>timeline</em></h3>{legend()}")
         parts += [_shift(shift) for shift in vault.shifts]

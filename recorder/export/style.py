@@ -21,6 +21,9 @@ code,.mono{font:12px/1.4 "DejaVu Sans Mono","Consolas",monospace;overflow-wrap:a
 svg{width:100%;height:auto;display:block}svg text{font-size:12px;fill:var(--soft)}
 .legend{font-size:12.5px;margin:6px 0 14px}.key{margin-right:16px;white-space:nowrap}
 .key i{display:inline-block;width:22px;height:11px;margin-right:5px;border:1px solid var(--line);vertical-align:-1px}
+ol.account{padding-left:0;list-style:none}
+ol.account li{padding:2px 0 2px 10px;border-left:2px solid var(--line)}
+ol.account time{font-variant-numeric:tabular-nums;font-weight:600;margin-right:8px}
 ul.findings{padding-left:0;list-style:none}
 ul.findings li{border-left:4px solid var(--bad);padding:3px 0 3px 10px;margin:6px 0}
 ul.notes li{border-left-color:var(--line)}

@@ -510,7 +510,7 @@ KINDS: dict[str, Kind] = {
         "completeness",
         "记录 {seq} 的书面说明（中断 {gap}）：签字人的证书在机关存储证明之前已过期；签字当时未过期仅为设备自称",
         "the written statement of record {seq} (gap {gap}): a signer's certificate ran out before a receipt vouches for it;"
-        " that it was valid when it signed is the unit's claim",
+        " that it had not expired when it signed is the unit's claim",
     ),
     "statement-elsewhere": _note(
         "integrity",

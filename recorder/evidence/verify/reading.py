@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from recorder.evidence import records as r
 from recorder.evidence.trust import Trust
+from recorder.evidence.verify.account import Account
 from recorder.evidence.verify.boots import BootRecords
 from recorder.evidence.verify.chain import Chain, Link
 from recorder.evidence.verify.findings import Findings
@@ -50,6 +51,7 @@ class Reading:
         self, chain: Chain, findings: Findings, receipts: ReceiptBook, trust: Trust, opener: FieldOpener | None = None
     ) -> None:
         self.ledger = Ledger()
+        self.account = Account()
         self._chain = chain
         self._findings = findings
         self._receipts = receipts
@@ -102,6 +104,7 @@ class Reading:
         self._boots.move_to(link, common)
         self._open_fields(link, record)
         self._scenes.feed(link, record)
+        self.account.take(link.seq, common, record)
         handler = self._apply.get(link.typ)
         if handler is not None:
             handler(link, common, record)

@@ -158,6 +158,17 @@ class ReceiptReport:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountLine:
+    """One sentence of the account. ``seq``: the record it is taken from; ``at``: the wall clock's claim, seconds."""
+
+    seq: int
+    at: float
+    typ: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
 class StorageReport:
     """Art. 24 for one session, ended or longer than 12 hours (then by its worst segment). Times in seconds since 1970:
     ``completed`` and ``counted_from`` (completion, or the return from field mode) as the unit claims, ``stored_at`` by the
@@ -229,6 +240,8 @@ class VaultReport:
     receipts: tuple[ReceiptReport, ...]
     officers: tuple[OfficerReport, ...]
     storage: tuple[StorageReport, ...]
+    account: tuple[AccountLine, ...]
+    account_left_out: int
     totals_us: dict[str, int]
     """Sums over all shifts and cameras; ``standby`` and ``off`` over the shifts' first camera only."""
     identity_used: bool

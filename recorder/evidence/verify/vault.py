@@ -156,6 +156,8 @@ def _judge(
         receipts=owned,
         officers=assembly.officer_reports(ledger),
         storage=storage,
+        account=tuple(reading.account.lines),
+        account_left_out=reading.account.left_out,
         totals_us=totals,
         identity_used=bool(identities),
         statements=tuple(statements.reports),
