@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from recorder.channel import messages
 from recorder.session import events as ev
 from recorder.session.supervision import KillWorker, Launch
@@ -99,7 +101,7 @@ class WorkerDesk:
         camera.last = message
         if self._waits_for_room(camera_id):
             # It is well and writes as soon as it can. Its frames are judged, its entries are not.
-            message = message.model_copy(update={"recording": False})
+            message = replace(message, recording=False)
         if camera.supervisor.progress(message, now):
             camera.ready = True
             for fault in self.p.faults.end_all(camera_id, now):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from recorder.channel import messages
 from recorder.unit.events import ButtonEdge, ControlRequest, Shutdown, WorkerDisconnected, WorkerExited
@@ -127,7 +128,7 @@ def test_an_entry_out_of_order_ends_the_worker(kit: UnitKit) -> None:
 
 def test_a_repeated_report_changes_nothing(kit: UnitKit) -> None:
     session_id = record(kit)
-    repeated = kit.opened(1, session_id).model_copy(update={"n": 1})
+    repeated = replace(kit.opened(1, session_id), n=1)
     kit.say(repeated)
     kit.turn()
     assert kit.types().count("segment-open") == 1
