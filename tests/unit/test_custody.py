@@ -163,7 +163,7 @@ def test_a_release_cut_short_is_finished_at_the_next_start(tmp_path: Path) -> No
     content = path.read_bytes()
     deliver(kit, receipt(kit))
     path.write_bytes(content)  # as if the power had gone between tombstone and removal
-    kit.index._db.table("segments").update(SEGMENT.format(1), {"state": "released"})
+    kit.index._db.execute("UPDATE segments SET state = 'released' WHERE segment_id = ?", [SEGMENT.format(1)])
     kit.custody.finish_releases()
     assert not path.exists()
 
