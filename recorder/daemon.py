@@ -14,7 +14,7 @@ from pathlib import Path
 from firmware_bridge.ports import DeviceError, UnitBoard
 from recorder import __version__
 from recorder.channel.worker_lock import wait_until_gone
-from recorder.config.load import Loaded, save_last_good
+from recorder.config.load import Loaded, canonical, save_last_good
 from recorder.config.models import RecorderConfig
 from recorder.evidence.files import Files, OsFiles
 from recorder.evidence.journal import Journal, JournalError
@@ -24,6 +24,7 @@ from recorder.evidence.receipts import LockPolicy, ReceiptCheck, StoreKeyError, 
 from recorder.evidence.records import Config
 from recorder.evidence.recovery import BootFacts, Recovered, recover
 from recorder.evidence.signer import FileSigner, KeyFileError, load_or_create, load_or_create_key
+from recorder.lean import give_memory_back
 from recorder.loading import BoardLoadError, load_board_module
 from recorder.officer.indicators import Indicators
 from recorder.session import events as ev
@@ -72,6 +73,7 @@ class CannotStart(Exception):
 def run_unit(loaded: Loaded, config_files: Sequence[Path]) -> int:
     """Run until SIGTERM or SIGINT; 0 after an orderly end, 1 when the disk refused the last records, 2 when the unit cannot
     start at all (the service manager tries again)."""
+    give_memory_back()
     logs.configure()
     try:
         return _locked(loaded, config_files)
@@ -138,7 +140,7 @@ def _run(
         receipts=_receipt_check(config, signer, journal),
         officer_key=load_officer_key(data_dir / "keys" / "officer-ref.key", files),
     )
-    launcher = ChildProcessLauncher(config_files, events)
+    launcher = ChildProcessLauncher(canonical(config), events)
     cameras = {camera_id: _camera(config, camera_id, run_dir, events) for camera_id in config.cameras}
     guarded = guard(board)
     sensors = Sensors(config, board)

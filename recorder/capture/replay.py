@@ -17,10 +17,10 @@ from recorder.capture.packet_log import PacketLog
 from recorder.capture.packets import Packet
 from recorder.capture.segment_writer import SealerFactory
 from recorder.capture.session import Session
+from recorder.capture.settings import Camera, Capture
 from recorder.capture.stream import Report, SegmentTerms, StreamContext
 from recorder.capture.telemetry import TelemetryBook
 from recorder.channel.messages import Closed, EntryWritten, Opened, Start
-from recorder.config.models import Camera, Capture
 from recorder.evidence.files import Files
 
 

@@ -28,6 +28,7 @@ from recorder.capture.lens import LensEye
 from recorder.capture.link import Link
 from recorder.capture.monitor import Monitor
 from recorder.capture.packet_log import PacketLog
+from recorder.capture.settings import WorkerSettings
 from recorder.capture.speech import Span
 from recorder.capture.stream import Report, StreamContext
 from recorder.capture.sync_times import SyncTimes
@@ -51,7 +52,6 @@ from recorder.channel.messages import (
     Telemetry,
     ToWorker,
 )
-from recorder.config.models import RecorderConfig
 from recorder.evidence.age import AgeEncryptor
 from recorder.evidence.files import Files
 
@@ -79,7 +79,7 @@ class Worker:
 
     def __init__(
         self,
-        config: RecorderConfig,
+        config: WorkerSettings,
         camera_id: str,
         board: CaptureBoard,
         socket_path: Path,
@@ -392,7 +392,7 @@ class Worker:
         }
 
 
-def run_worker(config: RecorderConfig, camera_id: str, board: CaptureBoard, socket_path: Path, files: Files) -> int:
+def run_worker(config: WorkerSettings, camera_id: str, board: CaptureBoard, socket_path: Path, files: Files) -> int:
     """Run until the channel closes or SIGTERM. Returns 0; 70 after an internal fault; 74 when a session ended without its
     last segment closed, so that the unit process recovers it; 69 when there is no channel."""
     try:

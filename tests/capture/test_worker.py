@@ -18,6 +18,7 @@ import pytest
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import AudioBlock, Camera, Clock, DeviceError, Medium, Microphone
 from firmware_bridge.software_encoder import RawFrame, SoftwareEncodedCamera
+from recorder.capture.settings import WorkerSettings, worker_settings
 from recorder.capture.worker import Worker, run_worker
 from recorder.channel.messages import (
     Ack,
@@ -36,6 +37,7 @@ from recorder.channel.messages import (
     decode_from_worker,
     encode,
 )
+from recorder.config.load import canonical
 from recorder.config.models import RecorderConfig
 from recorder.evidence.age import generate_identity
 from recorder.evidence.encoding import sha256_b64u
@@ -121,7 +123,7 @@ class TestBoard:
 class Unit:
     """The unit process's end of the channel."""
 
-    config: RecorderConfig
+    config: WorkerSettings
     directory: Path
     source: PacedSource
     board: TestBoard
@@ -173,12 +175,12 @@ class Unit:
 DEFAULTS = Path(__file__).parents[2] / "config" / "defaults.toml"
 
 
-def settings(directory: Path) -> RecorderConfig:
+def settings(directory: Path) -> WorkerSettings:
     table = tomllib.loads(DEFAULTS.read_text(encoding="utf-8"))
     table["storage"] |= {"data_dir": str(directory), "run_dir": str(directory), "reserve_mb": 16}
     table["cameras"]["cam0"] |= {"width": 320, "height": 180, "bitrate_kbps": 600}
     table["capture"] |= {"segment_s": 2, "pre_event_s": 1}
-    return RecorderConfig.model_validate(table)
+    return worker_settings(canonical(RecorderConfig.model_validate(table)))
 
 
 @pytest.fixture
