@@ -9,7 +9,14 @@ import pytest
 from msgspec.structs import replace
 
 from recorder.channel import messages
-from recorder.unit.events import ButtonEdge, ControlRequest, Shutdown, WorkerDisconnected, WorkerExited
+from recorder.unit.events import (
+    ButtonEdge,
+    ControlRequest,
+    Shutdown,
+    WorkerConnected,
+    WorkerDisconnected,
+    WorkerExited,
+)
 from recorder.unit.officers import Officers
 from tests.unit.unit_kit import SEGMENT, UnitKit
 
@@ -110,6 +117,39 @@ def test_a_dead_worker_is_a_gap_with_its_cause_and_the_next_one_resumes(kit: Uni
     kit.turn()
     resumption = next(payload for typ, payload in kit.records() if typ == "resumption")
     assert resumption["gap_id"] == gap["gap_id"]
+
+
+def test_what_a_new_worker_reports_before_its_first_frame_is_its_own_fault(kit: UnitKit) -> None:
+    """Its first progress ends the last worker's faults and nothing else: a microphone it could not open stays broken."""
+
+    def faults() -> list[tuple[str, str]]:
+        return [(p["code"], p["phase"]) for typ, p in kit.records() if typ == "fault" and p["component"] == "cam0"]
+
+    def report(code: str) -> None:
+        kit.say(
+            messages.FaultReport(
+                camera_id="cam0", at_us=1, n=kit.next_n(), code=code, phase="onset", component="x", evidence={}
+            )
+        )
+
+    kit.worker_up()
+    report("watermark-fault")
+    report("microphone-fault")
+    kit.turn()
+    kit.events.put(WorkerExited("cam0", 1, -9))
+    kit.events.put(WorkerDisconnected("cam0", "closed"))
+    kit.turn()
+    kit.turn(2_000_000)
+    kit._n = 0
+    kit.events.put(WorkerConnected("cam0", 2))
+    report("microphone-fault")
+    report("sealing-fault")
+    kit.turn()
+    kit.progress(frames=1)
+    kit.turn()
+    ended = [code for code, phase in faults() if phase == "end"]
+    assert sorted(ended) == ["watermark-fault", "worker-crash"]
+    assert {code for code, _ in faults()} - set(ended) == {"microphone-fault", "sealing-fault"}
 
 
 def test_a_worker_without_frames_is_killed(kit: UnitKit) -> None:
