@@ -54,6 +54,7 @@ from recorder.channel.messages import (
 )
 from recorder.evidence.age import AgeEncryptor
 from recorder.evidence.files import Files
+from recorder.units import MB
 
 LOG = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class Worker:
 
         capture = config.capture
         pre_us = round(capture.pre_event_s * 1_000_000)
-        self._log = PacketLog(pre_us, capture.buffer_mb << 20)
+        self._log = PacketLog(pre_us, capture.buffer_mb * MB)
         self._telemetry = TelemetryBook(pre_us + round(capture.segment_s * 1_000_000))
         self._link = Link(
             socket_path,
@@ -171,7 +172,7 @@ class Worker:
                 segments_dir=Path(config.storage.data_dir) / "segments",
                 camera_id=camera_id,
                 camera=self._camera_config,
-                reserve_bytes=config.storage.reserve_mb << 20,
+                reserve_bytes=config.storage.reserve_mb * MB,
                 telemetry=self._telemetry,
                 report=self._report,
                 new_id=lambda: str(uuid.uuid4()),

@@ -27,6 +27,7 @@ from recorder.session.anchors import Anchor, superseded
 from recorder.session.retention import Held, releasable
 from recorder.unit.index import Index
 from recorder.unit.ledger import Ledger
+from recorder.units import MB
 
 log = logging.getLogger("recorder.custody")
 
@@ -181,7 +182,7 @@ class Custody:
         return True
 
     def reserve_is_short(self) -> bool:
-        return self.free_bytes < self._config.storage.reserve_mb << 20  # as the worker counts it
+        return self.free_bytes < self._config.storage.reserve_mb * MB
 
     def _scan_receipts(self) -> None:
         if self._check is None:
@@ -258,7 +259,7 @@ class Custody:
 
     def _release(self, wall_us: int) -> None:
         storage = self._config.storage
-        if "data" in self.problems or self.free_bytes >= storage.release_below_free_mb * 1_000_000:
+        if "data" in self.problems or self.free_bytes >= storage.release_below_free_mb * MB:
             return  # a disk that does not tell its free space has given no reason to delete
         oldest = self._index.receipted(RELEASES_PER_TURN)
         held = [segment for segment in oldest if segment.segment_id not in self._pending_release]
@@ -267,7 +268,7 @@ class Custody:
             wall_us,
             round(storage.keep_window_h * 3_600_000_000),
             self.free_bytes,
-            storage.release_below_free_mb * 1_000_000,
+            storage.release_below_free_mb * MB,
         ):
             self._let_go(segment)
 

@@ -22,6 +22,7 @@ from recorder.capture.stream import Report, SegmentTerms, StreamContext
 from recorder.capture.telemetry import TelemetryBook
 from recorder.channel.messages import Closed, EntryWritten, FaultReport, Opened, Start
 from recorder.evidence.files import AppendFile, OsFiles
+from recorder.units import MB
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 
@@ -109,7 +110,7 @@ class Rig:
         self.reports: list[Report] = []
         self.telemetry = TelemetryBook(60_000_000)
         self.dropped = 0
-        self.log = PacketLog(round(self.capture.pre_event_s * 1_000_000), self.capture.buffer_mb << 20)
+        self.log = PacketLog(round(self.capture.pre_event_s * 1_000_000), self.capture.buffer_mb * MB)
         numbers = itertools.count(1)
         self.context = StreamContext(
             clock=self.clock,

@@ -375,3 +375,31 @@ def test_a_microphone_that_hangs_keeps_nobody_from_going(tmp_path: Path) -> None
         thread.join(8)
     microphone.let_go.set()
     assert code == [0] and not board.closed
+
+
+def test_the_reserve_is_what_the_unit_process_takes_it_for(tmp_path: Path) -> None:
+    """``storage.reserve_mb`` is in megabytes of 10⁶ bytes: with that and the room a segment begins with free, it records."""
+
+    source, files = PacedSource(), FailingFiles({})
+    files.free = 16_000_000 + (4 << 20) + 200_000
+    board = TestBoard(SoftwareEncodedCamera(source, SystemClock()), None)
+    address = tmp_path / "capture-cam0.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(str(address))
+        server.listen(1)
+        worker = Worker(settings(tmp_path), "cam0", board, address, files)
+        connection, _ = server.accept()
+    unit = Unit(settings(tmp_path), tmp_path, source, board, connection, worker, threading.Thread(target=worker.run))
+    reader = threading.Thread(target=unit.read)
+    unit.thread.start()
+    reader.start()
+    try:
+        unit.wait(lambda: any(progress.frames > 5 for progress in unit.of(Progress)))
+        unit.start()
+        unit.wait(lambda: len(unit.of(EntryWritten)) >= 2)
+        assert unit.of(FaultReport) == []
+    finally:
+        worker.terminate()
+        unit.thread.join(20)
+        reader.join(5)
+        connection.close()

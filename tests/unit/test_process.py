@@ -333,8 +333,8 @@ def test_with_room_again_a_worker_that_writes_nothing_is_judged_as_ever(kit: Uni
 
 
 def test_the_alarm_for_a_full_card_comes_no_later_than_the_worker_stops(kit: UnitKit) -> None:
-    """The worker counts the reserve in MiB; in MB the unit would still see room where it writes no more."""
-    reserve = kit.config.storage.reserve_mb << 20
+    """The worker counts the reserve as the unit does: else one would still see room where the other writes no more."""
+    reserve = kit.config.storage.reserve_mb * 1_000_000
     kit.custody.free_bytes = reserve - 1
     assert kit.custody.reserve_is_short()
     kit.custody.free_bytes = reserve
