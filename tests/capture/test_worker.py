@@ -378,8 +378,7 @@ def test_a_microphone_that_hangs_keeps_nobody_from_going(tmp_path: Path) -> None
 
 
 def test_the_reserve_is_what_the_unit_process_takes_it_for(tmp_path: Path) -> None:
-    """``storage.reserve_mb`` is in megabytes of 10⁶ bytes: with that and the room a segment begins with free, it records."""
-
+    """``storage.reserve_mb`` counts 10⁶ bytes: with that and the room a segment begins with free, it records."""
     source, files = PacedSource(), FailingFiles({})
     files.free = 16_000_000 + (4 << 20) + 200_000
     board = TestBoard(SoftwareEncodedCamera(source, SystemClock()), None)

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from recorder.channel import messages
+from recorder.unit.duties.officer_desk import OfficerDesk
 from recorder.unit.events import (
     ButtonEdge,
     ControlRequest,
@@ -17,7 +18,7 @@ from recorder.unit.events import (
     WorkerDisconnected,
     WorkerExited,
 )
-from recorder.unit.officers import Officers
+from recorder.unit.officers import Officer, Officers
 from tests.unit.unit_kit import SEGMENT, UnitKit
 
 
@@ -202,6 +203,31 @@ def test_officers_sign_in_and_out_sealed_and_counted(kit: UnitKit) -> None:
     assert [payload["count"] for payload in signed] == [1, 2]
     commands = [payload["result"] for typ, payload in kit.records() if typ == "command"]
     assert commands == ["accepted", "accepted", "refused", "accepted", "refused"]
+
+
+def test_officers_whose_names_a_power_cut_took_are_signed_out_on_record(tmp_path: Path) -> None:
+    kit = UnitKit(tmp_path)
+    ask(kit, cmd="sign-in", name="张三", cert_no="130100-001")
+    ask(kit, cmd="sign-in", name="李四", cert_no="130100-002")
+    (tmp_path / "run" / "officers.json").unlink()  # the run folder is memory
+    again = UnitKit(tmp_path)
+    signed_in = {p["officer_ref"]: p["shift_id"] for typ, p in again.records() if typ == "officer-sign-in"}
+    signed_out = [p for typ, p in again.records() if typ == "officer-sign-out"]
+    assert {p["officer_ref"]: p["shift_id"] for p in signed_out} == signed_in and len(signed_in) == 2
+    assert [(p["count"], p["cause"]) for p in signed_out] == [(1, "restart"), (0, "restart")]
+    assert again.unit.p.officers.count == 0 == len(again.journal.state.officers)
+
+
+def test_a_crash_of_the_process_alone_signs_nobody_out(tmp_path: Path) -> None:
+    kit = UnitKit(tmp_path)
+    ask(kit, cmd="sign-in", name="张三", cert_no="130100-001")
+    before = kit.journal.state.copy()
+    kit.unit.p.officers.sign_in(Officer("王五", "130100-003"))  # in the file, and then the process died
+    desk = OfficerDesk(kit.unit)
+    desk.started(before)
+    kit.turn()
+    assert kit.types().count("officer-sign-out") == 0
+    assert kit.unit.p.officers.certificate_numbers == ("130100-001",), "what was not confirmed is not known either"
 
 
 @pytest.mark.parametrize(
