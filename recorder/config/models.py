@@ -97,6 +97,7 @@ class Session(Section):
     auto_shift: bool
     standby_interval_s: Annotated[float, Field(ge=1, le=600)]
     resume_open_recording: bool
+    resume_within_h: Annotated[float, Field(ge=0.05, le=168)]
 
 
 class Statutory(Section):
