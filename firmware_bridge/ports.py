@@ -15,12 +15,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from array import array
+
     import numpy as np
     import numpy.typing as npt
 
 # As text: numpy is 13 MB, and the processes without picture or sound (uplink, command line) need only the clock from here.
 Plane: TypeAlias = "npt.NDArray[np.uint8]"
 Samples: TypeAlias = "npt.NDArray[np.int16]"
+Sound: TypeAlias = "array[int]"
+"""What is to be heard: mono 16-bit samples as ``array('h')``; the process that speaks has no other use for numpy."""
 
 ClockSource = Literal["gnss", "nts", "ntp", "rtc", "none"]
 
@@ -142,7 +146,7 @@ class Microphone(Protocol):
 
 
 class Speaker(Protocol):
-    def play(self, samples: Samples, rate: int) -> None:
+    def play(self, samples: Sound, rate: int) -> None:
         """Queue mono samples; returns at once."""
 
     def playing(self) -> bool: ...

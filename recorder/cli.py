@@ -106,23 +106,15 @@ def run_command(config_files: tuple[Path, ...]) -> None:
 @config_option
 def capture_worker_command(camera_id: str, socket_path: Path | None, config_files: tuple[Path, ...]) -> None:
     """运行采集进程 · one capture worker; started by the unit process, not by hand."""
-    from firmware_bridge.ports import DeviceError
-    from recorder.capture.worker import run_worker
-    from recorder.channel.worker_lock import hold
-    from recorder.evidence.files import OsFiles
-    from recorder.loading import BoardLoadError, load_board_module
+    from recorder.config.load import canonical
+    from recorder.lean import exec_module
 
     config = load(config_files).config
     if camera_id not in config.cameras:
         fail(f"配置中没有摄像头 {camera_id}", f"no camera {camera_id} in the configuration")
     path = socket_path or Path(config.storage.run_dir) / f"capture-{camera_id}.sock"
-    try:
-        if hold(path) is None:
-            fail(f"{camera_id}: 另一个采集进程仍在运行", f"{camera_id}: another capture worker is still running", 75)
-        board = load_board_module(config.board.module).capture_board(config.board.options, camera_id)
-    except (BoardLoadError, DeviceError, OSError) as error:
-        fail(str(error), str(error))
-    sys.exit(run_worker(config, camera_id, board, path, OsFiles(board.medium)))
+    # A fresh interpreter without the configuration's libraries, as the unit process starts it.
+    exec_module("recorder.capture.process", canonical(config), (camera_id, str(path)))
 
 
 @main.command("uplink")

@@ -14,16 +14,17 @@ from pathlib import Path
 from firmware_bridge.ports import DeviceError, UnitBoard
 from recorder import __version__
 from recorder.channel.worker_lock import wait_until_gone
-from recorder.config.load import Loaded, save_last_good
+from recorder.config.load import Loaded, canonical, save_last_good
 from recorder.config.models import RecorderConfig
 from recorder.evidence.files import Files, OsFiles
 from recorder.evidence.journal import Journal, JournalError
 from recorder.evidence.journal_loader import Finding
 from recorder.evidence.personal import load_officer_key
-from recorder.evidence.receipts import LockPolicy, ReceiptCheck, StoreKeyError, load_store_key
+from recorder.evidence.receipts import LockPolicy, ReceiptCheck
 from recorder.evidence.records import Config
 from recorder.evidence.recovery import BootFacts, Recovered, recover
 from recorder.evidence.signer import FileSigner, KeyFileError, load_or_create, load_or_create_key
+from recorder.lean import give_memory_back
 from recorder.loading import BoardLoadError, load_board_module
 from recorder.officer.indicators import Indicators
 from recorder.session import events as ev
@@ -51,6 +52,7 @@ from recorder.unit.parts import CameraParts, Parts
 from recorder.unit.process import UnitProcess
 from recorder.unit.sensors import Sensors
 from recorder.unit.status_writer import StatusWriter
+from recorder.unit.store_key import StoreKeyFile
 from recorder.unit.termination import Termination
 from recorder.unit.worker_link import WorkerLink
 
@@ -72,6 +74,7 @@ class CannotStart(Exception):
 def run_unit(loaded: Loaded, config_files: Sequence[Path]) -> int:
     """Run until SIGTERM or SIGINT; 0 after an orderly end, 1 when the disk refused the last records, 2 when the unit cannot
     start at all (the service manager tries again)."""
+    give_memory_back()
     logs.configure()
     try:
         return _locked(loaded, config_files)
@@ -135,10 +138,10 @@ def _run(
         journal=journal,
         ledger=ledger,
         index=index,
-        receipts=_receipt_check(config, signer, journal),
+        store_key=_store_key(config, signer, journal),
         officer_key=load_officer_key(data_dir / "keys" / "officer-ref.key", files),
     )
-    launcher = ChildProcessLauncher(config_files, events)
+    launcher = ChildProcessLauncher(canonical(config), events)
     cameras = {camera_id: _camera(config, camera_id, run_dir, events) for camera_id in config.cameras}
     guarded = guard(board)
     sensors = Sensors(config, board)
@@ -268,21 +271,17 @@ def _recover(config: RecorderConfig, data_dir: Path, files: Files, signer: FileS
     return recover(data_dir, signer, board.clock, files, facts, checkpoint_records=config.signing.checkpoint_records)
 
 
-def _receipt_check(config: RecorderConfig, signer: FileSigner, journal: Journal) -> ReceiptCheck | None:
-    """None without a pinned store key: then nothing is ever believed, and nothing is ever released."""
-    path = Path(config.trust.dir) / "store-key.pem"
-    try:
-        key = load_store_key(path.read_bytes(), str(path))
-    except (OSError, StoreKeyError) as error:
-        log.error("trust.store-key", extra={"fields": {"path": str(path), "error": str(error)}})
-        return None
+def _store_key(config: RecorderConfig, signer: FileSigner, journal: Journal) -> StoreKeyFile:
     policy = LockPolicy(require_lock=config.trust.require_lock, min_days=config.trust.min_lock_days)
-    return ReceiptCheck(
-        key,
-        unit_id=config.device.id,
-        device_kids=[signer.kid],
-        journal_id=journal.journal_id,
-        policy=policy,
+    return StoreKeyFile(
+        Path(config.trust.dir) / "store-key.pem",
+        lambda key: ReceiptCheck(
+            key,
+            unit_id=config.device.id,
+            device_kids=[signer.kid],
+            journal_id=journal.journal_id,
+            policy=policy,
+        ),
     )
 
 

@@ -141,20 +141,6 @@ def test_a_worker_for_a_camera_nobody_configured(env: dict[str, str], word: str,
     assert result.exit_code == 2 and word in result.stderr
 
 
-@pytest.mark.parametrize("missing", ["world", "board", "run-folder"])
-def test_a_worker_that_cannot_start_says_why(missing: str, unit_toml: Path, tmp_path: Path) -> None:
-    if missing != "run-folder":
-        (tmp_path / "run").mkdir()
-    module = "no.such.board" if missing == "board" else "hw_sim.board"
-    unit_toml.write_text(
-        f'{unit_toml.read_text()}[board]\nmodule = "{module}"\noptions = {{ world = "{tmp_path}/no-world.sock" }}\n'
-    )
-    result = invoke("capture-worker", "--camera", "cam0", "--config", str(unit_toml))
-    assert result.exit_code == 2, result.exception
-    named = {"world": "no-world.sock", "board": "no.such.board", "run-folder": "capture-cam0.lock"}[missing]
-    assert named in result.stderr
-
-
 # --- configuration ----------------------------------------------------------------------------------------------------
 
 GOOD = f"[sealing]\nrecipients = {json.dumps([generate_identity().recipient for _ in range(2)])}\n"

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from firmware_bridge.ports import DeviceError, Samples
+from firmware_bridge.ports import DeviceError, Sound
 
 LOG = logging.getLogger(__name__)
 
@@ -61,13 +61,13 @@ class PyAudioSpeaker:
         self._thread = threading.Thread(target=self._run, name="speaker", daemon=True)
         self._thread.start()
 
-    def play(self, samples: Samples, rate: int) -> None:
+    def play(self, samples: Sound, rate: int) -> None:
         with self._changed:
             if self._failure is not None:
                 raise self._failure
             if sum(len(data) / 2 / rate for data, rate in self._queue) > LONGEST_QUEUE_S:
                 raise DeviceError("speaker", "声卡停滞，不再接受声音 the device hangs, no more is queued")
-            self._queue.append((samples.astype("<i2").tobytes(), rate))
+            self._queue.append((samples.tobytes(), rate))
             self._changed.notify_all()
 
     def playing(self) -> bool:

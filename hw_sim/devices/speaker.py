@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from firmware_bridge.ports import Clock, DeviceError, Samples
+from firmware_bridge.ports import Clock, DeviceError, Sound
 from hw_sim.world_keys import Value
 
 
@@ -35,7 +35,7 @@ class SimulatedSpeaker:
         self._lock = threading.Lock()
         self._busy_until_us = 0
 
-    def play(self, samples: Samples, rate: int) -> None:
+    def play(self, samples: Sound, rate: int) -> None:
         if not self._world.connected() or self._world.get("speaker.failure") == "off":
             raise DeviceError("speaker", "扬声器不存在（仿真） no such loudspeaker (simulated)")
         with self._lock:
@@ -62,10 +62,10 @@ class SimulatedSpeaker:
                 self._world.report_speaker_stop(now)
 
 
-def _save(path: Path, samples: Samples, rate: int) -> None:
+def _save(path: Path, samples: Sound, rate: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate)
-        file.writeframes(samples.astype("<i2").tobytes())
+        file.writeframes(samples.tobytes())

@@ -67,7 +67,7 @@ def collect(
         "recorded_s": unit.get("recorded_s", 0.0),
         "standby_s": unit.get("standby_s", 0.0),
         "gap_s": unit.get("gap_s", 0.0),
-        "unaccounted_s": unit.get("unaccounted_s", 0.0),
+        "unaccounted_s": unit.get("unaccounted_s"),
         "segments": len(view.segments),
         "fragments": sum(segment.entries for segment in view.segments.values()),
         "bytes": sum(segment.size for segment in recorded),
@@ -146,7 +146,10 @@ def render(result: dict[str, Any], title: str, out: Path, language: str) -> str:
     )
     gaps = ", ".join(f"{cause} ×{count}" for cause, count in result["gaps_by_cause"].items()) or "0"
     lines.append(row("中断", "gaps", gaps))
-    lines.append(row("无法说明的时间", "unaccounted time", f"{result['unaccounted_s']:.1f} s"))
+    unaccounted = result["unaccounted_s"]
+    lines.append(
+        row("无法说明的时间", "unaccounted time", "不详 unknown" if unaccounted is None else f"{unaccounted:.1f} s")
+    )
     lines.append(
         row(
             "已上传 / 有回执 / 已释放",

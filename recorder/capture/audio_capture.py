@@ -14,7 +14,7 @@ from firmware_bridge.ports import AudioBlock, Clock, DeviceError, Microphone, Sa
 from recorder.capture.audio import AudioTrack
 from recorder.capture.microphone_watch import FaultSink, MicrophoneWatch
 from recorder.capture.packets import AudioPacket
-from recorder.config.models import MicrophoneFaults
+from recorder.capture.settings import MicrophoneFaults
 
 LOG = logging.getLogger(__name__)
 

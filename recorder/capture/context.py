@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeAlias
 
 from firmware_bridge.ports import Clock
 from recorder.capture.segment_writer import Sealer, Timed
+from recorder.capture.settings import Camera
 from recorder.capture.telemetry import TelemetryBook
 from recorder.channel.messages import Closed, EntryWritten, FaultReport, Opened, Qr, Speech
-from recorder.config.models import Camera
 from recorder.evidence.files import Files
 
 Report: TypeAlias = Opened | EntryWritten | Closed | FaultReport | Speech | Qr

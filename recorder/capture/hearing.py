@@ -14,9 +14,9 @@ from typing import Final
 from firmware_bridge.ports import Clock, Samples
 from recorder.capture.listener import Listener
 from recorder.capture.microphone_watch import FaultSink
+from recorder.capture.settings import SpeechDetection
 from recorder.capture.speech import Span, SpeechSpans
 from recorder.capture.voice_detector import VoiceDetector
-from recorder.config.models import SpeechDetection
 
 LOG = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from firmware_bridge.ports import Clock, FramePainter, Plane
 from recorder.capture.luma import statistics
+from recorder.capture.settings import LensFaults
 from recorder.capture.telemetry import TelemetryBook
-from recorder.config.models import LensFaults
 from recorder.faults.latch import Change
 from recorder.faults.lens import LensWatch, LumaStatistics
 

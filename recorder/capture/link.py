@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
+from msgspec.structs import replace
 
 from recorder.capture.stream import Report
-from recorder.channel.messages import Ack, Hello, Message, Progress, ToWorker, decode_to_worker, encode
+from recorder.channel.messages import Ack, Hello, Message, MessageError, Progress, ToWorker, decode_to_worker, encode
 
 LOG = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Link:
             if self._ended:
                 return
             self._n += 1
-            self._unsent.append(report.model_copy(update={"n": self._n}))
+            self._unsent.append(replace(report, n=self._n))
             self._unacknowledged.append(self._n)
             self._changed.notify_all()
 
@@ -91,7 +91,7 @@ class Link:
                     self._take(line)
                 if len(pending) > _LINE_MOST:
                     raise ValueError(f"line of more than {_LINE_MOST} bytes")
-        except (OSError, ValueError) as error:  # ValidationError is a ValueError: a version we do not speak ends it
+        except (OSError, ValueError) as error:  # MessageError is a ValueError: a version we do not speak ends it
             LOG.warning("channel ended 通道中断: %s", error)
         finally:
             self._end()
@@ -100,7 +100,7 @@ class Link:
     def _take(self, line: bytes) -> None:
         try:
             message = decode_to_worker(line)
-        except ValidationError:
+        except MessageError:
             LOG.exception("unintelligible message 无法理解的消息: %r", line[:200])
             raise
         if isinstance(message, Ack):

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 from firmware_bridge.ports import DeviceError, Samples
 from recorder.capture.loudness import dbfs, power
-from recorder.config.models import MicrophoneFaults
+from recorder.capture.settings import MicrophoneFaults
 
 FaultSink = Callable[[str, Literal["onset", "end"], dict[str, Any]], None]
 

@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 from firmware_bridge.ports import DeviceError
 from recorder.capture.lens import LensEye
 from recorder.capture.packet_log import LogState
+from recorder.capture.settings import Faults
 from recorder.capture.sync_times import SyncTimes
-from recorder.config.models import Faults
 from recorder.faults.camera import CameraHealth
 from recorder.faults.latch import Change
 from recorder.faults.latency import SlowStorage

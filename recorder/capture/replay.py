@@ -17,11 +17,12 @@ from recorder.capture.packet_log import PacketLog
 from recorder.capture.packets import Packet
 from recorder.capture.segment_writer import SealerFactory
 from recorder.capture.session import Session
+from recorder.capture.settings import Camera, Capture
 from recorder.capture.stream import Report, SegmentTerms, StreamContext
 from recorder.capture.telemetry import TelemetryBook
 from recorder.channel.messages import Closed, EntryWritten, Opened, Start
-from recorder.config.models import Camera, Capture
 from recorder.evidence.files import Files
+from recorder.units import MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def replay(
 ) -> Replayed:
     """Write ``packets`` (in order of arrival, beginning with a keyframe) as one session below ``directory``."""
     reports: list[Report] = []
-    log = PacketLog(0, capture.buffer_mb << 20)
+    log = PacketLog(0, capture.buffer_mb * MB)
     context = StreamContext(
         clock=clock,
         files=files,

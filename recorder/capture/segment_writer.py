@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from recorder.capture.boxes import FREE_LAST
 from recorder.evidence.encoding import b64u
 from recorder.evidence.files import Files
+from recorder.units import MB
 
 _ROOM_TO_BEGIN: Final = 4 << 20
 """Bytes. Without room for some seconds no segment is begun: a full disk would be littered with files of one entry."""
@@ -144,7 +145,5 @@ class SegmentFile:
 
     def _keep_reserve(self, size: int) -> None:
         if self._files.free_bytes(self.path.parent) - size < self._reserve:
-            message = (
-                f"{os.strerror(errno.ENOSPC)}: the last {self._reserve >> 20} MiB belong to the journal 须留给日志"
-            )
+            message = f"{os.strerror(errno.ENOSPC)}: the last {self._reserve // MB} MB belong to the journal 须留给日志"
             raise OSError(errno.ENOSPC, message, str(self.path))

@@ -12,10 +12,10 @@ from firmware_bridge.ports import EncodedFrame
 from recorder.capture.interleave import Interleaver
 from recorder.capture.packet_log import PacketLog
 from recorder.capture.packets import AudioPacket, Gap, Item
+from recorder.capture.settings import Capture
 from recorder.capture.splitting import GRACE_US, Splitter, StopReason
 from recorder.capture.stream import Report, SegmentStream, StreamContext
 from recorder.channel.messages import Closed, Start
-from recorder.config.models import Capture
 
 _STALLED_US: Final = 500_000
 """So long without a frame, and what waits in memory goes to the disk: the worker may be killed for it at any moment."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from recorder.capture.loudness import dbfs
-from recorder.config.models import SpeechDetection
+from recorder.capture.settings import SpeechDetection
 
 REPORT_US: Final = 500_000
 """While a span goes on it is reported this often: whoever waits for three seconds of speech does so while they pass."""

@@ -15,6 +15,8 @@ import threading
 from collections import deque
 from typing import Any, Final
 
+from msgspec.structs import asdict
+
 from firmware_bridge.ports import SensorInfo
 from recorder.channel.messages import Position, Telemetry
 from recorder.evidence.encoding import compact_json
@@ -83,7 +85,7 @@ class SegmentTelemetry:
             "from_us": from_us,
             "to_us": to_us,
             "stale": state is None or to_us - state.at_us > STALE_US,
-            "fixes": [fix.model_dump() for fix in fixes],
+            "fixes": [asdict(fix) for fix in fixes],
             "position_stale": newest is None or to_us - newest.received_us > STALE_US,
             "lux": state.lux if state else None,
             "scene_lux": sensor.lux,

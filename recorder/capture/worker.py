@@ -28,6 +28,7 @@ from recorder.capture.lens import LensEye
 from recorder.capture.link import Link
 from recorder.capture.monitor import Monitor
 from recorder.capture.packet_log import PacketLog
+from recorder.capture.settings import WorkerSettings
 from recorder.capture.speech import Span
 from recorder.capture.stream import Report, StreamContext
 from recorder.capture.sync_times import SyncTimes
@@ -51,9 +52,9 @@ from recorder.channel.messages import (
     Telemetry,
     ToWorker,
 )
-from recorder.config.models import RecorderConfig
 from recorder.evidence.age import AgeEncryptor
 from recorder.evidence.files import Files
+from recorder.units import MB
 
 LOG = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class Worker:
 
     def __init__(
         self,
-        config: RecorderConfig,
+        config: WorkerSettings,
         camera_id: str,
         board: CaptureBoard,
         socket_path: Path,
@@ -103,7 +104,7 @@ class Worker:
 
         capture = config.capture
         pre_us = round(capture.pre_event_s * 1_000_000)
-        self._log = PacketLog(pre_us, capture.buffer_mb << 20)
+        self._log = PacketLog(pre_us, capture.buffer_mb * MB)
         self._telemetry = TelemetryBook(pre_us + round(capture.segment_s * 1_000_000))
         self._link = Link(
             socket_path,
@@ -171,7 +172,7 @@ class Worker:
                 segments_dir=Path(config.storage.data_dir) / "segments",
                 camera_id=camera_id,
                 camera=self._camera_config,
-                reserve_bytes=config.storage.reserve_mb << 20,
+                reserve_bytes=config.storage.reserve_mb * MB,
                 telemetry=self._telemetry,
                 report=self._report,
                 new_id=lambda: str(uuid.uuid4()),
@@ -392,7 +393,7 @@ class Worker:
         }
 
 
-def run_worker(config: RecorderConfig, camera_id: str, board: CaptureBoard, socket_path: Path, files: Files) -> int:
+def run_worker(config: WorkerSettings, camera_id: str, board: CaptureBoard, socket_path: Path, files: Files) -> int:
     """Run until the channel closes or SIGTERM. Returns 0; 70 after an internal fault; 74 when a session ended without its
     last segment closed, so that the unit process recovers it; 69 when there is no channel."""
     try:

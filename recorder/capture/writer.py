@@ -13,9 +13,9 @@ from av.audio.stream import AudioStream
 
 from recorder.capture.packet_log import PacketLog
 from recorder.capture.session import Session
+from recorder.capture.settings import Capture
 from recorder.capture.stream import StreamContext
 from recorder.channel.messages import Start, Stop
-from recorder.config.models import Capture
 
 LOG = logging.getLogger(__name__)
 

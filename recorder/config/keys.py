@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import typing
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -58,14 +57,16 @@ def suggestion(path: KeyPath) -> str | None:
     """The key probably meant by the unknown ``path``: a similar name beside it, else the same name in another section."""
     parent, wrong = annotation_at(path[:-1]), str(path[-1])
     if isinstance(parent, type) and issubclass(parent, BaseModel):
-        near = difflib.get_close_matches(wrong, list(parent.model_fields), n=1)
+        near = closest(wrong, list(parent.model_fields))
         if near:
-            return near[0]
+            return near
     elsewhere = [key for key in fields() if key[-1] == wrong]
     return dotted(elsewhere[0]) if len(elsewhere) == 1 else None
 
 
 def closest(wrong: str, right: list[str]) -> str | None:
     """The most similar of ``right``, None when none is similar."""
+    import difflib  # only for a message about a mistake; the unit process has little room (half a megabyte)
+
     near = difflib.get_close_matches(wrong, right, n=1)
     return near[0] if near else None

@@ -23,6 +23,8 @@ _PATTERNS = {
 _KINDS = {
     "missing": ("缺少此项", "missing"),
     "greater_than_equal": ("不得小于 {ge}", "must be at least {ge}"),
+    "greater_than": ("必须大于 {gt}", "must be more than {gt}"),
+    "less_than": ("必须小于 {lt}", "must be less than {lt}"),
     "less_than_equal": ("不得大于 {le}", "must be at most {le}"),
     "multiple_of": ("必须是 {multiple_of} 的倍数", "must be a multiple of {multiple_of}"),
     "literal_error": ("只能是 {expected}", "must be {expected}"),

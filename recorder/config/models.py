@@ -97,6 +97,7 @@ class Session(Section):
     auto_shift: bool
     standby_interval_s: Annotated[float, Field(ge=1, le=600)]
     resume_open_recording: bool
+    resume_within_h: Annotated[float, Field(ge=0.05, le=168)]
 
 
 class Statutory(Section):
@@ -273,6 +274,7 @@ class Uplink(Section):
     store_url: str
     tls_dir: str
     journal_interval_s: Annotated[float, Field(ge=0.2, le=3600)]
+    standby_interval_s: Annotated[float, Field(ge=0.2, le=3600)]
     connect_timeout_s: Annotated[float, Field(ge=0.5, le=120)]
     io_timeout_s: Annotated[float, Field(ge=0.5, le=300)]
     backoff_base_s: Annotated[float, Field(ge=0.05, le=60)]

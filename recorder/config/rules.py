@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from recorder.config.models import RecorderConfig
 from recorder.config.problems import KeyPath, Severity
 from recorder.evidence import bech32
+from recorder.units import MB
 
 MIN_RECIPIENTS = 2
 """Two keys in two hands: with one, a lost key is lost evidence."""
@@ -145,7 +146,7 @@ def store_url_is_https(config: RecorderConfig) -> Iterator[Finding]:
 
 def pre_event_fits(config: RecorderConfig) -> Iterator[Finding]:
     """Beyond the buffer whole GOPs are dropped: the pre-roll would silently be shorter than promised."""
-    capture, limit = config.capture, config.capture.buffer_mb * 1_000_000
+    capture, limit = config.capture, config.capture.buffer_mb * MB
     audio = config.audio.bitrate_kbps if config.audio.enabled and capture.pre_event_audio else 0
     for name, camera in config.cameras.items():
         need = (capture.pre_event_s + 2 * capture.gop_s) * (camera.bitrate_kbps + audio) * 125

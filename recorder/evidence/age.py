@@ -1,4 +1,4 @@
-"""Push-style writer of age v1 files (https://c2sp.org/age) to X25519 recipients, on ``cryptography`` alone.
+"""Push-style writer of age v1 files (https://c2sp.org/age) to X25519 recipients, on Python's own libcrypto.
 
 Push-style because a segment must be decryptable up to its last durable fragment: the caller hands over whole 64 KiB
 chunks, gets their ciphertext at once and nothing is held back. The keys live in the writer only and never touch the
@@ -13,12 +13,8 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from recorder.evidence import bech32
+from recorder.evidence.libcrypto import ChaCha20Poly1305, X25519PrivateKey
 
 CHUNK = 65536
 """Plaintext bytes of a chunk; only the final one may be shorter."""
@@ -89,7 +85,7 @@ def generate_identity(random: Callable[[int], bytes] = os.urandom) -> Identity:
 
 
 def _identity(secret: bytes) -> Identity:
-    return Identity(secret, X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw())
+    return Identity(secret, X25519PrivateKey(secret).public())
 
 
 def _parse(text: str, prefix: str, form: str, *, upper: bool) -> bytes:
@@ -108,14 +104,14 @@ def raw_base64(data: bytes) -> bytes:
 
 
 def hkdf(key: bytes, salt: bytes, info: bytes) -> bytes:
-    """HKDF-SHA-256 to 32 bytes (RFC 5869)."""
-    return HKDF(hashes.SHA256(), 32, salt, info).derive(key)
+    """HKDF-SHA-256 to 32 bytes (RFC 5869): one block, so extract and expand are one HMAC each."""
+    return hmac.digest(hmac.digest(salt, key, "sha256"), info + b"\x01", "sha256")
 
 
-def wrap_key(secret: X25519PrivateKey, peer: bytes, share: bytes, recipient: bytes) -> bytes:
+def wrap_key(secret: bytes, peer: bytes, share: bytes, recipient: bytes) -> bytes:
     """The key that wraps the file key in an X25519 stanza. Raises AgeError for a point of low order."""
     try:
-        shared = secret.exchange(X25519PublicKey.from_public_bytes(peer))
+        shared = X25519PrivateKey(secret).exchange(peer)
     except ValueError as error:
         raise AgeError("低阶公钥 X25519 point of low order") from error
     return hkdf(shared, share + recipient, _X25519_INFO)
@@ -188,15 +184,15 @@ class AgeEncryptor:
             raise SealError("used after finish")
 
     def _encrypt(self, plain: bytes | bytearray | memoryview, *, final: bool) -> bytes:
-        sealed = self._aead.encrypt(chunk_nonce(self._index, final), plain, None)
+        sealed = self._aead.encrypt(chunk_nonce(self._index, final), plain)
         self._index += 1
         return sealed
 
 
 def _stanza(file_key: bytes, recipient: bytes, random: Callable[[int], bytes]) -> bytes:
-    ephemeral = X25519PrivateKey.from_private_bytes(random(32))
-    share = ephemeral.public_key().public_bytes_raw()
-    wrapped = ChaCha20Poly1305(wrap_key(ephemeral, recipient, share, recipient)).encrypt(bytes(12), file_key, None)
+    ephemeral = random(32)
+    share = X25519PrivateKey(ephemeral).public()
+    wrapped = ChaCha20Poly1305(wrap_key(ephemeral, recipient, share, recipient)).encrypt(bytes(12), file_key)
     return b"-> X25519 " + raw_base64(share) + b"\n" + raw_base64(wrapped) + b"\n"
 
 

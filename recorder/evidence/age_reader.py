@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from recorder.evidence.age import (
@@ -165,7 +164,7 @@ def _open_stanza(stanza: Stanza, identity: Identity) -> bytes | None:
     if len(stanza.body) != 16 + TAG:
         raise HeaderError("X25519 收件人正文长度错 X25519 stanza body has a wrong length")
     try:
-        key = wrap_key(X25519PrivateKey.from_private_bytes(identity.secret), share, share, identity.public)
+        key = wrap_key(identity.secret, share, share, identity.public)
     except AgeError as error:
         raise HeaderError(str(error)) from error
     try:

@@ -63,8 +63,8 @@ class OfficerKey:
     """Makes ``officer_ref``: scrypt (RFC 7914) of the certificate number with a secret of this unit, 32 bytes.
 
     Stable within a unit, different between units. Certificate numbers are few enough to try them all, so two bolts: the
-    secret, which is not in the journal, keeps everybody else from trying; and scrypt makes each try cost 16 MiB and tens
-    of milliseconds even for whoever holds the unit and its secret.
+    secret, which is not in the journal, keeps everybody else from trying; and scrypt makes each try cost 2 MiB and tens
+    of milliseconds even for whoever holds the unit and its secret (2 MiB, not 16, because this process may have 64).
     """
 
     def __init__(self, secret: bytes) -> None:
@@ -76,7 +76,7 @@ class OfficerKey:
         number = unicodedata.normalize("NFKC", cert_no).strip().upper()
         ref = self._known.get(number)
         if ref is None:
-            ref = b64u(hashlib.scrypt(number.encode("utf-8"), salt=self._secret, n=1 << 14, r=8, p=1, dklen=_KEY))
+            ref = b64u(hashlib.scrypt(number.encode("utf-8"), salt=self._secret, n=1 << 11, r=8, p=10, dklen=_KEY))
             self._known[number] = ref
         return ref
 

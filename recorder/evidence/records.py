@@ -162,10 +162,13 @@ class OfficerSignIn(Record):
 
 
 class OfficerSignOut(Record):
+    """``cause`` ``restart``: nobody signed out, the unit lost power and with it the names it may not keep on its disk."""
+
     TYP = "officer-sign-out"
     shift_id: Uuid
     officer_ref: Digest
     count: Count
+    cause: Literal["officer", "restart"] = "officer"
 
 
 class Standby(Record):

@@ -106,6 +106,8 @@ def _facts(vault: VaultReport) -> str:
             "已解密核验 opened and checked" if vault.identity_used else "仅核验密文 ciphertext only",
         ),
     ]
+    if vault.unaccounted_us is None:
+        rows.append(("无人签名的时间", "unaccounted time", "不详（日志未能全部核验） unknown"))
     cells = "".join(
         f"<tr><th>{escape(zh)} <em>{escape(en)}</em></th><td class='mono'>{escape(value)}</td></tr>"
         for zh, en, value in rows

@@ -6,12 +6,12 @@ milliseconds, repeated; an empty one is dark. Vibration and tones play once when
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from firmware_bridge.ports import Output, Samples, Speaker
+from firmware_bridge.ports import Output, Sound, Speaker
 from recorder.config.models import Indication
 
 TONE_RATE = 16_000
@@ -127,13 +127,16 @@ class IndicatorState:
         return Look(lights, vibrate)
 
 
-def tones(frequencies: tuple[int, ...]) -> Samples:
-    """One beep after the other, with soft edges (a click is not a tone)."""
-    count = round(TONE_RATE * TONE_S)
-    edge = np.minimum(1.0, np.minimum(np.arange(count), np.arange(count)[::-1]) / (TONE_RATE * 0.005))
-    parts = [np.sin(2 * np.pi * hz * np.arange(count) / TONE_RATE) * edge * (0.4 if hz else 0.0) for hz in frequencies]
-    signal = np.concatenate(parts) if parts else np.zeros(0)
-    return (signal * 32767).astype(np.int16)
+def tones(frequencies: tuple[int, ...]) -> Sound:
+    """One beep after the other (Hz, 0 = pause), with soft edges: a click is not a tone."""
+    count, edge = round(TONE_RATE * TONE_S), TONE_RATE * 0.005
+    signal = array("h")
+    for hz in frequencies:
+        turn, level = 2 * math.pi * hz / TONE_RATE, 0.4 * 32767
+        signal.extend(
+            int(level * min(1.0, at / edge, (count - 1 - at) / edge) * math.sin(turn * at)) for at in range(count)
+        )
+    return signal
 
 
 class Indicators:

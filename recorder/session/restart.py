@@ -32,6 +32,9 @@ class RestartSettings(Protocol):
     @property
     def resume_open_recording(self) -> bool: ...
 
+    @property
+    def resume_within_us(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True)
 class RestartPlan:
@@ -51,7 +54,8 @@ def plan(event: UnitStarted, now_us: int, settings: RestartSettings, new_id: Cal
     """Decide what becomes of an open session and how the time since the journal's end is accounted for.
 
     Within a session that time is an interruption of each camera, resumed later or ended by ``session-stop``
-    ``abandoned``; without one, and in a shift, it is ``unit-down``.
+    ``abandoned`` (also when the unit was off too long: what is recorded next day is another matter); without one, and in a
+    shift, it is ``unit-down``.
     """
     previous = event.previous
     if previous is None:
@@ -61,7 +65,8 @@ def plan(event: UnitStarted, now_us: int, settings: RestartSettings, new_id: Cal
         in_shift = previous.shift_id is not None
         return RestartPlan((_unit_down(previous.accounted, event, now_us),) if in_shift else (), None)
     records, tracks = _gaps(previous, session, event, new_id)
-    if settings.resume_open_recording and any(camera in settings.cameras for camera in session.cameras):
+    wanted = settings.resume_open_recording and _silent_us(previous, session, event) <= settings.resume_within_us
+    if wanted and any(camera in settings.cameras for camera in session.cameras):
         return RestartPlan(tuple(records), tracks)
     stop = SessionStop(
         session_id=session.session_id, reason="abandoned", at_us=now_us, segment_count=session.segment_count
@@ -77,6 +82,16 @@ def _cause(begin: Moment, event: UnitStarted) -> InterruptionCause:
     if "battery-critical" in before:
         return "low-battery"
     return "thermal" if "over-temperature" in before else "power-loss"
+
+
+def _silent_us(previous: Previous, session: OpenSession, event: UnitStarted) -> int:
+    """How long nothing of the session has been recorded, by its newest media. Within a boot exact, else as the wall clock
+    claims: a clock that is not set claims too little, and then the recording goes on (promise 1)."""
+    ends = [camera.media_end for camera in session.cameras.values() if camera.media_end is not None]
+    return min(
+        event.at_us - end.at_us if end.bootseed == event.bootseed else event.wall_us - end.wall_us
+        for end in ends or [previous.accounted]
+    )
 
 
 def _covered(previous: Previous, camera: CameraBefore) -> Moment:

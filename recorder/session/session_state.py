@@ -32,6 +32,7 @@ class MachineSettings:
     cameras: tuple[str, ...]
     auto_shift: bool
     resume_open_recording: bool
+    resume_within_us: int
     standby_interval_us: int
     post_event_us: int
     default_mode: Mode = "一般"
@@ -42,6 +43,7 @@ class MachineSettings:
             cameras=tuple(config.cameras),
             auto_shift=config.session.auto_shift,
             resume_open_recording=config.session.resume_open_recording,
+            resume_within_us=round(config.session.resume_within_h * 3_600_000_000),
             standby_interval_us=round(config.session.standby_interval_s * 1e6),
             post_event_us=round(config.capture.post_event_s * 1e6),
             default_mode=mode_of(config.matter.mode),

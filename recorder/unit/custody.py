@@ -18,7 +18,7 @@ from recorder.evidence.files import Files
 from recorder.evidence.journal import Journal
 from recorder.evidence.personal import OfficerKey, seal_field
 from recorder.evidence.receipt_files import read_receipts
-from recorder.evidence.receipts import Believed, OwnSegment, ReceiptCheck
+from recorder.evidence.receipts import Believed, OwnSegment
 from recorder.evidence.records import Event, ReceiptRecord, Release, SealedField
 from recorder.evidence.recovery import known_segments
 from recorder.evidence.segment_recovery import orphans, recover_orphan, recover_segment
@@ -27,6 +27,8 @@ from recorder.session.anchors import Anchor, superseded
 from recorder.session.retention import Held, releasable
 from recorder.unit.index import Index
 from recorder.unit.ledger import Ledger
+from recorder.unit.store_key import StoreKeyFile
+from recorder.units import MB
 
 log = logging.getLogger("recorder.custody")
 
@@ -50,7 +52,7 @@ class Custody:
         journal: Journal,
         ledger: Ledger,
         index: Index,
-        receipts: ReceiptCheck | None,
+        store_key: StoreKeyFile,
         officer_key: OfficerKey,
     ) -> None:
         self._config = config
@@ -59,7 +61,8 @@ class Custody:
         self._journal = journal
         self._ledger = ledger
         self._index = index
-        self._check = receipts
+        self._store_key = store_key
+        store_key.look()
         self._officer_key = officer_key
         self._seen: set[str] = set()
         self._next_scan_us = 0
@@ -181,10 +184,12 @@ class Custody:
         return True
 
     def reserve_is_short(self) -> bool:
-        return self.free_bytes < self._config.storage.reserve_mb << 20  # as the worker counts it
+        return self.free_bytes < self._config.storage.reserve_mb * MB
 
     def _scan_receipts(self) -> None:
-        if self._check is None:
+        if self._store_key.look():
+            self._seen.clear()  # what another key refused, or none could judge, may be believed now
+        if self._store_key.check is None:
             return
 
         def known(receipt_id: str) -> bool:
@@ -205,8 +210,8 @@ class Custody:
         return older_anchor(receipt_id, text, self._newest_seq, self._newest_iat)
 
     def _judge(self, receipt_id: str, text: str) -> None:
-        assert self._check is not None
-        verdict = self._check.verify(text, self._journal.digest_of, self._own)
+        assert self._store_key.check is not None
+        verdict = self._store_key.check.verify(text, self._journal.digest_of, self._own)
         if not isinstance(verdict, Believed):
             self._refusals += 1
             if self._refusals > REFUSALS_RECORDED:
@@ -258,7 +263,7 @@ class Custody:
 
     def _release(self, wall_us: int) -> None:
         storage = self._config.storage
-        if "data" in self.problems or self.free_bytes >= storage.release_below_free_mb * 1_000_000:
+        if "data" in self.problems or self.free_bytes >= storage.release_below_free_mb * MB:
             return  # a disk that does not tell its free space has given no reason to delete
         oldest = self._index.receipted(RELEASES_PER_TURN)
         held = [segment for segment in oldest if segment.segment_id not in self._pending_release]
@@ -267,7 +272,7 @@ class Custody:
             wall_us,
             round(storage.keep_window_h * 3_600_000_000),
             self.free_bytes,
-            storage.release_below_free_mb * 1_000_000,
+            storage.release_below_free_mb * MB,
         ):
             self._let_go(segment)
 

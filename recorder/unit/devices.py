@@ -6,7 +6,7 @@ import queue
 from collections.abc import Callable
 from functools import partial
 
-from firmware_bridge.ports import DeviceError, Output, Samples, Speaker, UnitBoard
+from firmware_bridge.ports import DeviceError, Output, Sound, Speaker, UnitBoard
 from recorder.evidence.journal_loader import Finding
 from recorder.unit.events import ButtonEdge, FixReceived, UnitEvent
 
@@ -42,7 +42,7 @@ class GuardedSpeaker:
         self.failure: DeviceError | None = None
         self._speaker = speaker
 
-    def play(self, samples: Samples, rate: int) -> None:
+    def play(self, samples: Sound, rate: int) -> None:
         try:
             self._speaker.play(samples, rate)
         except DeviceError as error:

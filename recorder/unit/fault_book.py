@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -62,9 +62,13 @@ class FaultBook:
     def is_open(self, code: str, component: str) -> bool:
         return (code, component) in self._open
 
-    def end_all(self, component: str, now_us: int) -> list[Fault]:
-        """Every open fault of a component ends, e.g. because its worker was replaced."""
-        ended = [self.report(code, part, False, now_us) for code, part in list(self._open) if part == component]
+    def of(self, component: str) -> set[str]:
+        """Codes of the open faults of a component."""
+        return {code for code, part in self._open if part == component}
+
+    def end_all(self, component: str, codes: Iterable[str], now_us: int) -> list[Fault]:
+        """Those of ``codes`` that are open end together, e.g. because the worker that had them was replaced."""
+        ended = [self.report(code, component, False, now_us) for code in sorted(codes)]
         return [fault for fault in ended if fault is not None]
 
     def present(self) -> tuple[str, ...]:

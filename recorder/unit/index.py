@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlite_utils import Database
-
+from recorder.database import Database
 from recorder.evidence import jws
 from recorder.evidence.gap_book import CANNOT_RESUME_EVENT
 from recorder.session.events import Moment
@@ -121,7 +120,7 @@ class Index:
     def clear(self) -> None:
         def act() -> None:
             for table in ("segments", "gaps", "receipts", "sessions", "progress"):
-                self._db.table(table).delete_where()
+                self._db.execute(f"DELETE FROM {table}")
 
         self._write(act)
 
@@ -255,7 +254,7 @@ class Index:
         return self._held("state = 'closed' AND receipt_digest IS NOT NULL", limit)
 
     def _held(self, where: str, limit: int | None) -> list[Held]:
-        rows = self._rows("segments", where, [], order_by="closed_wall_us", limit=limit)
+        rows = self._rows("segments", f"{where} ORDER BY closed_wall_us LIMIT ?", [-1 if limit is None else limit])
         return [
             Held(
                 segment_id=row["segment_id"],
@@ -268,8 +267,8 @@ class Index:
             for row in rows
         ]
 
-    def _rows(self, table: str, where: str, values: list[Any], **options: Any) -> list[dict[str, Any]]:
-        return self._read(lambda: [dict(row) for row in self._db.table(table).rows_where(where, values, **options)], [])
+    def _rows(self, table: str, where: str, values: list[Any]) -> list[dict[str, Any]]:
+        return self._read(lambda: self._db.rows(f"SELECT * FROM {table} WHERE {where}", values), [])
 
     def segment(self, segment_id: str) -> dict[str, Any] | None:
         rows = self._rows("segments", "segment_id = ?", [segment_id])
@@ -346,6 +345,26 @@ _OWED = f"""
 """A recovered segment's end is not in its record: its start stands in, which is a minute stricter at most."""
 
 
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS progress (id INTEGER PRIMARY KEY, last_seq INTEGER, journal_id TEXT)",
+    """CREATE TABLE IF NOT EXISTS segments (
+        segment_id TEXT PRIMARY KEY, session_id TEXT, camera_id TEXT, role TEXT, sealed INTEGER, state TEXT, size INTEGER,
+        sha256 TEXT, closed_wall_us INTEGER, receipt_digest TEXT, media_start_us INTEGER, media_end_us INTEGER,
+        bootseed TEXT, offset_us INTEGER)""",
+    # Covers the question the status asks twice a second; without the size in it every row would be read.
+    "CREATE INDEX IF NOT EXISTS idx_segments_state_receipt_digest_size ON segments (state, receipt_digest, size)",
+    "CREATE INDEX IF NOT EXISTS idx_segments_session_id ON segments (session_id)",
+    "CREATE TABLE IF NOT EXISTS receipts (receipt_id TEXT PRIMARY KEY)",
+    """CREATE TABLE IF NOT EXISTS sessions (
+        session_id TEXT PRIMARY KEY, start_us INTEGER, start_offset_us INTEGER, stop_us INTEGER, stop_offset_us INTEGER,
+        start_bootseed TEXT, stop_bootseed TEXT)""",
+    """CREATE TABLE IF NOT EXISTS gaps (
+        gap_id TEXT PRIMARY KEY, session_id TEXT, cause TEXT, duration_us INTEGER, resumed INTEGER, declared INTEGER,
+        over INTEGER, explained INTEGER, stated INTEGER)""",
+    "CREATE INDEX IF NOT EXISTS idx_gaps_session_id ON gaps (session_id)",
+)
+
+
 def _offset_us(p: dict[str, Any]) -> int:
     return round(float(p["iat"]) * 1e6) - int(p["uptime_us"])
 
@@ -374,66 +393,14 @@ def _prepared(connection: sqlite3.Connection) -> Database:
         db = Database(connection)
         if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("quick_check failed")
-        if db.table_names() and db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
+        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
             raise sqlite3.DatabaseError(f"not of schema {SCHEMA}")
         db.execute(f"PRAGMA user_version = {SCHEMA}")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")  # an index may lag after a power cut: it catches up
-        _create(db)
+        db.create(*_TABLES)
     except BaseException:
         connection.close()
         raise
     return db
-
-
-def _create(db: Database) -> None:
-    db.table("progress").create({"id": int, "last_seq": int, "journal_id": str}, pk="id", if_not_exists=True)
-    db.table("segments").create(
-        {
-            "segment_id": str,
-            "session_id": str,
-            "camera_id": str,
-            "role": str,
-            "sealed": int,
-            "state": str,
-            "size": int,
-            "sha256": str,
-            "closed_wall_us": int,
-            "receipt_digest": str,
-            "media_start_us": int,
-            "media_end_us": int,
-            "bootseed": str,
-            "offset_us": int,
-        },
-        pk="segment_id",
-        if_not_exists=True,
-    )
-    # Covers the question the status asks twice a second; without the size in it every row would be read.
-    db.table("segments").create_index(["state", "receipt_digest", "size"], if_not_exists=True)
-    db.table("receipts").create({"receipt_id": str}, pk="receipt_id", if_not_exists=True)
-    db.table("segments").create_index(["session_id"], if_not_exists=True)
-    db.table("sessions").create(
-        {
-            "session_id": str,
-            **{f"{edge}_{what}": int for edge in ("start", "stop") for what in ("us", "offset_us")},
-            **{f"{edge}_bootseed": str for edge in ("start", "stop")},
-        },
-        pk="session_id",
-        if_not_exists=True,
-    )
-    db.table("gaps").create(
-        {
-            "gap_id": str,
-            "session_id": str,
-            "cause": str,
-            "duration_us": int,
-            "resumed": int,
-            "declared": int,
-            "over": int,
-            "explained": int,
-            "stated": int,
-        },
-        pk="gap_id",
-        if_not_exists=True,
-    )
-    db.table("gaps").create_index(["session_id"], if_not_exists=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from recorder.lean import module_command, settings_file
 from recorder.unit.events import UnitEvent, WorkerExited
 
 
@@ -27,26 +28,31 @@ class WorkerLauncher(Protocol):
 
 
 class ChildProcessLauncher:
-    """Workers as children of the unit process, each watched by a thread."""
+    """Workers as children of the unit process, each watched by a thread.
+
+    ``config`` is the configuration in force as JSON (``config.load.canonical``), the one whose digest is signed: a worker
+    that read the files itself would take up, at its next start, what nobody has validated or recorded.
+    """
 
     def __init__(
         self,
-        config_files: Sequence[Path],
+        config: bytes,
         events: queue.Queue[UnitEvent],
-        program: Sequence[str] = (sys.executable, "-m", "recorder"),
+        program: Sequence[str] = tuple(module_command("recorder.capture.process")),
     ) -> None:
         self._program = tuple(program)
-        self._config_files = tuple(config_files)
+        self._config = config
         self._events = events
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def launch(self, camera_id: str, socket_path: Path) -> None:
-        command = [*self._program, "capture-worker", "--camera", camera_id]
-        command += ["--socket", str(socket_path)]
-        for path in self._config_files:
-            command += ["--config", str(path)]
+        command = [*self._program, camera_id, str(socket_path)]
+        fd = settings_file(self._config)
         # In a process group of its own: Ctrl-C in a terminal is for the unit process, which ends its workers in order.
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
+        try:
+            child = subprocess.Popen(command, stdin=fd, process_group=0)
+        finally:
+            os.close(fd)
         self._children[camera_id] = child
         threading.Thread(target=self._watch, args=(camera_id, child), name=f"wait-{camera_id}", daemon=True).start()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -54,6 +55,14 @@ class Officers:
         if officer is not None:
             self._save()
         return officer
+
+    def keep(self, known: Callable[[Officer], bool]) -> tuple[str, ...]:
+        """Forget whoever is not ``known``; returns the certificate numbers left."""
+        kept = {cert_no: officer for cert_no, officer in self._signed_in.items() if known(officer)}
+        if kept != self._signed_in:
+            self._signed_in = kept
+            self._save()
+        return tuple(kept)
 
     def clear(self) -> None:
         """The shift is over."""

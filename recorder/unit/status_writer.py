@@ -15,6 +15,7 @@ from recorder.unit.index import Index
 from recorder.unit.notify import Notifier
 from recorder.unit.process import UnitProcess
 from recorder.unit.status import CameraStatus, ChecklistStatus, MatterStatus, UnitStatus, write
+from recorder.units import MB
 
 log = logging.getLogger("recorder.unit")
 
@@ -94,7 +95,7 @@ class StatusWriter:
             gnss_age_s=parts.sensors.fix_age_s(now),
             battery_percent=readings.battery_percent,
             temperature_c=readings.temperature_c,
-            free_mb=parts.custody.free_bytes // 1_000_000,
+            free_mb=parts.custody.free_bytes // MB,
             pending_segments=pending_segments,
             pending_bytes=pending_bytes,
             unexplained_gaps=self._index.unexplained_gaps(),

@@ -8,9 +8,7 @@ import socket
 import threading
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from recorder.channel.messages import Hello, Message, decode_from_worker, encode
+from recorder.channel.messages import Hello, Message, MessageError, decode_from_worker, encode
 from recorder.unit.events import UnitEvent, WorkerConnected, WorkerDisconnected, WorkerMessage
 
 MAX_LINE = 1 << 20
@@ -96,8 +94,8 @@ class WorkerLink:
                     return "torn or oversized message"
                 try:
                     message = decode_from_worker(line)
-                except ValidationError as error:
-                    return f"message not understood: {error.errors()[0]['msg']}"
+                except MessageError as error:
+                    return f"message not understood: {error}"
                 if message.camera_id != self._camera_id:
                     return f"camera {message.camera_id} on the socket of {self._camera_id}"
                 if not greeted:

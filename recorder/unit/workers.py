@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from recorder.channel import messages
 from recorder.session import events as ev
 from recorder.session.supervision import KillWorker, Launch
@@ -56,6 +58,7 @@ class WorkerDesk:
     def connected(self, camera_id: str) -> None:
         camera = self.p.cameras[camera_id]
         camera.connected = True
+        camera.inherited = self.p.faults.of(camera_id)
         camera.heads = HeadBook(round(self.p.config.signing.head_interval_s * 1e6))
         now = self._unit.now_us()
         sealing = self.p.config.sealing
@@ -99,11 +102,12 @@ class WorkerDesk:
         camera.last = message
         if self._waits_for_room(camera_id):
             # It is well and writes as soon as it can. Its frames are judged, its entries are not.
-            message = message.model_copy(update={"recording": False})
+            message = replace(message, recording=False)
         if camera.supervisor.progress(message, now):
             camera.ready = True
-            for fault in self.p.faults.end_all(camera_id, now):
+            for fault in self.p.faults.end_all(camera_id, camera.inherited, now):
                 self._unit.write(fault)
+            camera.inherited.clear()
             self._unit.decide(ev.WorkerReady(at_us=now, camera_id=camera_id))
 
     def _waits_for_room(self, camera_id: str) -> bool:
@@ -127,6 +131,7 @@ class WorkerDesk:
             self._unit.decide(ev.SegmentClosed(at_us=now, message=message))
         elif isinstance(message, messages.FaultReport):
             present = message.phase == "onset"
+            camera.inherited.discard(message.code)
             evidence = {"component": message.component, **message.evidence}
             self._unit.fault(message.code, message.camera_id, present, evidence)
             self._unit.decide(ev.WorkerFault(now, message.camera_id, message.code, message.phase))

@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from recorder.evidence.encoding import b64u, compact_json, sha256_b64u, unb64u
-from recorder.uplink.libcrypto import PublicKey
+from recorder.evidence.libcrypto import PublicKey
 
 _PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----\s(.+?)-----END PUBLIC KEY-----", re.DOTALL)
 

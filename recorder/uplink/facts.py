@@ -74,10 +74,11 @@ class ReceiptRecorded:
 
 @dataclass(frozen=True, slots=True)
 class JournalGrew:
-    """Everything up to ``head_seq`` is durable and may be posted."""
+    """Everything up to ``head_seq`` is durable and may be posted. ``idle``: what came since was :data:`IDLE_TYPES` only."""
 
     journal_id: str
     head_seq: int
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,10 @@ READ_TYPES = frozenset(
     }
 )
 """Record types whose payload matters here; the others (mostly ``head``) are counted, not parsed."""
+
+
+IDLE_TYPES = frozenset({"standby", "checkpoint"})
+"""What a unit writes that is on and does nothing."""
 
 
 def fact_of(typ: str, record: dict[str, Any]) -> Fact | None:

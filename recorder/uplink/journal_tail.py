@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from recorder.evidence.encoding import unb64u
-from recorder.uplink.facts import READ_TYPES, Fact, JournalGrew, JournalReset, fact_of
+from recorder.uplink.facts import IDLE_TYPES, READ_TYPES, Fact, JournalGrew, JournalReset, fact_of
 from recorder.uplink.faults import DISK, JOURNAL_HOLE, JOURNAL_UNREADABLE, UplinkFault
 
 MAX_LINE = 1 << 20
@@ -87,6 +87,7 @@ class JournalTail:
         self._fresh = True
         self._journal_id = ""
         self._told = ("", 0)
+        self._idle = False
 
     def poll(self, max_bytes: int = 4 << 20) -> tuple[list[TailEvent], bool]:
         """(events, caught up). At most about ``max_bytes`` are read, so that a long journal is taken in steps.
@@ -101,7 +102,8 @@ class JournalTail:
             return events, True
         if caught_up and self._journal_id and (self._journal_id, self._next_seq) != self._told:
             self._told = (self._journal_id, self._next_seq)
-            events.append(JournalGrew(self._journal_id, self._next_seq - 1))
+            events.append(JournalGrew(self._journal_id, self._next_seq - 1, self._idle))
+            self._idle = True
         return events, caught_up
 
     def _take(self, files: list[JournalFile], max_bytes: int, events: list[TailEvent]) -> bool:
@@ -208,6 +210,7 @@ class JournalTail:
             return True
         try:
             typ = line_type(line, self._types)
+            self._idle = self._idle and typ in IDLE_TYPES
             if self._fresh or typ in READ_TYPES:
                 record = line_payload(line)
                 seq = self._check(record, seq, events)
@@ -215,6 +218,7 @@ class JournalTail:
                 if fact is not None:
                     events.append(fact)
         except ValueError as error:
+            self._idle = False
             self._report(JOURNAL_UNREADABLE.code, seq, str(error), events)
             if last:
                 return False

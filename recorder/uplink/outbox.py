@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from sqlite_utils import Database
-
+from recorder.database import Database
 from recorder.uplink.facts import Notice, Segment
 
 _PRAGMAS = (
@@ -56,12 +55,11 @@ class Outbox:
             raise
 
     def _create(self) -> None:
-        with self._db.atomic():
-            self._db.table("announcement").create(
-                {"msg_id": str, "journal_id": str, "seq": int, "payload": str}, pk="msg_id", if_not_exists=True
-            )
-            self._db.table("announcement").create_index(["seq"], if_not_exists=True)
-            self._db.table("cursor").create({"journal_id": str, "seq": int}, pk="journal_id", if_not_exists=True)
+        self._db.create(
+            "CREATE TABLE IF NOT EXISTS announcement (msg_id TEXT PRIMARY KEY, journal_id TEXT, seq INTEGER, payload TEXT)",
+            "CREATE INDEX IF NOT EXISTS idx_announcement_seq ON announcement (seq)",
+            "CREATE TABLE IF NOT EXISTS cursor (journal_id TEXT PRIMARY KEY, seq INTEGER)",
+        )
 
     def cursor(self, journal_id: str) -> int:
         """Up to this seq the journal has been turned into announcements; -1 at the beginning."""
@@ -72,16 +70,16 @@ class Outbox:
         """Take over what is to be announced up to ``head_seq``: rows and cursor in one transaction."""
         with self._db.atomic():
             for item in news:
-                self._db.table("announcement").insert(
-                    {
-                        "msg_id": message_id(item),
-                        "journal_id": item.journal_id,
-                        "seq": item.seq,
-                        "payload": json.dumps(_payload(item), separators=(",", ":")),
-                    },
-                    ignore=True,
+                payload = json.dumps(_payload(item), separators=(",", ":"))
+                self._db.execute(
+                    "INSERT OR IGNORE INTO announcement (msg_id, journal_id, seq, payload) VALUES (?, ?, ?, ?)",
+                    [message_id(item), item.journal_id, item.seq, payload],
                 )
-            self._db.table("cursor").upsert({"journal_id": journal_id, "seq": head_seq}, pk="journal_id")
+            self._db.execute(
+                "INSERT INTO cursor (journal_id, seq) VALUES (?, ?) "
+                "ON CONFLICT (journal_id) DO UPDATE SET seq = excluded.seq",
+                [journal_id, head_seq],
+            )
 
     def pending(self, limit: int) -> list[Announcement]:
         """The oldest unacknowledged announcements."""

@@ -20,6 +20,7 @@ from recorder.uplink.facts import (
     Marked,
     Released,
     Segment,
+    SessionStarted,
     SessionStopped,
 )
 
@@ -94,9 +95,13 @@ class _Item:
 class UploadQueue:
     """State of everything on its way to the store. One owner (the uploader thread); no locks."""
 
-    def __init__(self, policy: BackoffPolicy, journal_interval_s: float) -> None:
+    def __init__(self, policy: BackoffPolicy, journal_interval_s: float, standby_interval_s: float = 0.0) -> None:
+        """``standby_interval_s``: the journal's rhythm while there is nothing new but standby, if it is the longer one."""
         self._policy = policy
         self._interval_us = round(journal_interval_s * 1e6)
+        self._standby_us = max(self._interval_us, round(standby_interval_s * 1e6))
+        self._news = True
+        self._open: set[str] = set()
         self._items: dict[str, _Item] = {}
         self._receipts: dict[str, tuple[str, int]] = {}
         self._released: set[str] = set()
@@ -117,7 +122,10 @@ class UploadQueue:
     def apply(self, fact: Fact) -> None:
         if isinstance(fact, Segment):
             self._add(fact)
+        elif isinstance(fact, SessionStarted):
+            self._open.add(fact.session_id)
         elif isinstance(fact, SessionStopped):
+            self._open.discard(fact.session_id)
             self._stopped[fact.session_id] = fact.at
             if self._in_field and fact.session_id not in self._moved:
                 self._moved[fact.session_id] = None
@@ -136,8 +144,10 @@ class UploadQueue:
             self._released.add(fact.segment_id)
             self._items.pop(fact.segment_id, None)
         elif isinstance(fact, JournalGrew):
+            self._news = self._news or not fact.idle
             if fact.journal_id != self._journal_id:
                 self._next_post = None
+                self._news = True
                 self._anchor.clear()
             self._journal_id, self._head_seq = fact.journal_id, fact.head_seq
         elif isinstance(fact, JournalReset):
@@ -155,6 +165,8 @@ class UploadQueue:
 
     def _reset(self) -> None:
         self._items.clear()
+        self._open.clear()
+        self._news = True
         self._released.clear()
         self._stopped.clear()
         self._moved.clear()
@@ -183,7 +195,9 @@ class UploadQueue:
     def journal_posted(self, next_seq: int, now_us: int) -> None:
         self._next_post = next_seq
         # More than one batch was waiting: the rest goes at once, the rhythm is for the trickle.
-        self._posted_us = now_us if next_seq > self._head_seq else None
+        complete = next_seq > self._head_seq
+        self._posted_us = now_us if complete else None
+        self._news = self._news and not complete
         self._anchor.clear()
         self.store_answered()
 
@@ -272,8 +286,13 @@ class UploadQueue:
         hurried = self._next_post is None or self._posted_us is None
         if not hurried and self._next_post is not None:
             hurried = any(item.asking and item.segment.seq >= self._next_post for item in self._items.values())
-        usual = 0 if hurried or self._posted_us is None else self._posted_us + self._interval_us
+        usual = 0 if hurried or self._posted_us is None else self._posted_us + self._rhythm_us()
         return max(usual, self._anchor.not_before_us)
+
+    def _rhythm_us(self) -> int:
+        """What is recorded is anchored at the usual rhythm, and so is everything else that is news (a fault, a receipt); a
+        unit that only says that it is in standby may say so less often."""
+        return self._interval_us if self._news or self._open or self._items else self._standby_us
 
     def _rank(self, item: _Item) -> tuple[bool, float, int]:
         return (not self._is_marked(item.segment), self.deadline(item.segment), item.segment.seq)

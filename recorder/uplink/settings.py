@@ -27,6 +27,7 @@ class UplinkSettings:
     store_url: str
     tls_dir: str
     journal_interval_s: float
+    standby_interval_s: float
     connect_timeout_s: float
     io_timeout_s: float
     backoff_base_s: float
@@ -76,6 +77,7 @@ def settings_of(config: RecorderConfig) -> UplinkSettings:
         store_url=uplink.store_url,
         tls_dir=uplink.tls_dir,
         journal_interval_s=uplink.journal_interval_s,
+        standby_interval_s=uplink.standby_interval_s,
         connect_timeout_s=uplink.connect_timeout_s,
         io_timeout_s=uplink.io_timeout_s,
         backoff_base_s=uplink.backoff_base_s,

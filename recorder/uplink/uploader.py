@@ -81,7 +81,9 @@ class Uploader:
         self._stop = threading.Event()
         self.inbox: queue.SimpleQueue[Inbox] = queue.SimpleQueue()
         self._queue = UploadQueue(
-            BackoffPolicy(settings.backoff_base_s, settings.backoff_max_s), settings.journal_interval_s
+            BackoffPolicy(settings.backoff_base_s, settings.backoff_max_s),
+            settings.journal_interval_s,
+            settings.standby_interval_s,
         )
         self._segments_client = self._new_client()
         self._journal_client = self._new_client()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from av.audio.stream import AudioStream
 
 from firmware_bridge.ports import ClockQuality, EncodedFrame, SensorInfo
@@ -16,11 +17,12 @@ from recorder.capture.packet_log import PacketLog
 from recorder.capture.packets import Packet
 from recorder.capture.segment_writer import Sealer
 from recorder.capture.session import Session
+from recorder.capture.settings import Camera, Capture
 from recorder.capture.stream import Report, SegmentTerms, StreamContext
 from recorder.capture.telemetry import TelemetryBook
 from recorder.channel.messages import Closed, EntryWritten, FaultReport, Opened, Start
-from recorder.config.models import Camera, Capture
 from recorder.evidence.files import AppendFile, OsFiles
+from recorder.units import MB
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 
@@ -108,7 +110,7 @@ class Rig:
         self.reports: list[Report] = []
         self.telemetry = TelemetryBook(60_000_000)
         self.dropped = 0
-        self.log = PacketLog(round(self.capture.pre_event_s * 1_000_000), self.capture.buffer_mb << 20)
+        self.log = PacketLog(round(self.capture.pre_event_s * 1_000_000), self.capture.buffer_mb * MB)
         numbers = itertools.count(1)
         self.context = StreamContext(
             clock=self.clock,
@@ -207,7 +209,7 @@ def capture_settings(**changes: float | bool | int) -> Capture:
         "post_event_s": 0,
         "buffer_mb": 64,
     }
-    return Capture.model_validate(settings | changes)
+    return msgspec.convert(settings | changes, Capture)
 
 
 def frame(timestamp_us: int, keyframe: bool, size: int = 1000) -> EncodedFrame:

@@ -11,6 +11,7 @@ import pytest
 from firmware_bridge.ports import AudioBlock, DeviceError, EncodedFrame
 from recorder.capture.audio import FRAME, AudioTrack
 from recorder.capture.packets import AudioPacket, Packet
+from recorder.channel.messages import EntryWritten
 from tests.capture.doubles import Rig, capture_settings
 from tests.capture.footage import FLASH_EVERY, film, pictures, sound
 
@@ -131,7 +132,7 @@ def test_media_not_yet_durable_stays_below_a_second(tmp_path: Path) -> None:
     worst = 0
     for packet in coming[first + 1 :]:
         rig.push([packet])
-        ends = [report.media_end_us for report in rig.reports if report.kind == "fragment"]
+        ends = [report.media_end_us for report in rig.reports if isinstance(report, EntryWritten)]
         worst = max(worst, packet.timestamp_us - max(ends, default=frames[0].timestamp_us))
     rig.finish(frames[-1].timestamp_us + 1)
     assert worst <= 850_000

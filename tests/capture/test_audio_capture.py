@@ -14,7 +14,7 @@ from firmware_bridge.ports import AudioBlock, DeviceError, Samples
 from recorder.capture.audio import AudioTrack
 from recorder.capture.audio_capture import AudioCapture
 from recorder.capture.packets import AudioPacket
-from recorder.config.models import MicrophoneFaults
+from recorder.capture.settings import MicrophoneFaults
 from tests.capture.doubles import ManualClock
 
 RATE = 48_000

@@ -14,6 +14,7 @@ from firmware_bridge.ports import EncodedFrame
 from recorder.capture.boxes import TELEMETRY_UUID, walk
 from recorder.capture.cutting import CHUNK
 from recorder.capture.splitting import Role
+from recorder.channel.messages import EntryWritten
 from tests.capture.doubles import Rig, capture_settings
 from tests.capture.footage import START_US, film, pictures
 from tests.support import require_program
@@ -92,7 +93,7 @@ def test_live_is_durable_before_the_preroll_is_written(tmp_path: Path) -> None:
     rig.start(frames[314].timestamp_us + 1, preroll=True)
     rig.push(frames[315:330])
     live, preroll = rig.opened[1], rig.opened[0]
-    order = [report.segment_id for report in rig.reports if report.kind == "fragment"]
+    order = [report.segment_id for report in rig.reports if isinstance(report, EntryWritten)]
     assert order[:2] == [live.segment_id] * 2
     assert rig.entries(live.segment_id)[1].media_end_us == frames[314].timestamp_us  # all but the frame held back
     assert preroll.segment_id in order

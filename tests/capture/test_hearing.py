@@ -12,9 +12,9 @@ import pytest
 
 from firmware_bridge.ports import Samples
 from recorder.capture.hearing import Hearing
+from recorder.capture.settings import SpeechDetection
 from recorder.capture.speech import Span
 from recorder.capture.voice_detector import VoiceDetector
-from recorder.config.models import SpeechDetection
 from tests.capture.doubles import ManualClock
 
 RATE = 16_000

@@ -7,8 +7,8 @@ import pytest
 
 from firmware_bridge.ports import Samples
 from recorder.capture.listener import Listener
+from recorder.capture.settings import SpeechDetection
 from recorder.capture.speech import Span, SpeechSpans
-from recorder.config.models import SpeechDetection
 
 SETTINGS = SpeechDetection(enabled=True, on_above=0.5, off_below=0.35, hangover_ms=300, min_span_ms=100)
 BEGIN_US = 7_000_000

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.ports import DeviceError, Samples
 from recorder.capture.microphone_watch import MicrophoneWatch
-from recorder.config.models import MicrophoneFaults
+from recorder.capture.settings import MicrophoneFaults
 
 RATE = 48_000
 BLOCK = 960

@@ -5,7 +5,8 @@ from typing import Any
 from firmware_bridge.ports import DeviceError
 from recorder.capture.monitor import Monitor
 from recorder.capture.packet_log import LogState
-from recorder.config.load import load_config
+from recorder.capture.settings import worker_settings
+from recorder.config.load import canonical, load_config
 
 
 def state(lost: int = 0, last_us: int = 0, frames: int = 0, disordered: int = 0) -> LogState:
@@ -14,7 +15,8 @@ def state(lost: int = 0, last_us: int = 0, frames: int = 0, disordered: int = 0)
 
 def watch() -> tuple[Monitor, list[Any]]:
     faults = list[Any]()
-    return Monitor(load_config([], {}).config.faults, lambda *fault: faults.append(fault)), faults
+    settings = worker_settings(canonical(load_config([], {}).config))
+    return Monitor(settings.faults, lambda *fault: faults.append(fault)), faults
 
 
 def test_an_unplugged_camera_is_one_fault_until_its_first_frame() -> None:

@@ -7,8 +7,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recorder.capture.settings import SpeechDetection
 from recorder.capture.speech import REPORT_US, Frame, Span, SpeechSpans
-from recorder.config.models import SpeechDetection
 
 FRAME_US = 32_000
 SECOND = 1_000_000

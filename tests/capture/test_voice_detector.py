@@ -11,9 +11,9 @@ import pytest
 
 from firmware_bridge.ports import Samples
 from recorder.capture.listener import Listener
+from recorder.capture.settings import SpeechDetection
 from recorder.capture.speech import Span, SpeechSpans
 from recorder.capture.voice_detector import RATE, SileroDetector
-from recorder.config.models import SpeechDetection
 from tests.capture import voices
 
 SETTINGS = SpeechDetection(enabled=True, on_above=0.5, off_below=0.35, hangover_ms=600, min_span_ms=300)

@@ -18,6 +18,7 @@ import pytest
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import AudioBlock, Camera, Clock, DeviceError, Medium, Microphone
 from firmware_bridge.software_encoder import RawFrame, SoftwareEncodedCamera
+from recorder.capture.settings import WorkerSettings, worker_settings
 from recorder.capture.worker import Worker, run_worker
 from recorder.channel.messages import (
     Ack,
@@ -36,6 +37,7 @@ from recorder.channel.messages import (
     decode_from_worker,
     encode,
 )
+from recorder.config.load import canonical
 from recorder.config.models import RecorderConfig
 from recorder.evidence.age import generate_identity
 from recorder.evidence.encoding import sha256_b64u
@@ -121,7 +123,7 @@ class TestBoard:
 class Unit:
     """The unit process's end of the channel."""
 
-    config: RecorderConfig
+    config: WorkerSettings
     directory: Path
     source: PacedSource
     board: TestBoard
@@ -173,12 +175,12 @@ class Unit:
 DEFAULTS = Path(__file__).parents[2] / "config" / "defaults.toml"
 
 
-def settings(directory: Path) -> RecorderConfig:
+def settings(directory: Path) -> WorkerSettings:
     table = tomllib.loads(DEFAULTS.read_text(encoding="utf-8"))
     table["storage"] |= {"data_dir": str(directory), "run_dir": str(directory), "reserve_mb": 16}
     table["cameras"]["cam0"] |= {"width": 320, "height": 180, "bitrate_kbps": 600}
     table["capture"] |= {"segment_s": 2, "pre_event_s": 1}
-    return RecorderConfig.model_validate(table)
+    return worker_settings(canonical(RecorderConfig.model_validate(table)))
 
 
 @pytest.fixture
@@ -373,3 +375,30 @@ def test_a_microphone_that_hangs_keeps_nobody_from_going(tmp_path: Path) -> None
         thread.join(8)
     microphone.let_go.set()
     assert code == [0] and not board.closed
+
+
+def test_the_reserve_is_what_the_unit_process_takes_it_for(tmp_path: Path) -> None:
+    """``storage.reserve_mb`` counts 10⁶ bytes: with that and the room a segment begins with free, it records."""
+    source, files = PacedSource(), FailingFiles({})
+    files.free = 16_000_000 + (4 << 20) + 200_000
+    board = TestBoard(SoftwareEncodedCamera(source, SystemClock()), None)
+    address = tmp_path / "capture-cam0.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(str(address))
+        server.listen(1)
+        worker = Worker(settings(tmp_path), "cam0", board, address, files)
+        connection, _ = server.accept()
+    unit = Unit(settings(tmp_path), tmp_path, source, board, connection, worker, threading.Thread(target=worker.run))
+    reader = threading.Thread(target=unit.read)
+    unit.thread.start()
+    reader.start()
+    try:
+        unit.wait(lambda: any(progress.frames > 5 for progress in unit.of(Progress)))
+        unit.start()
+        unit.wait(lambda: len(unit.of(EntryWritten)) >= 2)
+        assert unit.of(FaultReport) == []
+    finally:
+        worker.terminate()
+        unit.thread.join(20)
+        reader.join(5)
+        connection.close()

@@ -57,7 +57,7 @@ OTHER = generate_identity()
 def stanza(identity: Identity = ME, key: bytes = KEY) -> bytes:
     ephemeral = X25519PrivateKey.generate()
     share = ephemeral.public_key().public_bytes_raw()
-    wrapping = age.wrap_key(ephemeral, identity.public, share, identity.public)
+    wrapping = age.wrap_key(ephemeral.private_bytes_raw(), identity.public, share, identity.public)
     body = ChaCha20Poly1305(wrapping).encrypt(bytes(12), key, None)
     return b"-> X25519 " + raw_base64(share) + b"\n" + raw_base64(body) + b"\n"
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 import pytest
+from msgspec.structs import replace
 
 from hw_sim import board as hw_board
 from hw_sim.runner.media import MEDIA
@@ -99,7 +100,7 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     config = settings(tmp_path)
-    config = config.model_copy(update={"capture": config.capture.model_copy(update={"segment_s": 600})})
+    config = replace(config, capture=replace(config.capture, segment_s=600))
     address = tmp_path / "capture-cam0.sock"
     with World({"microphone.scene": "quiet"}, tmp_path / "w") as world:
         board = hw_board.capture_board({"world": str(tmp_path / "w")}, "cam0")

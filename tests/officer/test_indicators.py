@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from firmware_bridge.ports import Samples
+from firmware_bridge.ports import Sound
 from recorder.config.models import Indication
 from recorder.officer.indicators import (
     MOMENT_US,
@@ -124,7 +124,7 @@ def test_an_interruption_is_heard_again_as_long_as_it_lasts() -> None:
 
 
 def test_tones_have_the_frequencies_asked_for_and_soft_edges() -> None:
-    samples = tones((880, 0, 440)).astype(np.float64)
+    samples = np.array(tones((880, 0, 440)), np.float64)
     parts = np.split(samples, 3)
     for part, hz in zip(parts, (880, 0, 440), strict=True):
         if not hz:
@@ -133,7 +133,7 @@ def test_tones_have_the_frequencies_asked_for_and_soft_edges() -> None:
         spectrum = np.abs(np.fft.rfft(part))
         assert abs(spectrum.argmax() * TONE_RATE / len(part) - hz) < 10
         assert abs(part[0]) < 100 and abs(part[-1]) < 100
-    assert tones(()).size == 0
+    assert len(tones(())) == 0
     assert np.abs(samples).max() < 32767
 
 
@@ -155,7 +155,7 @@ class Loud:
     def __init__(self) -> None:
         self.played: list[int] = []
 
-    def play(self, samples: Samples, rate: int) -> None:
+    def play(self, samples: Sound, rate: int) -> None:
         assert rate == TONE_RATE
         self.played.append(len(samples))
 

@@ -47,6 +47,7 @@ def settings(**changes: Any) -> MachineSettings:
         "cameras": ("cam0",),
         "auto_shift": True,
         "resume_open_recording": True,
+        "resume_within_us": 3600 * SECOND,
         "standby_interval_us": 2 * SECOND,
         "post_event_us": 0,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from recorder.evidence import records as rec
 from recorder.session import events as ev
 from recorder.session.restart import as_cause
@@ -16,7 +18,7 @@ def absent(bench: Supervision, seconds: float) -> None:
     """Reports of a worker that finds no camera."""
     for _ in range(round(seconds * 10)):
         bench.now += SECOND // 10
-        report = progress(bench.frames, bench.entries, bench.recording).model_copy(update={"camera_absent": True})
+        report = replace(progress(bench.frames, bench.entries, bench.recording), camera_absent=True)
         bench.supervisor.progress(report, bench.now)
         order = bench.supervisor.tick(bench.now)
         if order is not None:

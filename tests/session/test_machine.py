@@ -379,6 +379,27 @@ def test_without_resume_the_session_is_abandoned_and_its_gap_ends_with_it() -> N
     assert only(bench, rec.ShiftStart)
 
 
+@pytest.mark.parametrize(
+    ("how", "off_s", "goes_on"),
+    [
+        ("crash", 3590, True),
+        ("crash", 3610, False),
+        ("power-cut", 3590, True),
+        ("power-cut", 3610, False),
+    ],
+)
+def test_after_too_long_a_time_off_the_session_is_closed_and_its_gap_stays(how: str, off_s: int, goes_on: bool) -> None:
+    bench = recording_bench(resume_within_us=3600 * SECOND)
+    end = bench.workers["cam0"].durable_us
+    (bench.crash if how == "crash" else bench.power_cut)(off_s * SECOND)
+    bench.run(5 * SECOND)
+    assert only(bench, rec.Interruption).from_us == end
+    stops = [line.record for line in bench.lines if isinstance(line.record, rec.SessionStop)]
+    resumed = [line.record for line in bench.lines if isinstance(line.record, rec.Resumption)]
+    assert (len(resumed), [stop.reason for stop in stops]) == ((1, []) if goes_on else (0, ["abandoned"]))
+    assert bench.machine.state is (State.RECORDING if goes_on else State.STANDBY)
+
+
 def test_a_session_whose_camera_is_gone_from_the_configuration_is_abandoned() -> None:
     bench = recording_bench()
     bench.settings = settings(cameras=("other",))

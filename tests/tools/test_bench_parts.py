@@ -162,17 +162,19 @@ def test_memory_of_this_process() -> None:
 def test_descendants_and_roles(tmp_path: Path) -> None:
     # The command line is what tells a recorder's process; the child only has to look like one until its input ends.
     (tmp_path / "recorder").write_text("import sys\nsys.stdin.read()\n")
-    package = tmp_path / "recorder_package" / "recorder" / "uplink"
-    package.mkdir(parents=True)
-    for folder in (package.parent, package):
-        (folder / "__init__.py").touch()
-    (package / "process.py").write_text("import sys\nsys.stdin.read()\n")
+    for name in ("uplink", "capture"):
+        package = tmp_path / "recorder_package" / "recorder" / name
+        package.mkdir(parents=True)
+        for folder in (package.parent, package):
+            (folder / "__init__.py").touch()
+        (package / "process.py").write_text("import sys\nsys.stdin.read()\n")
     looks = {
         (str(tmp_path / "recorder"), "run"): "run",
-        (str(tmp_path / "recorder"), "capture-worker"): "capture-worker",
+        (str(tmp_path / "recorder"), "capture-worker"): None,  # on its way to the lean one
         (str(tmp_path / "recorder"), "uplink"): None,  # on its way to the lean one
         (str(tmp_path / "recorder"), "verify"): None,
         ("-m", "recorder.uplink.process"): "uplink",
+        ("-m", "recorder.capture.process", "cam0", "/run/x.sock"): "capture-worker",
     }
     for arguments, expected in looks.items():
         with subprocess.Popen(

@@ -51,10 +51,17 @@ class DeskKit(UnitKit):
 
     def speak(self, start_us: int, end_us: int) -> None:
         """The worker heard speech."""
-        values = {"camera_id": "cam0", "at_us": end_us, "n": self.next_n(), "start_us": start_us, "end_us": end_us}
-        more = {"final": True, "level_dbfs": -20.0}
-        known = {key: value for key, value in more.items() if key in messages.Speech.model_fields}
-        self.say(messages.Speech.model_validate(values | known))
+        self.say(
+            messages.Speech(
+                camera_id="cam0",
+                at_us=end_us,
+                n=self.next_n(),
+                start_us=start_us,
+                end_us=end_us,
+                final=True,
+                level_dbfs=-20.0,
+            )
+        )
         self.turn()
 
     def ask(self, cmd: str, **message: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from recorder.unit.catch_up import BATCH, CatchUp
 from recorder.unit.index import Index
@@ -25,7 +26,7 @@ def recorded(data_dir: Path, segments: int) -> tuple[UnitKit, str]:
 
 
 def more(kit: UnitKit, session_id: str, number: int) -> None:
-    kit.say(kit.opened(1, session_id).model_copy(update={"segment_id": f"00000000-0000-4000-8000-{number:012x}"}))
+    kit.say(replace(kit.opened(1, session_id), segment_id=f"00000000-0000-4000-8000-{number:012x}"))
     kit.turn()
 
 

@@ -15,6 +15,7 @@ from recorder.evidence.receipts import ReceiptCheck
 from recorder.evidence.records import Receipt, StoredSegment
 from recorder.evidence.signer import FileSigner
 from recorder.unit.events import ButtonEdge
+from recorder.unit.store_key import StoreKeyFile
 from tests.evidence.kit import signer
 from tests.unit.unit_kit import DIGEST, SEGMENT, UnitKit
 
@@ -26,8 +27,7 @@ EVERYTHING_MB = 10**9
 def shift_with_one_segment(data_dir: Path, **options: Any) -> tuple[UnitKit, Path]:
     """A recorded, stopped session of one segment; its file is there."""
     kit = UnitKit(data_dir, **options)
-    check = ReceiptCheck(STORE.public_key(), "zfy-000000", [signer().kid], kit.journal.journal_id)
-    kit.custody._check = check
+    kit.pin(STORE.public_key())
     kit.worker_up()
     kit.events.put(ButtonEdge("record", True, kit.clock.now_us))
     kit.turn(100_000)
@@ -163,7 +163,7 @@ def test_a_release_cut_short_is_finished_at_the_next_start(tmp_path: Path) -> No
     content = path.read_bytes()
     deliver(kit, receipt(kit))
     path.write_bytes(content)  # as if the power had gone between tombstone and removal
-    kit.index._db.table("segments").update(SEGMENT.format(1), {"state": "released"})
+    kit.index._db.execute("UPDATE segments SET state = 'released' WHERE segment_id = ?", [SEGMENT.format(1)])
     kit.custody.finish_releases()
     assert not path.exists()
 
@@ -213,3 +213,42 @@ def test_old_receipts_of_the_head_are_thinned_and_the_rest_stays(tmp_path: Path)
     kit.turn(2_100_000)
     left = sorted(int(path.stem[-12:]) for path in (kit.data_dir / "receipts").iterdir())
     assert left == [0, 3, 5, 6]
+
+
+# --- the store's key -------------------------------------------------------------------------------------------------
+
+
+def recorded(kit: UnitKit) -> int:
+    kit.turn(5_100_000)
+    kit.turn(300_000)
+    return kit.types().count("receipt")
+
+
+def test_a_key_installed_while_the_unit_runs_is_believed_without_a_restart(tmp_path: Path) -> None:
+    kit, _ = shift_with_one_segment(tmp_path / "unit")
+    (kit.data_dir / "trust" / "store-key.pem").unlink()
+    recorded(kit)
+    deliver(kit, receipt(kit))
+    assert recorded(kit) == 0
+    kit.pin(FileSigner(ec.generate_private_key(ec.SECP256R1())).public_key())
+    assert recorded(kit) == 0, "another store's key"
+    (kit.data_dir / "trust" / "store-key.pem").write_text("no key")
+    assert recorded(kit) == 0
+    kit.pin(STORE.public_key())
+    assert recorded(kit) == 1, "the receipt that nobody could judge is judged now"
+
+
+def test_a_key_that_does_not_change_is_read_once(tmp_path: Path) -> None:
+    made: list[object] = []
+    kit, _ = shift_with_one_segment(tmp_path / "unit")
+    path = kit.data_dir / "trust" / "store-key.pem"
+
+    def make(key: ec.EllipticCurvePublicKey) -> ReceiptCheck:
+        made.append(key)
+        return ReceiptCheck(key, "zfy-000000", [signer().kid], kit.journal.journal_id)
+
+    file = StoreKeyFile(path, make)
+    assert [file.look() for _ in range(3)] == [True, False, False]
+    assert len(made) == 1
+    path.unlink()
+    assert [file.look(), file.look(), file.check] == [True, False, None]

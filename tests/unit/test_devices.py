@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import queue
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
-
-import numpy as np
 
 from firmware_bridge.ports import DeviceError, GnssFix, UnitBoard
 from recorder.unit.devices import guard, listen
@@ -60,7 +59,7 @@ def test_a_broken_lamp_is_a_fault_until_it_can_be_driven_again(tmp_path: Path) -
     kit.unit.p.guarded = guarded
     (output, speaker) = guarded
     output.set(True)  # type: ignore[union-attr]  # the first is the output
-    speaker.play(np.zeros(1, np.int16), 16_000)  # type: ignore[union-attr]  # the second the loudspeaker
+    speaker.play(array("h", [0]), 16_000)  # type: ignore[union-attr]  # the second the loudspeaker
     kit.turn(300_000)
     kit.turn()
     lamp.broken = False

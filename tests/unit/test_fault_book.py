@@ -32,8 +32,12 @@ def test_a_replaced_component_ends_its_own_faults_only() -> None:
     faults.report("camera-stall", "cam0", True, 1)
     faults.report("microphone-fault", "cam0", True, 1)
     faults.report("camera-stall", "cam1", True, 1)
-    assert {fault.code for fault in faults.end_all("cam0", 2)} == {"camera-stall", "microphone-fault"}
+    assert {fault.code for fault in faults.end_all("cam0", faults.of("cam0"), 2)} == {
+        "camera-stall",
+        "microphone-fault",
+    }
     assert faults.present() == ("camera-stall",)
+    assert faults.end_all("cam0", {"camera-stall"}, 3) == []
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), st.booleans())))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from recorder.channel import messages
 from recorder.evidence.encoding import sha256_b64u
@@ -83,7 +84,7 @@ def media(kit: UnitKit, segment: int, entries: range) -> None:
     """One entry each half second of the unit's time."""
     for index in entries:
         stored = sha256_b64u(f"{segment}/{index}".encode())
-        kit.say(kit.entry(segment, index).model_copy(update={"sha256_stored": stored}))
+        kit.say(replace(kit.entry(segment, index), sha256_stored=stored))
         kit.progress(frames=10 * index + 10, entries=index + 1, recording=True)
         kit.turn(SECOND // 2)
 

@@ -24,7 +24,7 @@ class Starter:
     made: list[ChildProcessLauncher] = field(default_factory=list)
 
     def launcher(self, script: str) -> ChildProcessLauncher:
-        made = ChildProcessLauncher([Path("/etc/a.toml")], self.events, (sys.executable, "-c", script))
+        made = ChildProcessLauncher(b'{"device": {}}', self.events, (sys.executable, "-c", script))
         self.made.append(made)
         return made
 
@@ -63,12 +63,14 @@ def test_a_hung_worker_is_killed_and_the_signal_is_reported(starter: Starter) ->
 
 
 def test_the_worker_gets_its_camera_its_socket_and_the_configuration(starter: Starter) -> None:
-    launcher = starter.launcher("import pathlib, sys; pathlib.Path(sys.argv[5]).write_text(' '.join(sys.argv[1:]))")
+    script = "import pathlib, sys; pathlib.Path(sys.argv[2]).write_text(sys.argv[1] + ' ' + sys.stdin.read())"
+    launcher = starter.launcher(script)
     path = starter.folder / "capture-cam0.sock"
-    launcher.launch("cam0", path)
-    assert starter.exited().status == 0
-    expected = f"capture-worker --camera cam0 --socket {path} --config /etc/a.toml"
-    assert path.read_text() == expected
+    for _ in range(2):  # a second launch gets the whole configuration again
+        launcher.launch("cam0", path)
+        assert starter.exited().status == 0
+        assert path.read_text() == 'cam0 {"device": {}}'
+        path.unlink()
 
 
 def test_closing_leaves_nobody_behind(starter: Starter) -> None:
@@ -80,7 +82,7 @@ def test_closing_leaves_nobody_behind(starter: Starter) -> None:
 
 
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
-    launcher = ChildProcessLauncher([], queue.Queue(), (str(tmp_path / "missing"),))
+    launcher = ChildProcessLauncher(b"", queue.Queue(), (str(tmp_path / "missing"),))
     with pytest.raises(OSError, match="missing"):
         launcher.launch("cam0", tmp_path / "s")
     assert launcher.pid("cam0") is None

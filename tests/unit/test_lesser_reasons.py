@@ -140,7 +140,7 @@ def test_nothing_is_released_for_space_nobody_could_measure(tmp_path: Path, monk
 def test_a_start_with_a_file_that_cannot_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kit, path = shift_with_one_segment(tmp_path / "unit")
     session_id = path.parent.name
-    kit.index._db.table("segments").update(path.name.split(".")[0], {"state": "released"})
+    kit.index._db.execute("UPDATE segments SET state = 'released' WHERE segment_id = ?", [path.name.split(".")[0]])
     monkeypatch.setattr(kit.files, "remove", refuse)
     kit.custody.finish_releases()
     assert path.exists() and kit.index.released() == [(session_id, path.name.split(".")[0])]

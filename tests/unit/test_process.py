@@ -6,10 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from recorder.channel import messages
-from recorder.unit.events import ButtonEdge, ControlRequest, Shutdown, WorkerDisconnected, WorkerExited
-from recorder.unit.officers import Officers
+from recorder.unit.duties.officer_desk import OfficerDesk
+from recorder.unit.events import (
+    ButtonEdge,
+    ControlRequest,
+    Shutdown,
+    WorkerConnected,
+    WorkerDisconnected,
+    WorkerExited,
+)
+from recorder.unit.officers import Officer, Officers
 from tests.unit.unit_kit import SEGMENT, UnitKit
 
 
@@ -111,6 +120,39 @@ def test_a_dead_worker_is_a_gap_with_its_cause_and_the_next_one_resumes(kit: Uni
     assert resumption["gap_id"] == gap["gap_id"]
 
 
+def test_what_a_new_worker_reports_before_its_first_frame_is_its_own_fault(kit: UnitKit) -> None:
+    """Its first progress ends the last worker's faults and nothing else: a microphone it could not open stays broken."""
+
+    def faults() -> list[tuple[str, str]]:
+        return [(p["code"], p["phase"]) for typ, p in kit.records() if typ == "fault" and p["component"] == "cam0"]
+
+    def report(code: str) -> None:
+        kit.say(
+            messages.FaultReport(
+                camera_id="cam0", at_us=1, n=kit.next_n(), code=code, phase="onset", component="x", evidence={}
+            )
+        )
+
+    kit.worker_up()
+    report("watermark-fault")
+    report("microphone-fault")
+    kit.turn()
+    kit.events.put(WorkerExited("cam0", 1, -9))
+    kit.events.put(WorkerDisconnected("cam0", "closed"))
+    kit.turn()
+    kit.turn(2_000_000)
+    kit._n = 0
+    kit.events.put(WorkerConnected("cam0", 2))
+    report("microphone-fault")
+    report("sealing-fault")
+    kit.turn()
+    kit.progress(frames=1)
+    kit.turn()
+    ended = [code for code, phase in faults() if phase == "end"]
+    assert sorted(ended) == ["watermark-fault", "worker-crash"]
+    assert {code for code, _ in faults()} - set(ended) == {"microphone-fault", "sealing-fault"}
+
+
 def test_a_worker_without_frames_is_killed(kit: UnitKit) -> None:
     kit.worker_up()
     for _ in range(30):
@@ -127,7 +169,7 @@ def test_an_entry_out_of_order_ends_the_worker(kit: UnitKit) -> None:
 
 def test_a_repeated_report_changes_nothing(kit: UnitKit) -> None:
     session_id = record(kit)
-    repeated = kit.opened(1, session_id).model_copy(update={"n": 1})
+    repeated = replace(kit.opened(1, session_id), n=1)
     kit.say(repeated)
     kit.turn()
     assert kit.types().count("segment-open") == 1
@@ -161,6 +203,31 @@ def test_officers_sign_in_and_out_sealed_and_counted(kit: UnitKit) -> None:
     assert [payload["count"] for payload in signed] == [1, 2]
     commands = [payload["result"] for typ, payload in kit.records() if typ == "command"]
     assert commands == ["accepted", "accepted", "refused", "accepted", "refused"]
+
+
+def test_officers_whose_names_a_power_cut_took_are_signed_out_on_record(tmp_path: Path) -> None:
+    kit = UnitKit(tmp_path)
+    ask(kit, cmd="sign-in", name="张三", cert_no="130100-001")
+    ask(kit, cmd="sign-in", name="李四", cert_no="130100-002")
+    (tmp_path / "run" / "officers.json").unlink()  # the run folder is memory
+    again = UnitKit(tmp_path)
+    signed_in = {p["officer_ref"]: p["shift_id"] for typ, p in again.records() if typ == "officer-sign-in"}
+    signed_out = [p for typ, p in again.records() if typ == "officer-sign-out"]
+    assert {p["officer_ref"]: p["shift_id"] for p in signed_out} == signed_in and len(signed_in) == 2
+    assert [(p["count"], p["cause"]) for p in signed_out] == [(1, "restart"), (0, "restart")]
+    assert again.unit.p.officers.count == 0 == len(again.journal.state.officers)
+
+
+def test_a_crash_of_the_process_alone_signs_nobody_out(tmp_path: Path) -> None:
+    kit = UnitKit(tmp_path)
+    ask(kit, cmd="sign-in", name="张三", cert_no="130100-001")
+    before = kit.journal.state.copy()
+    kit.unit.p.officers.sign_in(Officer("王五", "130100-003"))  # in the file, and then the process died
+    desk = OfficerDesk(kit.unit)
+    desk.started(before)
+    kit.turn()
+    assert kit.types().count("officer-sign-out") == 0
+    assert kit.unit.p.officers.certificate_numbers == ("130100-001",), "what was not confirmed is not known either"
 
 
 @pytest.mark.parametrize(
@@ -292,8 +359,8 @@ def test_with_room_again_a_worker_that_writes_nothing_is_judged_as_ever(kit: Uni
 
 
 def test_the_alarm_for_a_full_card_comes_no_later_than_the_worker_stops(kit: UnitKit) -> None:
-    """The worker counts the reserve in MiB; in MB the unit would still see room where it writes no more."""
-    reserve = kit.config.storage.reserve_mb << 20
+    """The worker counts the reserve as the unit does: else one would still see room where the other writes no more."""
+    reserve = kit.config.storage.reserve_mb * 1_000_000
     kit.custody.free_bytes = reserve - 1
     assert kit.custody.reserve_is_short()
     kit.custody.free_bytes = reserve

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from firmware_bridge.ports import Clock, DeviceError, Samples
+from firmware_bridge.ports import Clock, DeviceError, Sound
 from recorder.config.paths import shipped_dir
 from recorder.unit.devices import guard
 from recorder.unit.duties.officer_desk import OfficerDesk
@@ -30,7 +30,7 @@ class Loudspeaker:
         self.played = 0
         self.broken = False
 
-    def play(self, samples: Samples, rate: int) -> None:
+    def play(self, samples: Sound, rate: int) -> None:
         if self.broken:
             raise DeviceError("speaker", "unplugged", 19)
         self.played += 1

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from firmware_bridge.ports import BoardIdentity, UnitBoard
 from recorder.channel import messages
 from recorder.config.load import load_config
@@ -16,6 +19,7 @@ from recorder.evidence.files import AppendFile
 from recorder.evidence.journal import Journal
 from recorder.evidence.journal_reader import iterate
 from recorder.evidence.personal import load_officer_key
+from recorder.evidence.receipts import ReceiptCheck
 from recorder.evidence.recovery import recover
 from recorder.evidence.signer import FileSigner
 from recorder.officer.indicators import Indicators
@@ -39,6 +43,7 @@ from recorder.unit.officers import Officers
 from recorder.unit.parts import CameraParts, Parts
 from recorder.unit.process import UnitProcess
 from recorder.unit.sensors import Sensors
+from recorder.unit.store_key import StoreKeyFile
 from recorder.unit.worker_link import WorkerLink
 from tests.evidence.kit import BOOT, BOOT_A, ToldClock, counting_ids, signer
 
@@ -173,7 +178,7 @@ class UnitKit:
             journal=self.journal,
             ledger=self.ledger,
             index=self.index,
-            receipts=None,
+            store_key=StoreKeyFile(data_dir / "trust" / "store-key.pem", self._receipt_check),
             officer_key=load_officer_key(data_dir / "keys" / "officer-secret", self.files),
         )
         self.events: queue.Queue[UnitEvent] = queue.Queue()
@@ -208,6 +213,17 @@ class UnitKit:
         now = self.clock.now_us
         self.unit.started(recovered.before, ev.UnitStarted(now, self.clock.wall_us(), self.clock.boot_id(), None))
         self.turn()
+
+    def _receipt_check(self, key: ec.EllipticCurvePublicKey) -> ReceiptCheck:
+        return ReceiptCheck(key, "zfy-000000", [signer().kid], self.journal.journal_id)
+
+    def pin(self, key: ec.EllipticCurvePublicKey) -> None:
+        """Put the store's public key into the trust folder."""
+        folder = self.data_dir / "trust"
+        folder.mkdir(exist_ok=True)
+        new = folder / "new"
+        new.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        new.rename(folder / "store-key.pem")
 
     def turn(self, advance_us: int = 0) -> None:
         """Let time pass and do what one turn of the loop does, without waiting."""

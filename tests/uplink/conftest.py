@@ -56,6 +56,7 @@ def settings(tmp_path: Path, pki: Pki) -> UplinkSettings:
         store_url="",
         tls_dir=str(pki.tls),
         journal_interval_s=0.2,
+        standby_interval_s=0.2,
         connect_timeout_s=2.0,
         io_timeout_s=1.0,
         backoff_base_s=0.05,

@@ -41,6 +41,16 @@ def test_segments_and_growth_come_once(unit: UnitFiles) -> None:
     assert poll(tail) == [SessionStopped("a", unit.wall - 1), JournalGrew(unit.journal_id, seq)]
 
 
+def test_growth_says_whether_there_was_anything_but_standby(unit: UnitFiles) -> None:
+    tail = JournalTail(unit.journal_dir)
+    unit.record("standby")
+    assert poll(tail) == [JournalGrew(unit.journal_id, unit.seq - 1)], "a first look is never idle"
+    for types, idle in ((("standby", "checkpoint"), True), (("standby", "fault"), False), (("standby",), True)):
+        for typ in types:
+            unit.record(typ)
+        assert poll(tail) == [JournalGrew(unit.journal_id, unit.seq - 1, idle)]
+
+
 def test_rotation_is_followed(unit: UnitFiles) -> None:
     tail = JournalTail(unit.journal_dir)
     poll(tail)

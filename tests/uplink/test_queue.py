@@ -15,6 +15,7 @@ from recorder.uplink.facts import (
     Marked,
     Released,
     Segment,
+    SessionStarted,
     SessionStopped,
 )
 from recorder.uplink.queue import STATUTORY_S, AskReceipt, PostJournal, Upload, UploadQueue, Wait
@@ -187,6 +188,32 @@ def test_journal_rhythm_and_the_urgent_post_after_an_upload() -> None:
     queue.apply(seg(15))
     queue.uploaded("0000000f")
     assert queue.next(S) == PostJournal(J, 10, 20), "its receipt needs the journal up to its close"
+
+
+def test_standby_alone_is_posted_at_its_own_rhythm_and_everything_else_at_the_usual_one() -> None:
+    queue = UploadQueue(BackoffPolicy(2.0, 300.0), 5.0, 30.0)
+    queue.apply(JournalGrew(J, 9))
+    queue.journal_posted(10, 0)
+    queue.apply(JournalGrew(J, 12, idle=True))
+    assert queue.next(5 * S) == Wait(30 * S)
+    queue.apply(JournalGrew(J, 13))  # a fault, the start of a recording, its heads
+    assert queue.next(5 * S) == PostJournal(J, 10, 13)
+    queue.journal_posted(14, 5 * S)
+    queue.apply(SessionStarted("s"))
+    queue.apply(JournalGrew(J, 15, idle=True))
+    assert queue.next(10 * S) == PostJournal(J, 14, 15), "a recording is going on"
+    queue.journal_posted(16, 10 * S)
+    queue.apply(SessionStopped("s", 0.0))
+    queue.apply(JournalGrew(J, 17, idle=True))
+    assert queue.next(15 * S) == Wait(40 * S)
+
+
+def test_a_standby_rhythm_shorter_than_the_usual_one_is_the_usual_one() -> None:
+    queue = UploadQueue(BackoffPolicy(2.0, 300.0), 5.0, 1.0)
+    queue.apply(JournalGrew(J, 9))
+    queue.journal_posted(10, 0)
+    queue.apply(JournalGrew(J, 12, idle=True))
+    assert queue.next(0) == Wait(5 * S)
 
 
 def test_a_long_journal_goes_up_batch_after_batch() -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
-LEAN_UPLINK = "recorder.uplink.process"
-"""What ``recorder uplink`` replaces itself with."""
+LEAN = {"recorder.uplink.process": "uplink", "recorder.capture.process": "capture-worker"}
+"""What ``recorder uplink`` and ``recorder capture-worker`` replace themselves with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ def role(pid: int) -> str | None:
         return None
     names = [word.decode("utf-8", "replace") for word in words]
     for number, name in enumerate(names[:-1]):
-        if name == "-m" and names[number + 1] == LEAN_UPLINK:
-            return "uplink"
+        if name == "-m" and names[number + 1] in LEAN:
+            return LEAN[names[number + 1]]
         if Path(name).name == "recorder" and (number == 0 or names[number - 1] == "-m" or number == 1):
             command = names[number + 1]
-            # `recorder uplink` only reads the configuration and becomes the lean process: that one is the uplink.
-            return command if command in ("run", "capture-worker") else None
+            # The others only read the configuration and become the lean process: that one counts.
+            return command if command == "run" else None
     return None
 
 

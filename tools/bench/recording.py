@@ -15,10 +15,10 @@ from recorder.capture.mux import audio_template
 from recorder.capture.packet_log import PacketLog
 from recorder.capture.packets import Packet
 from recorder.capture.session import Session
+from recorder.capture.settings import Camera, Capture
 from recorder.capture.stream import Report, SegmentTerms, StreamContext
 from recorder.capture.telemetry import TelemetryBook
 from recorder.channel.messages import Position, Start, Telemetry
-from recorder.config.models import Camera, Capture
 from recorder.evidence.age import AgeEncryptor
 from recorder.evidence.files import Files
 from tools.bench.footage import AUDIO_RATE, FRAME_RATE

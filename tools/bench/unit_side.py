@@ -10,6 +10,8 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from firmware_bridge.ports import Clock
 from recorder.capture.stream import Report
 from recorder.channel.messages import Closed, EntryWritten, Opened, decode_from_worker, encode
@@ -70,7 +72,7 @@ class UnitSide:
     def report(self, report: Report) -> None:
         """From the worker, in order."""
         self._n += 1
-        report = report.model_copy(update={"n": self._n})
+        report = replace(report, n=self._n)
         if self._channel:
             decoded = decode_from_worker(encode(report))
             assert isinstance(decoded, type(report))

@@ -244,6 +244,9 @@ class VaultReport:
     account_left_out: int
     totals_us: dict[str, int]
     """Sums over all shifts and cameras; ``standby`` and ``off`` over the shifts' first camera only."""
+    unaccounted_us: int | None
+    """Time nobody signed for; None, unknown, when lines of the journal are missing or do not verify: what they said about
+    time is not known either."""
     identity_used: bool
     statements: tuple[StatementReport, ...] = ()
 
@@ -276,6 +279,13 @@ class Report:
         return bool(self.vaults) and all(vault.valid for vault in self.vaults)
 
     @property
+    def unaccounted_us(self) -> int | None:
+        """Over all vaults; None, unknown, when it is for one of them or there is none."""
+        each = [vault.unaccounted_us for vault in self.vaults]
+        known = [us for us in each if us is not None]
+        return sum(known) if known and len(known) == len(each) else None
+
+    @property
     def exit_code(self) -> int:
         """0 everything proven, 1 findings (design §8); what cannot be read raises and is 2."""
         return 0 if self.valid else 1
@@ -287,8 +297,9 @@ class Report:
         """Numbers for programs: verdict, axes, seconds by kind, counts, codes of the findings."""
         totals = {
             kind: sum(vault.totals_us.get(kind, 0) for vault in self.vaults)
-            for kind in ("recorded", "standby", "gap", "off", "seam", "pending", "unaccounted")
+            for kind in ("recorded", "standby", "gap", "off", "seam", "pending")
         }
+        unaccounted_us = self.unaccounted_us
         return {
             "verdict": "valid" if self.valid else "findings",
             "exit_code": self.exit_code,
@@ -297,6 +308,7 @@ class Report:
             **{str(axis): value for axis, value in self.axes.items()},
             "axes": dict(self.axes),
             **{f"{kind}_s": round(us / 1e6, 3) for kind, us in totals.items()},
+            "unaccounted_s": None if unaccounted_us is None else round(unaccounted_us / 1e6, 3),
             "vaults": len(self.vaults),
             "segments": sum(len(vault.segments) for vault in self.vaults),
             "entries": sum(segment.entries for vault in self.vaults for segment in vault.segments),

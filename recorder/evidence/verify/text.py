@@ -21,6 +21,11 @@ KIND_NAMES: dict[str, tuple[str, str]] = {
 }
 """Kinds of time, and the order in which they are listed."""
 
+UNKNOWN_TIME = (
+    "无人签名的时间：不详（日志未能全部核验）",
+    "unaccounted time: unknown (not all of the journal could be verified)",
+)
+
 
 def render_text(report: Report, language: str) -> str:
     """``language``: ``zh`` or ``en``."""
@@ -52,6 +57,8 @@ def _vault(vault: VaultReport, index: int) -> list[str]:
     for axis, value in vault.axes.items():
         lines.append(f"  {_axis(axis, index)}{_say(index, '：', ': ')}{VALUE_NAMES[value][index]}")
     lines += [f"  {line}" for shift in vault.shifts for line in _shift(shift, index)]
+    if vault.unaccounted_us is None:
+        lines.append(f"  {UNKNOWN_TIME[index]}")
     lines.append(f"  {_segments(vault, index)}")
     if vault.findings:
         lines.append(_say(index, f"  发现（{vault.finding_count}）：", f"  findings ({vault.finding_count}):"))

@@ -27,7 +27,7 @@ from recorder.evidence.verify.reading import Reading
 from recorder.evidence.verify.receipts import ReceiptBook
 from recorder.evidence.verify.report import ReceiptReport, VaultReport
 from recorder.evidence.verify.speech import judge_speech
-from recorder.evidence.verify.state import Segment
+from recorder.evidence.verify.state import Ledger, Segment
 from recorder.evidence.verify.statements import StatementCheck
 
 
@@ -159,6 +159,12 @@ def _judge(
         account=tuple(reading.account.lines),
         account_left_out=reading.account.left_out,
         totals_us=totals,
+        unaccounted_us=totals.get("unaccounted", 0) if _whole(chain, ledger, findings) else None,
         identity_used=bool(identities),
         statements=tuple(statements.reports),
     )
+
+
+def _whole(chain: Chain, ledger: Ledger, findings: Findings) -> bool:
+    """All the journal there ever was has been read: no line is lost or altered, and no receipt knows of more."""
+    return bool(ledger.records) and chain.whole and findings.axes()["anchor"] not in ("rolled-back", "forked")

@@ -10,14 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-import numpy as np
-
-from firmware_bridge.ports import DeviceError, Samples, Speaker
+from firmware_bridge.ports import DeviceError, Sound, Speaker
 from recorder.officer.indicators import TONE_RATE, tones
 from recorder.officer.prompts import joining
 from recorder.officer.prompts.catalogue import Catalogue
 from recorder.officer.prompts.numerals import Language
-from recorder.officer.prompts.voice import RATE, Voice, VoiceError
+from recorder.officer.prompts.voice import RATE, Voice, VoiceError, silence
 from recorder.officer.prompts.waiting import Request, WaitingLine
 
 assert TONE_RATE == RATE  # tone and speech are one signal
@@ -131,13 +129,12 @@ class PromptPlayer:
             return
         self._speaking = request, utterance, now_us + length_us
 
-    def _samples(self, request: Request) -> Samples:
+    def _samples(self, request: Request) -> Sound:
         said = joining.pieces(self._catalogue, request.prompt.id, request.values, self._language)
         speech = self._voice.speak(said)
         if not request.prompt.tone:
             return speech
-        rest = np.zeros(RATE * AFTER_TONE_MS // 1000, np.int16)
-        return np.concatenate([tones(request.prompt.tone), rest, speech])
+        return tones(request.prompt.tone) + silence(AFTER_TONE_MS) + speech
 
     def _follow(self, now_us: int) -> None:
         assert self._speaking is not None and self._speaker is not None

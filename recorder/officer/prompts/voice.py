@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import wave
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from firmware_bridge.ports import Samples
+from firmware_bridge.ports import Sound
 from recorder.officer.prompts.joining import Piece
 
 RATE: Final = 16_000
@@ -57,7 +56,11 @@ def load_manifest(folder: Path) -> Manifest:
         raise VoiceError(f"{path}: 语音清单无法读取 the voice's manifest cannot be read: {error}") from error
 
 
-def read_wav(path: Path) -> Samples:
+def silence(length_ms: int) -> Sound:
+    return array("h", bytes(2 * (RATE * length_ms // 1000)))
+
+
+def read_wav(path: Path) -> Sound:
     """Raises VoiceError naming the file."""
     try:
         with wave.open(str(path), "rb") as file:
@@ -67,7 +70,7 @@ def read_wav(path: Path) -> Samples:
         raise VoiceError(f"{path}: 语音片段无法读取 the piece cannot be read: {error}") from error
     if shape != (RATE, 1, 2):
         raise VoiceError(f"{path}: 应为 16 kHz 单声道 16 位 must be 16 kHz mono 16-bit, is {shape}")
-    return np.frombuffer(data, "<i2").astype(np.int16)
+    return array("h", data)  # in this machine's order of bytes: ``wave`` has seen to it
 
 
 class Voice:
@@ -77,14 +80,17 @@ class Voice:
         self._folder = folder
         self._files: dict[str, str] | None = None
 
-    def speak(self, pieces: Sequence[Piece]) -> Samples:
+    def speak(self, pieces: Sequence[Piece]) -> Sound:
         """The pieces one after the other with their gaps; the last one's gap is left out. Raises VoiceError."""
-        signal: list[Samples] = []
+        signal = array("h")
+        gap_ms = 0
         for piece in pieces:
-            signal += [self._read(piece.text), np.zeros(RATE * piece.gap_ms // 1000, np.int16)]
-        return np.concatenate(signal[:-1]) if signal else np.zeros(0, np.int16)
+            signal += silence(gap_ms)
+            signal += self._read(piece.text)
+            gap_ms = piece.gap_ms
+        return signal
 
-    def _read(self, text: str) -> Samples:
+    def _read(self, text: str) -> Sound:
         if self._files is None:
             self._files = {known: entry.file for known, entry in load_manifest(self._folder).pieces.items()}
         name = self._files.get(text)

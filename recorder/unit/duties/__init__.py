@@ -17,6 +17,7 @@ from recorder.unit.duties.start_faults import StartFaults
 from recorder.unit.duties.statements import StatementDesk
 from recorder.unit.duties.statutory_desk import StatutoryDesk
 from recorder.unit.duties.stop_desk import StopDesk
+from recorder.unit.duties.stray_files import StrayFiles
 from recorder.unit.duty import DutyFactory
 
 DUTIES: tuple[DutyFactory, ...] = (
@@ -35,4 +36,5 @@ DUTIES: tuple[DutyFactory, ...] = (
     StatementDesk,
     ConditionWatch,
     FaultVoice,
+    StrayFiles,
 )

@@ -6,6 +6,7 @@ hands it over, this process verifies it) or as a QR code before the lens (the wo
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,8 @@ from recorder.unit.control_socket import refusal
 from recorder.unit.duty import Answer, Command, Duty, UnitServices
 from recorder.unit.events import UnitEvent, WorkerConnected, WorkerMessage
 from recorder.unit.officers import Officer
+
+log = logging.getLogger("recorder.unit")
 
 MAX_TEXT = 64
 
@@ -49,7 +52,22 @@ class OfficerDesk(Duty):
         }
 
     def started(self, before: JournalState) -> None:
+        """Memory and journal say the same again. What the journal has and memory lost (a power cut takes the run folder)
+        is signed out; what memory has and the journal never got was not confirmed to anybody."""
         self._assignments.used.extend(before.assignments)
+        officers, custody = self._unit.p.officers, self._unit.p.custody
+        kept = officers.keep(lambda officer: custody.officer_ref(officer.cert_no) in before.officers)
+        if before.shift is None:
+            return
+        refs = {custody.officer_ref(cert_no) for cert_no in kept}
+        left = len(before.officers)
+        for ref in before.officers:
+            if ref not in refs:
+                left -= 1
+                log.warning("officers.signed-out-by-restart", extra={"fields": {"officers": left}})
+                self._unit.write(
+                    r.OfficerSignOut(shift_id=before.shift.shift_id, officer_ref=ref, count=left, cause="restart")
+                )
 
     def observe(self, record: r.Record) -> None:
         officers = self._unit.p.officers

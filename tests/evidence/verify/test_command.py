@@ -132,3 +132,36 @@ def test_every_value_of_the_catalogue_is_known_and_has_both_languages() -> None:
         assert "valid" not in kind.en
     for values in AXES.values():
         assert all(value in VALUE_NAMES for value in values)
+
+
+@pytest.mark.parametrize("damage", ["first line", "a line in the middle", "no journal", "cut tail", "torn tail"])
+def test_unaccounted_time_is_unknown_where_the_journal_cannot_be_verified(
+    damage: str, tmp_path: Path, sound: Path, trust: Path
+) -> None:
+    """Zero would say that every second has been accounted for. A torn tail is no such case: nothing was signed there."""
+    files = sorted((sound / "journal").glob("*.jws"))
+    file = files[0]
+    lines = file.read_bytes().splitlines(keepends=True)
+    if damage == "first line":
+        lines[0] = b"rubbish\n"
+    elif damage == "a line in the middle":
+        lines[5] = lines[5][:-20] + b"A" * 19 + b"\n"
+    elif damage == "torn tail":
+        lines.append(b"eyJhbGci")
+    elif damage == "cut tail":
+        del lines[-5:]
+    if damage == "no journal":
+        for each in files:
+            each.unlink()
+    else:
+        file.write_bytes(b"".join(lines))
+    known = damage == "torn tail"
+    html = tmp_path / "report.html"
+    summary = verify_for_simulator(sound, trust, None, html)
+    assert summary["unaccounted_s"] == (0.0 if known else None)
+    code, text = run(sound, trust, as_json=True)
+    vault = json.loads(text)["vaults"][0]
+    assert code == (0 if known else 1) and vault["unaccounted_us"] == (0 if known else None)
+    assert ("unaccounted time: unknown" in run(sound, trust, language="en")[1]) is not known
+    assert ("无人签名的时间：不详" in run(sound, trust)[1]) is not known
+    assert ("日志未能全部核验" in html.read_text(encoding="utf-8")) is not known

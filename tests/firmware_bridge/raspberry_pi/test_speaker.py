@@ -7,6 +7,7 @@ import queue
 import subprocess
 import sys
 import threading
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tests.firmware_bridge.manual_clock import ManualClock
 from tests.support import require_module
 
 RATE = 16_000
-NOISE = np.random.default_rng(3).integers(-30_000, 30_000, 2 * RATE).astype(np.int16)
+NOISE = array("h", np.random.default_rng(3).integers(-30_000, 30_000, 2 * RATE).astype(np.int16).tobytes())
 
 
 class Device:
@@ -136,7 +137,7 @@ def test_a_device_that_hangs_does_not_fill_the_memory() -> None:
     device = Device()
     device.gate.clear()
     speaker = PyAudioSpeaker("spk", device.open)
-    minute = np.zeros(round(RATE * (LONGEST_QUEUE_S + 1)), np.int16)
+    minute = array("h", bytes(2 * round(RATE * (LONGEST_QUEUE_S + 1))))
     speaker.play(minute, RATE)
     with pytest.raises(DeviceError, match="hangs"):
         speaker.play(minute, RATE)

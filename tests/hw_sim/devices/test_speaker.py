@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tests.firmware_bridge.manual_clock import ManualClock
 from tests.hw_sim.test_board import until
 
 RATE = 16_000
-SECOND = np.arange(RATE, dtype=np.int16)
+SECOND = array("h", range(RATE))
 
 
 class Told:
@@ -121,7 +122,7 @@ def test_the_world_knows_what_was_played_when(world: World, tmp_path: Path) -> N
 def test_a_power_cut_silences_what_was_still_to_come(world: World, tmp_path: Path) -> None:
     board = hw_board.unit_board({"world": str(tmp_path / "w")})
     assert board.speaker is not None
-    long = np.zeros(60 * RATE, np.int16)
+    long = array("h", bytes(120 * RATE))
     board.speaker.play(long, RATE)
     board.speaker.play(SECOND, RATE)
     assert world.wait_for_speaker(5, after=1) is not None

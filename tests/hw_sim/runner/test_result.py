@@ -100,3 +100,11 @@ def test_a_kill_that_met_nothing_lost_nothing(kill: Kill, earlier: list[Kill], g
 def test_a_kill_of_the_store_excuses_no_loss() -> None:
     earlier = [Kill("store", "b", 2_100_000)]
     assert media_lost_s(Kill("unit", "b", 2_500_000), earlier, *recording()) == pytest.approx(0.5)
+
+
+def test_unknown_unaccounted_time_is_not_zero() -> None:
+    made = result(
+        {"field": "unaccounted_s", "op": "==", "value": 0.0}, {"field": "unaccounted_s", "op": "<=", "value": 1}
+    )
+    assert made["unaccounted_s"] is None and not any(item["met"] for item in made["expectations"])
+    assert "unknown" in render(made, "T", Path("/out"), "en")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from firmware_bridge.ports import DeviceError, Samples
+from firmware_bridge.ports import DeviceError, Sound
 from recorder.config.paths import shipped_dir
 from recorder.officer.indicators import tones
 from recorder.officer.prompts import joining
@@ -27,11 +27,11 @@ class TimedSpeaker:
 
     now_us: int = 0
     until_us: int = 0
-    heard: list[Samples] = field(default_factory=list)
+    heard: list[Sound] = field(default_factory=list)
     broken: DeviceError | None = None
     stopped: int = 0
 
-    def play(self, samples: Samples, rate: int) -> None:
+    def play(self, samples: Sound, rate: int) -> None:
         if self.broken is not None:
             raise self.broken
         assert rate == RATE

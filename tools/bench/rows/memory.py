@@ -42,9 +42,11 @@ class Sampler:
 
 
 def shift(shop: Workshop) -> Sampler:
-    """A simulated shift with uploads all along."""
+    """A simulated shift with uploads all along and the two officers of art. 9, whose sign-in takes memory for a moment."""
     record_s = shop.count(40, 12)
     actions = [
+        {"at_s": 2.0, "do": "sign-in", "name": "张三", "cert_no": "13010020190001"},
+        {"at_s": 3.0, "do": "sign-in", "name": "李四", "cert_no": "13010020190002"},
         {"at_s": 4.0, "do": "press", "button": "record"},
         {"at_s": 4.0 + record_s, "do": "press", "button": "record", "hold_s": 2.0},
     ]

@@ -1,0 +1,85 @@
+"""What each process may load: resident memory is bounded (design §10), and one careless import costs ten megabytes of it.
+
+The figures are of the measurement in ``recorder/lean.py`` and docs/adr/0008-dependencies.md.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+HEAVY_EVERYWHERE = {
+    "IPython": "a tool",
+    "PIL": "5 MB; the watermark's glyphs are rendered once and then forgotten",
+    "hw_sim": "the simulator",
+    "hypothesis": "a tool",
+    "multiprocessing": "no process here forks",
+    "setuptools": "a tool",
+    "tests": "tests",
+    "sqlite_utils": "4 MB, 17 with numpy: recorder.database",
+    "xml": "nothing speaks it",
+}
+NO_NETWORK = {"http": "no network", "paho": "no network", "ssl": "no network"}
+
+BUDGETS = {
+    "recorder.capture.process": HEAVY_EVERYWHERE
+    | NO_NETWORK
+    | {
+        "click": "5 MB; the unit process starts the worker, not a person",
+        "cryptography": "8 MB: recorder.evidence.libcrypto",
+        "joserfc": "the worker verifies nothing",
+        "pydantic": "16 MB: messages and settings are msgspec's",
+        "recorder.config": "the unit process validates; recorder.capture.settings",
+        "recorder.session": "the unit process decides",
+        "recorder.unit": "the unit process's",
+        "sqlite3": "the worker keeps no index",
+        "tomlkit": "2 MB: settings come as JSON",
+    },
+    "recorder.daemon": HEAVY_EVERYWHERE
+    | NO_NETWORK
+    | {
+        "av": "18 MB: only the worker encodes",
+        "numpy": "13 MB: only the worker has pictures",
+        "recorder.capture": "the worker's",
+        "recorder.uplink": "the uplink's",
+    },
+    "recorder.uplink.service": HEAVY_EVERYWHERE
+    | {
+        "av": "18 MB",
+        "cryptography": "8 MB: recorder.evidence.libcrypto",
+        "joserfc": "3 MB: recorder.uplink.es256",
+        "numpy": "13 MB",
+        "pydantic": "16 MB: recorder.uplink.settings",
+        "recorder.capture": "the worker's",
+        "recorder.config": "recorder.uplink.settings",
+        "tomlkit": "2 MB",
+    },
+}
+
+
+def loaded_by(module: str) -> set[str]:
+    """Names of the modules a fresh interpreter has after importing ``module``."""
+    script = f"import json, sys, {module}; json.dump([n for n, m in sys.modules.items() if m is not None], sys.stdout)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("module", sorted(BUDGETS))
+def test_a_process_loads_nothing_it_does_not_need(module: str) -> None:
+    found = loaded_by(module)
+    assert module in found
+    for name, reason in BUDGETS[module].items():
+        inside = sorted(each for each in found if each == name or each.startswith(f"{name}."))
+        assert not inside, f"{module} loads {inside[:5]}: {reason}"
+
+
+def test_the_look_would_find_it() -> None:
+    """It is the interpreter's own list that is searched: what the processes do load is in it."""
+    assert {"av", "numpy", "msgspec"} <= loaded_by("recorder.capture.process")
+    assert {"pydantic", "cryptography", "sqlite3"} <= loaded_by("recorder.daemon")
