@@ -56,6 +56,21 @@ def test_a_press_records_the_session_before_the_worker_is_told(kit: UnitKit) -> 
     assert "session-start" in kit.types()
 
 
+def test_what_was_ended_while_the_journal_was_refused_does_not_begin(kit: UnitKit) -> None:
+    """The session is over in the journal: a worker told of it now would record outside of it, with nothing between."""
+    kit.worker_up()
+    kit.files.refuse = True
+    press(kit, "record")
+    press(kit, "record", hold_us=1_600_000)
+    for _ in range(12):
+        kit.turn(600_000)
+    assert kit.unit.p.machine.session_id is None
+    kit.files.refuse = False
+    kit.turn()
+    assert kit.types().count("session-stop") == 1
+    assert kit.link.of(messages.Start) == []
+
+
 def test_an_entry_is_acknowledged_only_after_its_head_is_on_disk(kit: UnitKit) -> None:
     record(kit)
     kit.say(kit.entry(1, 0))
