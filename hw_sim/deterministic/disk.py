@@ -102,6 +102,13 @@ class SimulatedDisk:
         spent, self._spent_us = self._spent_us, 0
         return spent
 
+    def reader_synced(self, directory: Path) -> None:
+        """Another process called ``fdatasync`` on what it read there, as the uplink does before it believes a line: that
+        makes it durable, but for what a failed sync of the writer has dropped."""
+        for path, node in self._nodes.items():
+            if path.parent == directory and not node.poisoned:
+                node.durable = node.size
+
     def power_off(self) -> None:
         """What is on the medium when power comes back."""
         self._strikes.clear()
@@ -169,7 +176,7 @@ class SimulatedDisk:
         try:
             struck = self._step(path)
         except OSError:
-            self._put(path, node, bytes(data)[: self._rnd.randrange(len(data) + 1)])
+            self._put(path, node, bytes(data)[: self._rnd.randrange(len(data))])  # never all: that would be no error
             raise
         room = self.capacity - self.used
         if struck is not None:

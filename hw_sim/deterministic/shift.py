@@ -122,6 +122,7 @@ class Shift:
         self._planned_turn: int | None = None
         self._unit_busy_us = 0
         self._kill: Strike | None = None
+        self._left_open = False
         self._boot_again_us: tuple[int, int] = (2 * SECOND, 60 * SECOND)
 
     def _provision(self) -> None:
@@ -150,6 +151,7 @@ class Shift:
         self._make_peace()
         self._run_until(self.timeline.now_us + SETTLE_US)
         self.officer.off_duty = True
+        self._run_until(self.timeline.now_us + 3 * SECOND)  # a press on its way is answered first
         self._end_recording()
         self._drain()
         self._end_of_duty()
@@ -197,8 +199,20 @@ class Shift:
         if self.unit is not None:
             self.truth.internal.append("the unit process did not end within 20 s of the shutdown")
         self._run_until(self.timeline.now_us + 40 * SECOND)
+        if self._left_open:
+            self._next_day()
         self._power_down()
         self.truth.internal += [f"uplink: {error}" for error in self._uplink_errors()]
+
+    def _next_day(self) -> None:
+        """What a refusing card kept from being recovered is left to the next start."""
+        self.trace.say("world", "the next day")
+        self._power_down()
+        self.disk.power_off()
+        self.power_on()
+        self._run_until(self.timeline.now_us + 30 * SECOND)
+        self.shutdown(boot_again=False)
+        self._run_until(self.timeline.now_us + 40 * SECOND)
 
     # --- power -------------------------------------------------------------------------------------------------------
 
@@ -341,6 +355,7 @@ class Shift:
             line.close()
         if unit.end():
             self._note_durable(unit)
+        self._left_open = bool(unit.journal.state.open_segments)
         self._unit_gone()
 
     def _unit_gone(self) -> None:
@@ -438,7 +453,6 @@ class Shift:
             self.disk,
             self.network,
             self._tell_unit,
-            self.disk.take_spent_us,
         )
 
     def _tell_unit(self, receipt_id: str) -> bool:

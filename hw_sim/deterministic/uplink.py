@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hw_sim.deterministic.clocks import UnitClock
+from hw_sim.deterministic.disk import SimulatedDisk
 from hw_sim.deterministic.network import Network, SimulatedClient
 from hw_sim.deterministic.timeline import SECOND, Life, Timeline
 from recorder.config.models import RecorderConfig
-from recorder.evidence.files import Files
 from recorder.uplink.facts import ReceiptRecorded
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import INTERNAL, UplinkFault
@@ -33,10 +33,9 @@ class SimulatedUplink:
         rnd: random.Random,
         clock: UnitClock,
         config: RecorderConfig,
-        files: Files,
+        disk: SimulatedDisk,
         network: Network,
         tell: Callable[[str], bool],
-        spent_us: Callable[[], int],
     ) -> None:
         settings = settings_of(config)
         self.life = Life()
@@ -44,12 +43,13 @@ class SimulatedUplink:
         self._clock = clock
         self._network = network
         self._tell = tell
-        self._spent_us = spent_us
+        self._disk = disk
+        self._journal_dir = settings.journal_dir
         self._book = ReceiptBook()
         self._tail = JournalTail(settings.journal_dir)
         self._held_back: list[Inbox] | None = []
         self.board = FaultBoard(clock)
-        receipts = ReceiptStore(settings.receipts_dir, Path(settings.trust_dir), settings.unit_id, files)
+        receipts = ReceiptStore(settings.receipts_dir, Path(settings.trust_dir), settings.unit_id, disk)
         self._uploader = Uploader(
             settings, clock, receipts, self.board, rnd.random, self._kept, lambda _: SimulatedClient(network)
         )
@@ -80,7 +80,7 @@ class SimulatedUplink:
                 break
             self._book.told(receipt_id)
         waiting = self._uploader.turn()
-        pause = SHORTEST_US + self._network.take_spent_us() + self._spent_us()
+        pause = SHORTEST_US + self._network.take_spent_us() + self._disk.take_spent_us()
         if waiting is not None:
             until = TICK_US if waiting.until_us is None else waiting.until_us - self._clock.boottime_us()
             pause = max(pause, min(TICK_US, until))
@@ -89,6 +89,7 @@ class SimulatedUplink:
     def _follow(self) -> None:
         """As ``UplinkProcess`` follows the journal: order needs the whole of it before the first upload."""
         events, caught_up = self._tail.poll()
+        self._disk.reader_synced(self._journal_dir)  # which is what the tail's fdatasync does, were this a disk
         for event in events:
             if isinstance(event, UplinkFault):
                 self.board.report("journal-file", event)
