@@ -102,12 +102,20 @@ class SimulatedDisk:
         spent, self._spent_us = self._spent_us, 0
         return spent
 
-    def reader_synced(self, directory: Path) -> None:
-        """Another process called ``fdatasync`` on what it read there, as the uplink does before it believes a line: that
-        makes it durable, but for what a failed sync of the writer has dropped."""
+    def reader_synced(self, directory: Path) -> bool:
+        """Another process calls ``fdatasync`` on what it reads there, as the uplink does before it believes a line: that
+        makes it durable. False when the newest file's own sync failed before: the reader is told so as well.
+
+        That is the kernel at its best. Whoever opens the file after the writer has been told gets no error from it, and
+        would take lines for durable that are not: docs/testing.md, "not tested".
+        """
+        newest: Path | None = None
         for path, node in self._nodes.items():
-            if path.parent == directory and not node.poisoned:
-                node.durable = node.size
+            if path.parent == directory:
+                newest = path if newest is None else max(newest, path)
+                if not node.poisoned:
+                    node.durable = node.size
+        return newest is None or self._nodes[newest].durable == self._nodes[newest].size
 
     def power_off(self) -> None:
         """What is on the medium when power comes back."""
@@ -297,6 +305,16 @@ class SimulatedDisk:
             del self._nodes[path]
         if struck is not None:
             raise struck
+        self._took(path)
+
+    def settle(self, path: Path) -> None:
+        node = self._nodes[path]
+        struck = self._step(path)
+        if struck is not None:
+            raise struck
+        if node.poisoned and node.size > node.durable:
+            self._forget(path, node)
+        node.poisoned, node.durable = False, node.size
         self._took(path)
 
     def free_bytes(self, path: Path) -> int:

@@ -88,8 +88,9 @@ class SimulatedUplink:
 
     def _follow(self) -> None:
         """As ``UplinkProcess`` follows the journal: order needs the whole of it before the first upload."""
+        if not self._disk.reader_synced(self._journal_dir):  # which is what the tail's fdatasync does, were this a disk
+            return
         events, caught_up = self._tail.poll()
-        self._disk.reader_synced(self._journal_dir)  # which is what the tail's fdatasync does, were this a disk
         for event in events:
             if isinstance(event, UplinkFault):
                 self.board.report("journal-file", event)
