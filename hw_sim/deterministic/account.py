@@ -101,6 +101,17 @@ def uncovered(whole: Span, spans: Sequence[Span]) -> list[Span]:
     return pieces if at >= whole[1] else [*pieces, (at, whole[1])]
 
 
+def merged(spans: Sequence[Span]) -> list[Span]:
+    """The same time as few spans."""
+    result: list[Span] = []
+    for begin, end in sorted(spans):
+        if result and begin <= result[-1][1]:
+            result[-1] = result[-1][0], max(result[-1][1], end)
+        else:
+            result.append((begin, end))
+    return result
+
+
 def overlap(one: Sequence[Span], other: Sequence[Span]) -> int:
     """The longest common piece of any two spans."""
     return max((min(b, d) - max(a, c) for a, b in one for c, d in other), default=0)

@@ -39,9 +39,9 @@ class Node:
 
 @dataclass(slots=True)
 class Trouble:
-    """What the card does to operations below ``prefix``: fail with ``errno`` with this probability."""
+    """What the card does to operations on paths that begin with ``prefix``: fail with ``errno`` with this probability."""
 
-    prefix: Path
+    prefix: str
     probability: float
     errno: int = errno.EIO
 
@@ -68,6 +68,7 @@ class SimulatedDisk:
     def __init__(self, root: Path, volatile: Path, rnd: random.Random, capacity: int) -> None:
         self.root = root
         self.volatile = volatile
+        self._volatile = f"{volatile}/"
         self.capacity = capacity
         self.troubles: list[Trouble] = []
         self.sync_us = SYNC_US
@@ -109,13 +110,12 @@ class SimulatedDisk:
         That is the kernel at its best. Whoever opens the file after the writer has been told gets no error from it, and
         would take lines for durable that are not: docs/testing.md, "not tested".
         """
-        newest: Path | None = None
-        for path, node in self._nodes.items():
-            if path.parent == directory:
-                newest = path if newest is None else max(newest, path)
-                if not node.poisoned:
-                    node.durable = node.size
-        return newest is None or self._nodes[newest].durable == self._nodes[newest].size
+        names = [name for name in self._os.names(directory) if name.endswith(".jws")]
+        nodes = [node for name in names if (node := self._nodes.get(directory / name)) is not None]
+        for node in nodes[-2:]:
+            if not node.poisoned:
+                node.durable = node.size
+        return not nodes or nodes[-1].durable == nodes[-1].size
 
     def power_off(self) -> None:
         """What is on the medium when power comes back."""
@@ -153,11 +153,11 @@ class SimulatedDisk:
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _is_volatile(self, path: Path) -> bool:
-        return path.is_relative_to(self.volatile)
+        return str(path).startswith(self._volatile)
 
     def _trouble(self, path: Path) -> None:
         for trouble in self.troubles:
-            if path.is_relative_to(trouble.prefix) and self._rnd.random() < trouble.probability:
+            if str(path).startswith(trouble.prefix) and self._rnd.random() < trouble.probability:
                 raise OSError(trouble.errno, os.strerror(trouble.errno), str(path))
 
     def _step(self, path: Path) -> BaseException | None:

@@ -38,7 +38,8 @@ class Officer:
 
     def begin(self) -> None:
         self.timeline.after(self.rnd.randint(2 * SECOND, 40 * SECOND), self._idle)
-        self.timeline.after(self.rnd.randint(SECOND, 30 * SECOND), self._sign_in)
+        if self.rnd.random() < 0.5:
+            self.timeline.after(self.rnd.randint(SECOND, 90 * SECOND), self._sign_in)
 
     # --- signing in --------------------------------------------------------------------------------------------------
 
@@ -52,7 +53,7 @@ class Officer:
             unit.events.put(ControlRequest(message, lambda answer: None))
             (self._signed_in.discard if out else self._signed_in.add)(cert_no)
             self.trace.say("officer", str(message["cmd"]), cert_no=cert_no)
-        self.timeline.after(self.rnd.randint(20 * SECOND, 240 * SECOND), self._sign_in)
+        self.timeline.after(self.rnd.randint(60 * SECOND, 900 * SECOND), self._sign_in)
 
     # --- recording ---------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hw_sim.deterministic.account import Account, Line, overlap, uncovered, union_us
+from hw_sim.deterministic.account import Account, Line, merged, overlap, uncovered, union_us
 from hw_sim.deterministic.camera import FRAME_US, GOP_US
 from hw_sim.deterministic.signing import agency
 from hw_sim.deterministic.timeline import SECOND
@@ -53,12 +53,8 @@ def recording_goes_on(truth: Truth, cameras: Sequence[str], end_us: int) -> list
     found: list[Violation] = []
     down = _complement(truth.running, end_us)
     for camera_id in cameras:
-        media = [
-            entry.media
-            for segment in truth.segments.values()
-            if segment.camera_id == camera_id and segment.role != "preroll"
-            for entry in segment.entries
-        ]
+        segments = [s for s in truth.segments.values() if s.camera_id == camera_id and s.role != "preroll"]
+        media = merged([entry.media for segment in segments for entry in segment.entries])
         excuses = [(begin - SECOND, end + RECOVERY_US) for begin, end, _ in truth.excused.get(camera_id, ())]
         excuses += [(begin - SECOND, end + RECOVERY_US) for begin, end in down]
         for wanted in truth.wanted:
@@ -143,14 +139,14 @@ def _media_is_true(truth: Truth, said: Account, camera_id: str) -> list[Violatio
     camera = said.cameras.get(camera_id)
     signed = [] if camera is None else camera.media
     segments = [segment for segment in truth.segments.values() if segment.camera_id == camera_id]
-    true = [entry.media for segment in segments for entry in segment.entries]
+    true = merged([entry.media for segment in segments for entry in segment.entries])
     for span in signed:
         for hole in uncovered(span, true):
             if hole[1] - hole[0] > NEAR_US:
                 found.append(Violation(3, f"{camera_id}: media was signed for {seconds(hole)} and never was"))
-    acked = [e.media for s in segments if s.role != "preroll" for e in s.entries if e.acked]
+    acked = merged([e.media for s in segments if s.role != "preroll" for e in s.entries if e.acked])
     for span in acked:
-        for hole in uncovered(span, signed):
+        for hole in uncovered(span, merged(signed)):
             if hole[1] - hole[0] > NEAR_US:
                 found.append(Violation(3, f"{camera_id}: acknowledged media of {seconds(hole)} is in no record"))
     if camera is not None and (wrong := overlap(camera.gaps, acked)) > NEAR_US:

@@ -35,9 +35,10 @@ from recorder.evidence.files import Files
 from recorder.evidence.journal import JournalError
 from recorder.unit.events import ControlRequest, Shutdown
 
-TICK_US = 200_000
+TICK_US = 450_000
+"""An idle turn of the unit process: each costs, and what happens makes a turn of its own."""
 RESTART_US = (300_000, 2_500_000)
-DRAIN_US = 400 * SECOND
+DRAIN_US = 120 * SECOND
 SETTLE_US = 25 * SECOND
 
 
@@ -77,7 +78,7 @@ def _configuration(plan: Plan, folder: Path) -> RecorderConfig:
         },
         "session": {"standby_interval_s": plan.standby_interval_us / 1e6},
         "trust": {"dir": str(folder / "trust") if plan.real_signer else str(folder / "no-trust")},
-        "uplink": {"store_url": "https://store.invalid", "backoff_max_s": 20},
+        "uplink": {"store_url": "https://store.invalid", "backoff_max_s": 20, "journal_interval_s": 10},
     }.items():
         values[section] |= changes
     values["cameras"] = {name: values["cameras"][name] for name in plan.cameras}

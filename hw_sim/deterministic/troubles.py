@@ -176,7 +176,7 @@ class Troubles:
 
     def _errors(self, trouble: Trouble, below: str, most: float) -> None:
         disk = self._shift.disk
-        kind = disks.Trouble(self._shift.data_dir / below, 0.05 + trouble.strength * (most - 0.05))
+        kind = disks.Trouble(str(self._shift.data_dir / below), 0.05 + trouble.strength * (most - 0.05))
         disk.troubles.append(kind)
         cameras = self._all() if below != "receipts" else []
 

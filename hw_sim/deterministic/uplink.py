@@ -20,7 +20,7 @@ from recorder.uplink.receipts import Receipt, ReceiptStore
 from recorder.uplink.settings import settings_of
 from recorder.uplink.uploader import Inbox, ReceiptKept, Uploader
 
-TICK_US = SECOND
+TICK_US = 2 * SECOND
 SHORTEST_US = 20_000
 
 
