@@ -36,6 +36,8 @@ class Line:
         worker = self.worker
         if worker is None or not worker.life.alive:
             return False
+        if isinstance(message, messages.Ack):
+            worker.acknowledged(message.n)
         self._down_us = max(self._down_us, self.timeline.now_us + self.rnd.randint(*DELAY_US))
         self.timeline.at(self._down_us, lambda: worker.receive(message), worker.life)
         return True

@@ -241,18 +241,22 @@ class SimulatedDisk:
         return SimulatedFile(self, path, self._nodes[path])
 
     def read(self, path: Path) -> bytes:
+        self._trouble(path)
         return self._os.read(path)
 
     def read_chunks(self, path: Path, chunk: int = 1 << 20) -> Iterator[bytes]:
+        self._trouble(path)
         return self._os.read_chunks(path, chunk)
 
     def read_at(self, path: Path, offset: int, size: int) -> bytes:
+        self._trouble(path)
         return self._os.read_at(path, offset, size)
 
     def size(self, path: Path) -> int | None:
         return self._os.size(path)
 
     def names(self, directory: Path) -> list[str]:
+        self._trouble(directory)
         return self._os.names(directory)
 
     def make_dir(self, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from hw_sim.deterministic.promises import Violation
 from hw_sim.deterministic.shift import Bugs, Shift
 from hw_sim.deterministic.signing import stand_in_signatures
 from hw_sim.deterministic.trace import Out
-from hw_sim.deterministic.verdicts import Verify, verify
+from hw_sim.deterministic.verdicts import TAMPERS, Act, Verify, verify
 
 MEMORY = Path("/dev/shm")
 CLOCK_TROUBLES = ("clock-step", "clock-lost")
@@ -49,24 +49,25 @@ def run_seed(
     *,
     bugs: Bugs | None = None,
     check: Verify = verify,
+    tampers: Sequence[Act] = TAMPERS,
     out: Out | None = None,
     keep: Path | None = None,
     change: Callable[[Plan], Plan] = lambda plan: plan,
 ) -> Outcome:
-    """Run one shift and judge it. ``bugs``, ``check`` and ``change`` are for tests: a planted bug, another verifier, another
-    plan. The recorder's log is silent meanwhile."""
+    """Run one shift and judge it. ``bugs``, ``check``, ``tampers`` and ``change`` are for tests: a planted bug, another
+    verifier, other hands, another plan. The recorder's log is silent meanwhile."""
     plan = change(plan_of(seed))
     logging.disable(logging.CRITICAL)
     try:
         with _folder(keep) as folder, nullcontext() if plan.real_signer else stand_in_signatures():
             shift = Shift(plan, folder, bugs, out)
             shift.run()
-            return Outcome(seed, tuple(_judge(shift, check)), shift.timeline.now_us, shift.truth.counts)
+            return Outcome(seed, tuple(_judge(shift, check, tampers)), shift.timeline.now_us, shift.truth.counts)
     finally:
         logging.disable(logging.NOTSET)
 
 
-def _judge(shift: Shift, check: Verify) -> list[Violation]:
+def _judge(shift: Shift, check: Verify, tampers: Sequence[Act]) -> list[Violation]:
     plan, truth, end_us = shift.plan, shift.truth, shift.timeline.now_us
     lines = list(journal_lines(shift.data_dir / "journal"))
     found = [Violation(0, text) for text in truth.internal]
@@ -86,7 +87,9 @@ def _judge(shift: Shift, check: Verify) -> list[Violation]:
     if plan.real_signer:
         found += _store(shift, check)
     if plan.tampers:
-        found += verdicts.any_change_shows(shift.data_dir, trust, random.Random(f"tamper {plan.seed}"), check, report)
+        found += verdicts.any_change_shows(
+            shift.data_dir, trust, random.Random(f"tamper {plan.seed}"), check, report, tampers
+        )
     return found
 
 

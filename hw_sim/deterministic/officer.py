@@ -38,7 +38,7 @@ class Officer:
 
     def begin(self) -> None:
         self.timeline.after(self.rnd.randint(2 * SECOND, 40 * SECOND), self._idle)
-        if self.rnd.random() < 0.5:
+        if self.rnd.random() < 0.35:
             self.timeline.after(self.rnd.randint(SECOND, 90 * SECOND), self._sign_in)
 
     # --- signing in --------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,8 +82,12 @@ def nothing_is_lost(truth: Truth, lines: Sequence[Line], segments_dir: Path) -> 
     for at_us, segment_id, covered in truth.removed:
         if not covered:
             found.append(Violation(2, f"{segment_id} was deleted at {at_us / SECOND:.3f} s without a receipt for its bytes"))
+    signed = _signed_entries(lines)
     released = {segment_id for _, segment_id, _ in truth.removed}
     for segment in truth.segments.values():
+        unsigned = [e.entry for e in segment.entries if e.acked and e.entry >= signed.get(segment.segment_id, 0)]
+        if unsigned:
+            found.append(Violation(2, f"entries {unsigned} of {segment.segment_id} were acknowledged and no record signs them"))
         if segment.segment_id in released or not segment.entries:
             continue
         suffix = ".mp4.age" if segment.sealed else ".mp4"
@@ -94,6 +98,15 @@ def nothing_is_lost(truth: Truth, lines: Sequence[Line], segments_dir: Path) -> 
         if lost > LOSS_US + loss.slow_us and not _excused(truth, loss.camera_id, loss.at_us):
             found.append(Violation(2, f"a power cut at {loss.at_us / SECOND:.3f} s cost {lost / SECOND:.3f} s of media"))
     return found
+
+
+def _signed_entries(lines: Sequence[Line]) -> dict[str, int]:
+    """How many entries of each segment stand in heads."""
+    signed: dict[str, int] = {}
+    for line in lines:
+        if line.typ == "head":
+            signed[line.payload["segment_id"]] = line.payload["first"] + len(line.payload["entries"])
+    return signed
 
 
 def _entries_kept(entries: Sequence[DurableEntry], path: Path, rotten: int | None) -> list[Violation]:
@@ -198,5 +211,3 @@ def nothing_leaks(folder: Path, sealed: bool, names: Sequence[str], lines: Seque
 def _leaks(where: str, data: bytes, words: Sequence[tuple[str, bytes]]) -> list[Violation]:
     return [Violation(5, f"{where}: {what} stands there readable") for what, word in words if word in data]
 
-
-Check = Callable[[], list[Violation]]

@@ -178,8 +178,6 @@ class SimulatedWorker:
                 self._recipients = recipients
             case messages.Overlay(officers=officers):
                 self._officers = officers
-            case messages.Ack(n=n):
-                self._acknowledged(n)
 
     def channel_closed(self) -> None:
         """The unit process is gone: close the file, then go. What is said now nobody hears."""
@@ -196,7 +194,8 @@ class SimulatedWorker:
             self._guarded(lambda: self._close("shutdown", last=True))
         self.crash(0)
 
-    def _acknowledged(self, n: int) -> None:
+    def acknowledged(self, n: int) -> None:
+        """From here on the unit answers for these reports, whether or not the message arrives."""
         for number in [number for number in self._unacked if number <= n]:
             entry = self._unacked.pop(number)
             if entry is not None:
