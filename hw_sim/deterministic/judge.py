@@ -71,8 +71,7 @@ def _judge(shift: Shift, check: Verify, tampers: Sequence[Act]) -> list[Violatio
     plan, truth, end_us = shift.plan, shift.truth, shift.timeline.now_us
     lines = list(journal_lines(shift.data_dir / "journal"))
     found = [Violation(0, text) for text in truth.internal]
-    refused = dict.fromkeys(refusal.reason for refusal in shift.store.refusals)
-    found += [Violation(2, f"the store refused the journal: {reason}") for reason in refused]
+    found += promises.the_store_has_it(shift.store, lines, truth)
     found += promises.recording_goes_on(truth, plan.cameras, end_us)
     found += promises.nothing_is_lost(truth, lines, shift.data_dir / "segments")
     trust = shift.folder / "trust"

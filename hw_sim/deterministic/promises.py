@@ -11,6 +11,7 @@ from typing import Any
 from hw_sim.deterministic.account import Account, Line, merged, overlap, uncovered, union_us
 from hw_sim.deterministic.camera import FRAME_US, GOP_US
 from hw_sim.deterministic.signing import agency
+from hw_sim.deterministic.store import SimulatedStore
 from hw_sim.deterministic.timeline import SECOND
 from hw_sim.deterministic.truth import DurableEntry, Span, Truth
 from hw_sim.deterministic.worker import MARK
@@ -26,6 +27,9 @@ LOSS_US = GOP_US + 4 * FRAME_US
 NEAR_US = 60_000
 """Two clocks read one after the other."""
 
+
+LAST_LINES = 8
+"""The end of a journal may still be on its way when a shift is over."""
 
 CARD_TROUBLES = ("card-errors", "journal-errors", "card-full", "card-slow")
 
@@ -97,6 +101,20 @@ def nothing_is_lost(truth: Truth, lines: Sequence[Line], segments_dir: Path) -> 
         lost = loss.frames_us - loss.until_us
         if lost > LOSS_US + loss.slow_us and not _excused(truth, loss.camera_id, loss.at_us):
             found.append(Violation(2, f"a power cut at {loss.at_us / SECOND:.3f} s cost {lost / SECOND:.3f} s of media"))
+    return found
+
+
+def the_store_has_it(store: SimulatedStore, lines: Sequence[Line], truth: Truth) -> list[Violation]:
+    """With line and store well again the whole journal and every whole segment get there, and no line of it was ever
+    another one. (Garbage a power cut left may be posted before the unit has cut it: the store refuses it, and it passes.)"""
+    forks = dict.fromkeys(refusal.reason for refusal in store.refusals if refusal.kind != "invalid")
+    found = [Violation(2, f"the store refused the journal: {reason}") for reason in forks]
+    if len(store.lines) < len(lines) - LAST_LINES:
+        refused = f", which refused: {store.refusals[-1].reason}" if store.refusals else ""
+        found.append(Violation(2, f"{len(lines) - len(store.lines)} lines did not get to the store{refused}"))
+    covered = {segment.segment_id for receipt, _ in store.receipts for segment in receipt.segments}
+    for segment_id in sorted(store.named.keys() - covered - truth.rotten.keys()):
+        found.append(Violation(2, f"segment {segment_id} did not get to the store"))
     return found
 
 

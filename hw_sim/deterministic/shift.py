@@ -35,8 +35,8 @@ from recorder.evidence.files import Files
 from recorder.evidence.journal import JournalError
 from recorder.unit.events import ControlRequest, Shutdown
 
-TICK_US = 450_000
-"""An idle turn of the unit process: each costs, and what happens makes a turn of its own."""
+TICK_US = 550_000
+"""A turn of the unit process when nothing happens: each costs, and workers' reports come each half second."""
 RESTART_US = (300_000, 2_500_000)
 DRAIN_US = 120 * SECOND
 SETTLE_US = 25 * SECOND
@@ -446,15 +446,13 @@ class Shift:
     def _start_uplink(self, clock: UnitClock) -> None:
         if self.clock is not clock:
             return
-        self.uplink = SimulatedUplink(
-            self.timeline,
-            self.rnd,
-            clock,
-            self.config,
-            self.disk,
-            self.network,
-            self._tell_unit,
-        )
+        try:
+            self.uplink = SimulatedUplink(
+                self.timeline, self.rnd, clock, self.config, self.disk, self.network, self._tell_unit
+            )
+        except OSError as error:
+            self.trace.say("uplink", "cannot start", error=error)
+            self.timeline.after(2 * SECOND, lambda: self._start_uplink(clock))
 
     def _tell_unit(self, receipt_id: str) -> bool:
         unit = self.unit
