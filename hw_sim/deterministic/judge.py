@@ -71,6 +71,7 @@ def _judge(shift: Shift, check: Verify, tampers: Sequence[Act]) -> list[Violatio
     plan, truth, end_us = shift.plan, shift.truth, shift.timeline.now_us
     lines = list(journal_lines(shift.data_dir / "journal"))
     found = [Violation(0, text) for text in truth.internal]
+    found += promises.nobody_is_accused(lines)
     found += promises.the_store_has_it(shift.store, lines, truth)
     found += promises.recording_goes_on(truth, plan.cameras, end_us)
     found += promises.nothing_is_lost(truth, lines, shift.data_dir / "segments")

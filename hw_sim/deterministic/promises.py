@@ -104,6 +104,17 @@ def nothing_is_lost(truth: Truth, lines: Sequence[Line], segments_dir: Path) -> 
     return found
 
 
+def nobody_is_accused(lines: Sequence[Line]) -> list[Violation]:
+    """Nobody touched the evidence behind the unit's back (bits rot without anybody noticing), so it must not say so; and no
+    duty of the unit process may have failed."""
+    wrong = {"evidence-deleted": 4, "evidence-altered": 4, "duty-fault": 0}
+    return [
+        Violation(wrong[code], f"record {line.seq} says {code}: {line.payload['component']} {line.payload['evidence']}")
+        for line in lines
+        if line.typ == "fault" and line.payload["phase"] == "onset" and (code := line.payload["code"]) in wrong
+    ]
+
+
 def the_store_has_it(store: SimulatedStore, lines: Sequence[Line], truth: Truth) -> list[Violation]:
     """With line and store well again the whole journal and every whole segment get there, and no line of it was ever
     another one. (Garbage a power cut left may be posted before the unit has cut it: the store refuses it, and it passes.)"""

@@ -287,7 +287,7 @@ class Shift:
         around = Surroundings(
             timeline=self.timeline,
             rnd=self.rnd,
-            files=self.disk,
+            disk=self.disk,
             config=self.config,
             agency=agency(),
             signer=self._signer,

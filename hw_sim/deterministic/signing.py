@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc.jwk import ECKey
 from joserfc.jws import JWSRegistry
 
-from hw_sim.agency.certificates import Purpose, make_ca, make_leaf, utc
+from hw_sim.agency.certificates import Purpose, device_name, make_ca, make_leaf, utc
 from hw_sim.deterministic.clocks import EPOCH_US
 from recorder.evidence.age import Identity, generate_identity
 from recorder.evidence.jws import Signer
@@ -116,7 +116,7 @@ def agency() -> Agency:
     now = utc(EPOCH_US)
     ca_key, device_key, store_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
     ca = make_ca(ca_key, "Simulated Agency CA", now)
-    leaf = make_leaf(ca, ca_key, device_key.public_key(), UNIT_ID, Purpose.SIGNING, now)
+    leaf = make_leaf(ca, ca_key, device_key.public_key(), device_name(UNIT_ID), Purpose.SIGNING, now)
     identities = (generate_identity(), generate_identity())
     pem = device_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     scalar = device_key.private_numbers().private_value.to_bytes(32, "big")

@@ -29,7 +29,7 @@ from recorder.evidence import jws
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.jws import Parts, Signer
 from recorder.evidence.records import Receipt, Recovery, SegmentClose, SegmentOpen, StoredSegment
-from recorder.evidence.verify.trust import Trust, judge_chain, key_id, leaf_key, parse_x5c
+from recorder.evidence.trust import Trust, judge_chain, key_id, leaf_key, parse_x5c
 from recorder.uplink.http import Answer
 
 DAY_S = 86_400.0

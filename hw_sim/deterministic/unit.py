@@ -17,11 +17,12 @@ from typing import cast
 from hw_sim.deterministic.board import Readings, simulated_board
 from hw_sim.deterministic.channel import Line, SimulatedLauncher
 from hw_sim.deterministic.clocks import UnitClock
+from hw_sim.deterministic.disk import SimulatedDisk
+from hw_sim.deterministic.noted_disk import NotedDisk
 from hw_sim.deterministic.signing import UNIT_ID, Agency
 from hw_sim.deterministic.timeline import Life, Timeline
 from hw_sim.deterministic.worker import SimulatedWorker
 from recorder.config.models import RecorderConfig
-from recorder.evidence.files import Files
 from recorder.evidence.journal import Journal
 from recorder.evidence.jws import Signer
 from recorder.evidence.personal import load_officer_key
@@ -61,7 +62,6 @@ class Making:
     custody: type[Custody] = Custody
     recover: Callable[..., Recovered] = recover
     duties: Sequence[DutyFactory] = DUTIES
-    unit_files: Callable[[Files], Files] = lambda files: files
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Surroundings:
 
     timeline: Timeline
     rnd: random.Random
-    files: Files
+    disk: SimulatedDisk
     config: RecorderConfig
     agency: Agency
     signer: Signer
@@ -114,7 +114,7 @@ class UnitLife:
 
     def __post_init__(self) -> None:
         around, clock = self.around, self.clock
-        config, files = around.config, self.making.unit_files(around.files)
+        config, files = around.config, NotedDisk(around.disk)
         data_dir, run_dir = Path(config.storage.data_dir), Path(config.storage.run_dir)
         self.events = _Events(around.wake)
         board = simulated_board(clock, around.readings)
@@ -161,6 +161,9 @@ class UnitLife:
             gestures=GestureRecogniser(config.controls),
             cameras={name: self._camera(name) for name in config.cameras},
             launcher=launcher,
+            files=files,
+            journal=journal,
+            index=index,
             ledger=ledger,
             custody=custody,
             officers=Officers(run_dir / "officers.json", files),
@@ -195,12 +198,14 @@ class UnitLife:
         written = self.process.p.ledger.commit()
         if written:
             self.journal.close()
-        self.dead()
+        self.life.alive = False
+        self.index.close()
         return written
 
     def dead(self) -> None:
-        """The process is gone."""
+        """The process is gone; the kernel closes what it had open."""
         self.life.alive = False
+        self.process.close()  # what its duties write now is never committed
         self.index.close()
 
     def _receipt_check(self) -> ReceiptCheck:

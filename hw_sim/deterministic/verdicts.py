@@ -10,7 +10,7 @@ from pathlib import Path
 from hw_sim.deterministic.promises import Violation
 from hw_sim.deterministic.truth import Truth
 from recorder.evidence.verify.report import Report
-from recorder.evidence.verify.trust import load_trust
+from recorder.evidence.trust import load_trust
 from recorder.evidence.verify.vaults import verify_vaults
 
 Verify = Callable[[Path, Path], Report]
