@@ -22,7 +22,9 @@ PROGRESS_US = 30_000_000
 @click.option("--jobs", type=click.IntRange(1), help="processes; all cores by default 进程数")
 @click.option("--seed", type=click.IntRange(0), help="one shift only 只运行一个班次")
 @click.option("--trace", is_flag=True, help="with --seed: everything that happens, in order of time 按时间列出全过程")
-@click.option("--keep", type=click.Path(path_type=Path), help="with --seed: keep the unit's data in this new folder 保留数据")
+@click.option(
+    "--keep", type=click.Path(path_type=Path), help="with --seed: keep the unit's data in this new folder 保留数据"
+)
 def main(
     seeds: int, first: int, nightly: bool, jobs: int | None, seed: int | None, trace: bool, keep: Path | None
 ) -> None:

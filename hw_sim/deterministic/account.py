@@ -16,7 +16,7 @@ from typing import Any
 from hw_sim.deterministic.truth import Span, Truth
 
 HOLE_US = 500_000
-"""Records are written a little after the moment they speak of, and a fragment is up to a second: shorter holes are seams."""
+"""Records are written a little after the moment they speak of, a fragment is up to a second: shorter holes are seams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ class Account:
     down: list[Span] = field(default_factory=list)
     sessions: list[tuple[Span, tuple[str, ...]]] = field(default_factory=list)
     cameras: dict[str, Camera] = field(default_factory=dict)
-    open_gaps: int = 0
-    explained: int = 0
+    late: set[str] = field(default_factory=set)
+    """Segments that came when their session was over: kept all the same, and the gap before the stop stands."""
 
     def of(self, camera_id: str) -> list[Span]:
         """Everything that speaks for this camera."""
@@ -169,7 +169,6 @@ class _Reader:
             self._account.sessions.append(((self._session[1], self._last), self._session[2]))
         for camera_id, begin, _ in self._gaps.values():
             self._camera(camera_id).gaps.append((begin, self._last))
-        self._account.open_gaps = len(self._gaps)
         for segment_id, end in self._media.items():
             camera_id, _, start = self._segments[segment_id]
             self._camera(camera_id).media.append((start, end))
@@ -206,6 +205,8 @@ class _Reader:
 
     def _on_segment_open(self, p: dict[str, Any]) -> None:
         start = self._at(p["media_start_us"])
+        if self._session is None or self._session[0] != p["session_id"]:
+            self._account.late.add(p["segment_id"])
         self._segments[p["segment_id"]] = p["camera_id"], p["role"], start
         self._media[p["segment_id"]] = start
 
@@ -220,6 +221,3 @@ class _Reader:
     def _on_resumption(self, p: dict[str, Any]) -> None:
         camera_id, begin, _ = self._gaps.pop(p["gap_id"])
         self._camera(camera_id).gaps.append((begin, self._at(p["to_us"])))
-
-    def _on_explanation(self, p: dict[str, Any]) -> None:
-        self._account.explained += 1

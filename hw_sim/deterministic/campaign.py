@@ -22,7 +22,7 @@ def _run(seed: int) -> Outcome:
     """An error of the simulation itself is a violation of this seed, never the end of the others."""
     try:
         return run_seed(seed)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         return Outcome(seed, (Violation(0, f"the simulation itself failed: {type(error).__name__}: {error}"),), 0)
 
 

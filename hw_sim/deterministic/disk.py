@@ -144,7 +144,7 @@ class SimulatedDisk:
         node.size = node.durable = node.durable + len(survivor)
 
     def rot(self, path: Path, offset: int) -> None:
-        """One bit of the medium flips. Through a mapping: nobody who watches the file is told, as nobody is of a real one."""
+        """One bit of the medium flips. Through a mapping: whoever watches the file is not told, as of a real one."""
         with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
             mapped[offset] ^= 1 << self._rnd.randrange(8)
 

@@ -79,9 +79,7 @@ def _judge(shift: Shift, check: Verify, tampers: Sequence[Act]) -> list[Violatio
     report = check(shift.data_dir, trust)
     clock_lied = any(kind in truth.counts for kind in CLOCK_TROUBLES)
     said = account(lines, truth)
-    found += promises.every_second(
-        truth, said, report.summary(), plan.cameras, plan.standby_interval_us, end_us
-    )
+    found += promises.every_second(truth, said, report.summary(), plan.cameras, plan.standby_interval_us, end_us)
     found += verdicts.no_false_alarm(truth, report, clock_lied=clock_lied)
     found += promises.nothing_leaks(shift.data_dir, plan.sealed, truth.names, lines)
     if plan.real_signer:

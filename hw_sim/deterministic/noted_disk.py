@@ -1,4 +1,4 @@
-"""The simulated disk as one unit process has it: it remembers what this process itself did (``recorder.unit.noted_files``)."""
+"""The simulated disk as one unit process has it: with a memory of what this process did (``recorder.unit.noted_files``)."""
 
 from __future__ import annotations
 

@@ -49,7 +49,9 @@ class Officer:
         unit = self.unit()
         if unit is not None:
             self.truth.names = [word for person in PEOPLE for word in person]
-            message = {"cmd": "sign-out", "cert_no": cert_no} if out else {"cmd": "sign-in", "name": name, "cert_no": cert_no}
+            message = (
+                {"cmd": "sign-out", "cert_no": cert_no} if out else {"cmd": "sign-in", "name": name, "cert_no": cert_no}
+            )
             unit.events.put(ControlRequest(message, lambda answer: None))
             (self._signed_in.discard if out else self._signed_in.add)(cert_no)
             self.trace.say("officer", str(message["cmd"]), cert_no=cert_no)

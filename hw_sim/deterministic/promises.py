@@ -85,13 +85,17 @@ def nothing_is_lost(truth: Truth, lines: Sequence[Line], segments_dir: Path) -> 
             found.append(Violation(2, f"record {seq} was durable and is {'another' if seq in by_seq else 'gone'}"))
     for at_us, segment_id, covered in truth.removed:
         if not covered:
-            found.append(Violation(2, f"{segment_id} was deleted at {at_us / SECOND:.3f} s without a receipt for its bytes"))
+            found.append(
+                Violation(2, f"{segment_id} was deleted at {at_us / SECOND:.3f} s without a receipt for its bytes")
+            )
     signed = _signed_entries(lines)
     released = {segment_id for _, segment_id, _ in truth.removed}
     for segment in truth.segments.values():
         unsigned = [e.entry for e in segment.entries if e.acked and e.entry >= signed.get(segment.segment_id, 0)]
         if unsigned:
-            found.append(Violation(2, f"entries {unsigned} of {segment.segment_id} were acknowledged and no record signs them"))
+            found.append(
+                Violation(2, f"entries {unsigned} of {segment.segment_id} were acknowledged and no record signs them")
+            )
         if segment.segment_id in released or not segment.entries:
             continue
         suffix = ".mp4.age" if segment.sealed else ".mp4"
@@ -100,7 +104,9 @@ def nothing_is_lost(truth: Truth, lines: Sequence[Line], segments_dir: Path) -> 
     for loss in truth.losses:
         lost = loss.frames_us - loss.until_us
         if lost > LOSS_US + loss.slow_us and not _excused(truth, loss.camera_id, loss.at_us):
-            found.append(Violation(2, f"a power cut at {loss.at_us / SECOND:.3f} s cost {lost / SECOND:.3f} s of media"))
+            found.append(
+                Violation(2, f"a power cut at {loss.at_us / SECOND:.3f} s cost {lost / SECOND:.3f} s of media")
+            )
     return found
 
 
@@ -116,8 +122,9 @@ def nobody_is_accused(lines: Sequence[Line]) -> list[Violation]:
 
 
 def the_store_has_it(store: SimulatedStore, lines: Sequence[Line], truth: Truth) -> list[Violation]:
-    """With line and store well again the whole journal and every whole segment get there, and no line of it was ever
-    another one. (Garbage a power cut left may be posted before the unit has cut it: the store refuses it, and it passes.)"""
+    """With line and store well again the whole journal and every whole segment get there, and no line was ever another.
+
+    Garbage a power cut left may be posted before the unit has cut it: the store refuses it, and it passes."""
     forks = dict.fromkeys(refusal.reason for refusal in store.refusals if refusal.kind != "invalid")
     found = [Violation(2, f"the store refused the journal: {reason}") for reason in forks]
     if len(store.lines) < len(lines) - LAST_LINES:
@@ -191,7 +198,10 @@ def _media_is_true(truth: Truth, said: Account, camera_id: str) -> list[Violatio
         for hole in uncovered(span, merged(signed)):
             if hole[1] - hole[0] > NEAR_US:
                 found.append(Violation(3, f"{camera_id}: acknowledged media of {seconds(hole)} is in no record"))
-    if camera is not None and (wrong := overlap(camera.gaps, acked)) > NEAR_US:
+    in_time = [
+        e.media for s in segments if s.role != "preroll" and s.segment_id not in said.late for e in s.entries if e.acked
+    ]
+    if camera is not None and (wrong := overlap(camera.gaps, merged(in_time))) > NEAR_US:
         found.append(Violation(3, f"{camera_id}: a gap lies over {wrong / SECOND:.3f} s of acknowledged media"))
     return found
 
@@ -207,7 +217,11 @@ def _verifier_agrees(said: Account, report: dict[str, Any], cameras: Sequence[st
             counted += sum(union_us(_within(camera.media, shift)) for shift in said.shifts)
     difference = abs(counted / SECOND - report["recorded_s"])
     if difference > 0.5:
-        found.append(Violation(3, f"recorded: the verifier counts {report['recorded_s']} s, the journal says {counted / SECOND:.3f} s"))
+        found.append(
+            Violation(
+                3, f"recorded: the verifier counts {report['recorded_s']} s, the journal says {counted / SECOND:.3f} s"
+            )
+        )
     return found
 
 
@@ -239,4 +253,3 @@ def nothing_leaks(folder: Path, sealed: bool, names: Sequence[str], lines: Seque
 
 def _leaks(where: str, data: bytes, words: Sequence[tuple[str, bytes]]) -> list[Violation]:
     return [Violation(5, f"{where}: {what} stands there readable") for what, word in words if word in data]
-

@@ -245,9 +245,7 @@ class Shift:
         if not worker.life.alive or end is None:
             return
         slow = max(0, worker.busy_us - self.timeline.now_us)
-        self.truth.losses.append(
-            Loss(self.timeline.now_us, worker.camera_id, end, worker.frames_end_us(), slow)
-        )
+        self.truth.losses.append(Loss(self.timeline.now_us, worker.camera_id, end, worker.frames_end_us(), slow))
 
     def _power_down(self) -> None:
         if self.unit is not None:
@@ -307,9 +305,7 @@ class Shift:
         self._running_since = self.timeline.now_us
         self._unit_busy_us = self.timeline.now_us + self.disk.take_spent_us()
         self.truth.count("unit-start")
-        self.trace.say(
-            "unit", "started", end=unit.recovered.previous_end, recoveries=len(unit.recovered.recoveries)
-        )
+        self.trace.say("unit", "started", end=unit.recovered.previous_end, recoveries=len(unit.recovered.recoveries))
         self._note_durable(unit)
         self._planned_turn = None
         self._plan_turn(self._unit_busy_us)
@@ -332,7 +328,7 @@ class Shift:
             self.disk.arm(self._kill)
         try:
             unit.turn()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is a violation)
             self.truth.internal.append(f"the unit process died: {type(error).__name__}: {error}")
             self.unit_killed("an error of its own")
             return
@@ -470,7 +466,9 @@ class Shift:
         segment_id = path.name.split(".")[0]
         covered = path.read_bytes() == self.store.objects.get(segment_id)
         rotten = segment_id in self.truth.rotten
-        held = any(segment.segment_id == segment_id for receipt, _ in self.store.receipts for segment in receipt.segments)
+        held = any(
+            segment.segment_id == segment_id for receipt, _ in self.store.receipts for segment in receipt.segments
+        )
         self.truth.removed.append((self.timeline.now_us, segment_id, held and (covered or rotten)))
         self.trace.say("unit", "removes a segment", segment=segment_id)
 

@@ -124,7 +124,9 @@ class SimulatedStore:
             self.refusals.append(judgement.refusal)
             kind = "fork" if judgement.refusal.kind == "fork" else "invalid"
             status = 409 if kind == "fork" else 422
-            return _problem(status, f"urn:zfy:journal-{kind}", seq=judgement.refusal.seq, reason=judgement.refusal.reason)
+            return _problem(
+                status, f"urn:zfy:journal-{kind}", seq=judgement.refusal.seq, reason=judgement.refusal.reason
+            )
         return _json(200, {"next_seq": self._head.next_seq, "receipt": self._issue(placed)})
 
     def _introduce(self, parts: Parts) -> DeviceKey:
@@ -147,9 +149,8 @@ class SimulatedStore:
         named: Named | None = None
         if isinstance(record, SegmentClose):
             named = Named(record.session_id, record.segment_id, record.sha256, record.size)
-        elif isinstance(record, Recovery) and record.subject == "segment" and record.outcome == "kept":
-            if record.session_id and record.segment_id and record.sha256:
-                named = Named(record.session_id, record.segment_id, record.sha256, record.kept_bytes)
+        elif isinstance(record, Recovery) and record.outcome == "kept" and record.segment_id and record.sha256:
+            named = Named(record.session_id or "", record.segment_id, record.sha256, record.kept_bytes)
         if named is None or named.segment_id in self.named:
             return None
         self.named[named.segment_id] = named

@@ -50,7 +50,10 @@ class Troubles:
     def begin(self, trouble: Trouble) -> None:
         if not self._ended:
             self._shift.trace.say(
-                "world", f"TROUBLE {trouble.kind}", lasts_s=trouble.lasts_us / SECOND, strength=round(trouble.strength, 2)
+                "world",
+                f"TROUBLE {trouble.kind}",
+                lasts_s=trouble.lasts_us / SECOND,
+                strength=round(trouble.strength, 2),
             )
             self._shift.truth.count(trouble.kind)
             self._acts[trouble.kind](trouble)

@@ -1,4 +1,4 @@
-"""The fourth promise: the real verifier over the unit's and the store's data, and again after somebody changed something."""
+"""The fourth promise: the real verifier over the unit's and the store's data, and again after something was changed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from hw_sim.deterministic.promises import Violation
 from hw_sim.deterministic.truth import Truth
-from recorder.evidence.verify.report import Report
 from recorder.evidence.trust import load_trust
+from recorder.evidence.verify.report import Report
 from recorder.evidence.verify.vaults import verify_vaults
 
 Verify = Callable[[Path, Path], Report]
@@ -55,7 +55,9 @@ def no_false_alarm(truth: Truth, report: Report, *, clock_lied: bool) -> list[Vi
     seen = named(report)
     for code, subject in sorted(seen):
         if code not in allowed and not (code == "segment-altered" and subject in rotten):
-            text = next(f.en for v in report.vaults for f in (*v.findings, *v.notes) if (f.code, f.subject) == (code, subject))
+            text = next(
+                f.en for v in report.vaults for f in (*v.findings, *v.notes) if (f.code, f.subject) == (code, subject)
+            )
             found.append(Violation(4, f"the verifier finds {code} ({subject}), which did not happen: {text}"))
     released = {segment_id for _, segment_id, _ in truth.removed}
     for segment_id in truth.rotten:
@@ -197,4 +199,3 @@ def any_change_shows(
     if any(code in tamper.codes and tamper.subject in subject for code, subject in news):
         return []
     return [Violation(4, f"{tamper.what} ({tamper.subject}), and the verifier names only {sorted(news)}")]
-

@@ -353,9 +353,9 @@ class SimulatedWorker:
             boundary = self._keyframe(session.next_us + GOP_US)
             self._fragment(session, boundary)
             self._split_when_due(session, boundary)
-        if self._camera.frozen_us is not None and self._timeline.now_us - self._camera.frozen_us >= _STALL_US:
-            if session.next_us < limit:
-                self._fragment(session, limit)
+        frozen = self._camera.frozen_us
+        if frozen is not None and self._timeline.now_us - frozen >= _STALL_US and session.next_us < limit:
+            self._fragment(session, limit)
         self._maybe_end(session, frames)
 
     def _hole(self, session: _Session) -> None:

@@ -48,6 +48,8 @@ def with_troubles(*kinds: Kind, strength: float = 0.5) -> Callable[[Plan], Plan]
 
 CALM = with_troubles()
 CUTS = with_troubles("power-cut", "power-cut", "power-cut", "power-cut")
+KILLS = with_troubles("unit-killed", "unit-killed", "unit-killed", "unit-killed", "unit-killed")
+"""In the middle of what the unit process does with the disk."""
 
 
 def caught(
@@ -111,7 +113,7 @@ class HastyLedger(Ledger):
 
 
 def test_an_acknowledgement_before_the_sync() -> None:
-    caught(2, with_troubles(*["unit-killed"] * 6), Bugs(Making(ledger=HastyLedger)))
+    caught(2, KILLS, Bugs(Making(ledger=HastyLedger)))
 
 
 @dataclass
