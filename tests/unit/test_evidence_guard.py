@@ -172,6 +172,18 @@ def test_the_units_own_release_is_no_attempt(tmp_path: Path) -> None:
     unit.kit.unit.close()
 
 
+def test_the_journals_own_attempts_on_a_refusing_card_are_nobody_elses(unit: Guarded) -> None:
+    """It removes and makes the same file again at each attempt, several times between two looks."""
+    path = unit.kit.data_dir / "journal" / "000000000003.jws"
+    for _ in range(3):
+        unit.kit.files.create(path).close()
+        unit.kit.files.remove(path)
+    unit.kit.files.create(path).close()
+    assert unit.faults() == []
+    path.unlink()
+    assert unit.faults() == [("evidence-deleted", name(unit, path))]
+
+
 def test_what_was_taken_while_the_unit_was_off_is_found_at_the_start(tmp_path: Path) -> None:
     first = Guarded(tmp_path / "unit")
     first.kit.unit.close()
