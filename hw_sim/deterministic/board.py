@@ -10,11 +10,13 @@ from firmware_bridge.ports import (
     Clock,
     GnssReceiver,
     LightSensor,
+    Medium,
     Output,
     PowerState,
     PowerSupply,
     Speaker,
     ThermalSensor,
+    ThrottleReason,
     Watchdog,
 )
 
@@ -43,6 +45,9 @@ class _Sensors:
     def temperature_c(self) -> float | None:
         return self.readings.temperature_c
 
+    def throttled(self) -> frozenset[ThrottleReason] | None:
+        return frozenset()
+
 
 @dataclass(slots=True)
 class SimulatedBoard:
@@ -58,6 +63,7 @@ class SimulatedBoard:
     gnss: GnssReceiver | None = None
     speaker: Speaker | None = None
     watchdog: Watchdog | None = None
+    medium: Medium | None = None
 
     def close(self) -> None:
         self.buttons.clear()

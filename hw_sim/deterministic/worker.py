@@ -419,7 +419,7 @@ class SimulatedWorker:
         name = f"{segment_id}.mp4.age" if sealed else f"{segment_id}.mp4"
         path = self._s.segments_dir / session.session_id / name
         sealer = self._sealer(self._recipients) if sealed else None
-        file = SegmentFile(self._files, path, sealer, self._s.reserve_bytes)
+        file = SegmentFile(self._files, path, sealer, self._s.reserve_bytes, lambda act: act())
         truth = SegmentTruth(segment_id, session.session_id, self._s.camera_id, role, sealed)
         self._truth.segments[segment_id] = truth
         opened = _Open(truth, file, start_us, start_us)
