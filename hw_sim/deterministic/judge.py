@@ -20,6 +20,7 @@ from hw_sim.deterministic.trace import Out
 from hw_sim.deterministic.verdicts import TAMPERS, Act, Verify, verify
 
 MEMORY = Path("/dev/shm")
+COUNTED = ("interruption", "resumption", "explanation", "note", "recovery", "release", "receipt", "session-start")
 CLOCK_TROUBLES = ("clock-step", "clock-lost")
 
 
@@ -70,6 +71,9 @@ def run_seed(
 def _judge(shift: Shift, check: Verify, tampers: Sequence[Act]) -> list[Violation]:
     plan, truth, end_us = shift.plan, shift.truth, shift.timeline.now_us
     lines = list(journal_lines(shift.data_dir / "journal"))
+    for line in lines:
+        if line.typ in COUNTED:
+            truth.count(line.typ)
     found = [Violation(0, text) for text in truth.internal]
     found += promises.nobody_is_accused(lines)
     found += promises.the_store_has_it(shift.store, lines, truth)
@@ -81,6 +85,7 @@ def _judge(shift: Shift, check: Verify, tampers: Sequence[Act]) -> list[Violatio
     said = account(lines, truth)
     found += promises.every_second(truth, said, report.summary(), plan.cameras, plan.standby_interval_us, end_us)
     found += verdicts.no_false_alarm(truth, report, clock_lied=clock_lied)
+    found += promises.every_gap_shows(truth, lines, verdicts.named(report))
     found += promises.nothing_leaks(shift.data_dir, plan.sealed, truth.names, lines)
     if plan.real_signer:
         found += _store(shift, check)

@@ -18,6 +18,7 @@ PEOPLE = (("李建国", "H03-110-0042"), ("王秀英", "H03-110-0077"), ("赵铁
 
 HOLD_US = 1_900_000
 ANSWER_US = 1_200_000
+SPEAK_US = 11 * SECOND
 
 
 @dataclass(slots=True)
@@ -29,6 +30,8 @@ class Officer:
     truth: Truth
     trace: Trace
     unit: Callable[[], UnitLife | None]
+    hears: Callable[[int, float], None]
+    """Every microphone hears somebody who has spoken since then, so loud (dBFS)."""
     shortest_us: int = 15 * SECOND
     longest_us: int = 200 * SECOND
     wanted_since: int | None = None
@@ -38,6 +41,7 @@ class Officer:
 
     def begin(self) -> None:
         self.timeline.after(self.rnd.randint(2 * SECOND, 40 * SECOND), self._idle)
+        self.timeline.after(SPEAK_US, self._maybe_speak)
         if self.rnd.random() < 0.35:
             self.timeline.after(self.rnd.randint(SECOND, 90 * SECOND), self._sign_in)
 
@@ -56,6 +60,26 @@ class Officer:
             (self._signed_in.discard if out else self._signed_in.add)(cert_no)
             self.trace.say("officer", str(message["cmd"]), cert_no=cert_no)
         self.timeline.after(self.rnd.randint(60 * SECOND, 900 * SECOND), self._sign_in)
+
+    # --- answering ---------------------------------------------------------------------------------------------------
+
+    def _maybe_speak(self) -> None:
+        """Half of the time an officer who is asked for a reason gives it, and mostly presses mark after it; now and then
+        somebody talks without being asked."""
+        unit = self.unit()
+        recording = unit is not None and unit.process.p.machine.state is State.RECORDING
+        asked = recording and unit is not None and unit.index.unexplained_gaps() > 0
+        if recording and self.rnd.random() < (0.5 if asked else 0.05):
+            begin, length = self.timeline.now_us, self.rnd.randint(SECOND, 8 * SECOND)
+            self.trace.say("officer", "speaks", seconds=length / SECOND, asked=asked)
+            self.timeline.after(length, lambda: self._spoken(begin))
+        self.timeline.after(SPEAK_US, self._maybe_speak)
+
+    def _spoken(self, begin_us: int) -> None:
+        self.truth.speech.append((begin_us, self.timeline.now_us))
+        self.hears(begin_us, -22.0)
+        if self.rnd.random() < 0.7:
+            self.timeline.after(self.rnd.randint(SECOND // 2, 4 * SECOND), self._mark)
 
     # --- recording ---------------------------------------------------------------------------------------------------
 

@@ -225,6 +225,25 @@ def _verifier_agrees(said: Account, report: dict[str, Any], cameras: Sequence[st
     return found
 
 
+GAP_FINDINGS = ("gap-explained", "gap-unexplained", "statement-owed")
+
+
+def every_gap_shows(truth: Truth, lines: Sequence[Line], named: set[tuple[str, str]]) -> list[Violation]:
+    """Each interruption is explained, owed or visibly unexplained, and nobody is said to have spoken who did not."""
+    found: list[Violation] = []
+    shown = {subject for code, subject in named if code in GAP_FINDINGS}
+    for line in lines:
+        if line.typ == "interruption" and f"gap {line.payload['gap_id']}" not in shown:
+            found.append(Violation(3, f"gap {line.payload['gap_id']} is neither explained nor owed nor unexplained"))
+        if line.typ in ("explanation", "note"):
+            for span in line.payload["speech"]:
+                boot = span.get("bootseed") or line.payload["bootseed"]
+                heard = truth.true_of(boot, span["start_us"]), truth.true_of(boot, span["end_us"])
+                if any(end - begin > NEAR_US for begin, end in uncovered(heard, truth.speech)):
+                    found.append(Violation(3, f"record {line.seq} binds speech of {seconds(heard)} nobody spoke"))
+    return found
+
+
 def _within(spans: Sequence[Span], window: Span) -> list[Span]:
     cut = [(max(begin, window[0]), min(end, window[1])) for begin, end in spans]
     return [(begin, end) for begin, end in cut if end > begin]

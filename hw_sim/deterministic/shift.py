@@ -109,7 +109,7 @@ class Shift:
         self.network = Network(self.rnd, self.store)
         self.cameras = {name: Camera(name) for name in plan.cameras}
         self.readings = Readings()
-        self.officer = Officer(self.timeline, self.rnd, self.truth, self.trace, lambda: self.unit)
+        self.officer = Officer(self.timeline, self.rnd, self.truth, self.trace, lambda: self.unit, self._hear)
         self.troubles = Troubles(self)
         self.clock: UnitClock | None = None
         self.unit: UnitLife | None = None
@@ -438,6 +438,10 @@ class Shift:
         self.truth.count("worker-start")
         self.trace.say("unit", "launches worker", camera=camera_id)
         return worker
+
+    def _hear(self, begin_us: int, level_dbfs: float) -> None:
+        for worker in self.workers.values():
+            worker.hears(begin_us, level_dbfs)
 
     def _start_uplink(self, clock: UnitClock) -> None:
         if self.clock is not clock:

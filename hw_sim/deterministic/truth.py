@@ -81,6 +81,8 @@ class Truth:
     internal: list[str] = field(default_factory=list)
     """Errors of the recorder's own code: each is a violation, whatever else went well."""
     counts: dict[str, int] = field(default_factory=dict)
+    speech: list[Span] = field(default_factory=list)
+    """When somebody spoke."""
     names: list[str] = field(default_factory=list)
     """Personal words that must not stand readable on the unit."""
 

@@ -179,6 +179,21 @@ class SimulatedWorker:
             case messages.Overlay(officers=officers):
                 self._officers = officers
 
+    def hears(self, begin_us: int, level_dbfs: float) -> None:
+        """Somebody has spoken since ``begin_us`` and stops now."""
+        if self.life.alive and self._session is not None:
+            self._report(
+                messages.Speech(
+                    camera_id=self._s.camera_id,
+                    at_us=self._now(),
+                    n=0,
+                    start_us=self._boot(max(begin_us, self._session.began_us)),
+                    end_us=self._now(),
+                    final=True,
+                    level_dbfs=level_dbfs,
+                )
+            )
+
     def channel_closed(self) -> None:
         """The unit process is gone: close the file, then go. What is said now nobody hears."""
         if not self.life.alive or self._finishing:
