@@ -45,7 +45,7 @@ class NotedFiles(OsFiles):
             super().remove(path)
         except OSError:
             if path.exists():
-                self._gone.pop(path, None)  # it is still there: whoever removes it later is not this process
+                self.took(path)  # it is still there: whoever removes it later is not this process
             raise
 
     def took(self, path: Path) -> bool:

@@ -47,6 +47,10 @@ def unit(tmp_path: Path) -> Iterator[Guarded]:
     made.kit.unit.close()
 
 
+def refused(*_: object, **__: object) -> None:
+    raise OSError(5, "refused")
+
+
 def name(unit: Guarded, path: Path) -> str:
     return path.relative_to(unit.kit.data_dir).as_posix()
 
@@ -179,6 +183,10 @@ def test_the_journals_own_attempts_on_a_refusing_card_are_nobody_elses(unit: Gua
         unit.kit.files.create(path).close()
         unit.kit.files.remove(path)
     unit.kit.files.create(path).close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "unlink", refused)
+        with pytest.raises(OSError, match="refused"):
+            unit.kit.files.remove(path)  # an attempt that failed takes nothing from what the others were
     assert unit.faults() == []
     path.unlink()
     assert unit.faults() == [("evidence-deleted", name(unit, path))]
