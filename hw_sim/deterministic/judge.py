@@ -77,12 +77,12 @@ def _judge(shift: Shift, check: Verify, tampers: Sequence[Act]) -> list[Violatio
     found = [Violation(0, text) for text in truth.internal]
     found += promises.nobody_is_accused(lines)
     found += promises.the_store_has_it(shift.store, lines, truth)
-    found += promises.recording_goes_on(truth, plan.cameras, end_us)
+    said = account(lines, truth)
+    found += promises.recording_goes_on(truth, said, plan.cameras, end_us)
     found += promises.nothing_is_lost(truth, lines, shift.data_dir / "segments")
     trust = shift.folder / "trust"
     report = check(shift.data_dir, trust)
     clock_lied = any(kind in truth.counts for kind in CLOCK_TROUBLES)
-    said = account(lines, truth)
     found += promises.every_second(truth, said, report.summary(), plan.cameras, plan.standby_interval_us, end_us)
     found += verdicts.no_false_alarm(truth, report, clock_lied=clock_lied)
     found += promises.every_gap_shows(truth, lines, verdicts.named(report))

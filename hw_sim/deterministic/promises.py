@@ -52,8 +52,10 @@ def seconds(span: Span) -> str:
 # --- 1: recording goes on ------------------------------------------------------------------------------------------
 
 
-def recording_goes_on(truth: Truth, cameras: Sequence[str], end_us: int) -> list[Violation]:
-    """Wherever a recording was wanted and nothing serious stood in its way, there is durable media."""
+def recording_goes_on(truth: Truth, said: Account, cameras: Sequence[str], end_us: int) -> list[Violation]:
+    """Wherever a recording was wanted and nothing serious stood in its way, there is durable media. (A start the card
+    refused to take into the journal is forgotten by a power cut; the light has shown standby all the time.)"""
+    sessions = [span for span, _ in said.sessions]
     found: list[Violation] = []
     down = _complement(truth.running, end_us)
     for camera_id in cameras:
@@ -63,7 +65,8 @@ def recording_goes_on(truth: Truth, cameras: Sequence[str], end_us: int) -> list
         excuses += [(begin - SECOND, end + RECOVERY_US) for begin, end in down]
         for wanted in truth.wanted:
             for hole in uncovered(wanted, [*media, *excuses]):
-                if hole[1] - hole[0] > PATIENCE_US:
+                forgotten = _excused(truth, camera_id, wanted[0]) and overlap([wanted], sessions) <= 0
+                if hole[1] - hole[0] > PATIENCE_US and not forgotten:
                     found.append(Violation(1, f"{camera_id} did not record {seconds(hole)} without a serious reason"))
     return found
 

@@ -30,6 +30,11 @@ EXPECTED = frozenset(
         "tail-bookkeeping",
         "anchor-behind",
         "clock-step",
+        "no-officer",
+        "one-officer",
+        "stop-without-reason",
+        "stored-late",
+        "store-overdue",
     }
 )
 """What power cuts, crashes and interruptions leave. Nothing altered, missing, unsigned, forked or unaccounted for."""
