@@ -99,6 +99,9 @@ class SimulatedDisk:
         self._strikes.clear()
         self.sync_us = SYNC_US
 
+    def is_well(self) -> bool:
+        return not self.troubles and self.sync_us == SYNC_US and self.free_bytes(self.root) > 0
+
     def take_spent_us(self) -> int:
         """How long the operations since the last call took: whoever did them was busy for so long."""
         spent, self._spent_us = self._spent_us, 0

@@ -32,6 +32,8 @@ class Officer:
     unit: Callable[[], UnitLife | None]
     hears: Callable[[int, float], None]
     """Every microphone hears somebody who has spoken since then, so loud (dBFS)."""
+    card_is_well: Callable[[], bool]
+    """While the card refuses or is slow the unit process waits for it, and a press waits with it."""
     shortest_us: int = 15 * SECOND
     longest_us: int = 200 * SECOND
     wanted_since: int | None = None
@@ -103,7 +105,8 @@ class Officer:
             self.timeline.after(SECOND, self._idle)
             return
         if unit.process.p.machine.state is State.STANDBY:
-            self.truth.internal.append("a press of the button was not answered")
+            if self.card_is_well():
+                self.truth.internal.append("a press of the button was not answered")
             self.timeline.after(SECOND, self._idle)
             return
         self.want()

@@ -109,7 +109,9 @@ class Shift:
         self.network = Network(self.rnd, self.store)
         self.cameras = {name: Camera(name) for name in plan.cameras}
         self.readings = Readings()
-        self.officer = Officer(self.timeline, self.rnd, self.truth, self.trace, lambda: self.unit, self._hear)
+        self.officer = Officer(
+            self.timeline, self.rnd, self.truth, self.trace, lambda: self.unit, self._hear, self.disk.is_well
+        )
         self.troubles = Troubles(self)
         self.clock: UnitClock | None = None
         self.unit: UnitLife | None = None

@@ -1,8 +1,8 @@
 """Keys of a simulation: real certificates, and for most shifts a signer that costs microseconds instead of milliseconds.
 
 Signing and verifying is most of what a shift would cost, and says the same each time. So nineteen of twenty shifts sign
-with a keyed hash in the place of r‖s. The verifying side is told so through joserfc's own registry of algorithms: nothing in
-``recorder`` knows of it, the secret is of this process, and what it did not make itself is verified as ES256.
+with a keyed hash in the place of r‖s. The verifying side is told so through joserfc's own registry of algorithms: nothing
+in ``recorder`` knows of it, the secret is of this process, and what it did not make itself is verified as ES256.
 """
 
 from __future__ import annotations
