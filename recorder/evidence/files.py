@@ -58,6 +58,13 @@ class Files(Protocol):
     def remove(self, path: Path) -> None:
         """Remove and sync the directory."""
 
+    def settle(self, path: Path) -> None:
+        """Sync the file and forget what is cached of it: what is read next is what the medium holds.
+
+        After a failed sync the page cache may go on showing bytes no medium has: the kernel takes them for written. A
+        record of such a file would promise what the next power cut takes away.
+        """
+
     def free_bytes(self, path: Path) -> int: ...
 
 
@@ -184,6 +191,14 @@ class OsFiles:
     def remove(self, path: Path) -> None:
         path.unlink()
         sync_dir(path.parent)
+
+    def settle(self, path: Path) -> None:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(fd)
 
     def free_bytes(self, path: Path) -> int:
         return self._medium.free_bytes(str(path))

@@ -111,8 +111,9 @@ class Journal:
         """
         if self._given_up:
             self._new_file_after_error()
-        if self.state.since_checkpoint >= self._every and record.TYP != "checkpoint":
-            # Before the record, not behind it: a failure here must mean that the record was not taken.
+        if self.state.since_checkpoint >= self._every and record.TYP not in ("checkpoint", "boot"):
+            # Before the record, not behind it: a failure here must mean that the record was not taken. Never before a
+            # boot record: that is the first line of its boot, or the verifier takes the new boot id for an inconsistency.
             self._write(self.state.checkpoint("interval"))
         appended = self._write(record)
         if sync:

@@ -22,7 +22,7 @@ from recorder.evidence.encoding import b64u
 from recorder.evidence.files import Files
 from recorder.evidence.journal import Journal
 from recorder.evidence.journal_loader import Finding, LoadedJournal, TornTail, load
-from recorder.evidence.journal_reader import iterate
+from recorder.evidence.journal_reader import iterate, journal_files
 from recorder.evidence.jws import Signer
 from recorder.evidence.records import Boot, Recovery
 from recorder.evidence.segment_recovery import orphans, recover_orphan
@@ -81,6 +81,8 @@ def recover(
     """
     directory = data_dir / "journal"
     files.make_dir(directory)
+    for file in journal_files(files, directory)[-2:]:  # behind a failed sync the newest is begun and the one before cut
+        files.settle(file.path)
     loaded = load(files, directory, [signer.public_key(), *keys])
     cut_torn_tails(files, directory, loaded)
     state = loaded.state

@@ -116,9 +116,10 @@ class _Cut:
 
 
 def _cut(files: Files, path: Path, *, sealed: bool, signed_end: int) -> _Cut:
-    size = files.size(path)
-    if size is None:
+    if files.size(path) is None:
         return _Cut(None)
+    files.settle(path)
+    size = files.size(path) or 0
     kept = whole_bytes(files, path, size, sealed=sealed, signed_end=signed_end)
     torn_path = path.with_name(_SEGMENT.sub(rf"\1{TORN_SUFFIX}", path.name))
     if size > kept:

@@ -18,9 +18,10 @@ class NotedFiles(OsFiles):
 
     def __init__(self, medium: Medium | None = None) -> None:
         super().__init__(medium)
-        self._gone: OrderedDict[Path, None] = OrderedDict()
+        self._gone: OrderedDict[Path, int] = OrderedDict()
+        """How often: a journal that is refused removes and makes the same file again, more than once between two looks."""
         self._open: set[Path] = set()
-        self._written: OrderedDict[Path, None] = OrderedDict()
+        self._written: OrderedDict[Path, int] = OrderedDict()
 
     def append(self, path: Path) -> AppendFile:
         return _Noted(super().append(path), path, self._open, self._written)
@@ -44,12 +45,15 @@ class NotedFiles(OsFiles):
             super().remove(path)
         except OSError:
             if path.exists():
-                self._gone.pop(path, None)  # it is still there: whoever removes it later is not this process
+                self.took(path)  # it is still there: whoever removes it later is not this process
             raise
 
     def took(self, path: Path) -> bool:
         """This process removed ``path``; asked once for each removal."""
-        return self._gone.pop(path, self._gone) is not self._gone
+        times = self._gone.pop(path, 0)
+        if times > 1:
+            self._gone[path] = times - 1
+        return times > 0
 
     def changes(self, path: Path) -> bool:
         """This process writes to ``path``, or did until just now."""
@@ -66,7 +70,7 @@ class NotedFiles(OsFiles):
 
 
 class _Noted:
-    def __init__(self, inner: AppendFile, path: Path, opened: set[Path], written: OrderedDict[Path, None]) -> None:
+    def __init__(self, inner: AppendFile, path: Path, opened: set[Path], written: OrderedDict[Path, int]) -> None:
         self._inner = inner
         self._path = path
         self._open = opened
@@ -85,8 +89,8 @@ class _Noted:
         self._inner.close()
 
 
-def _note(book: OrderedDict[Path, None], path: Path) -> None:
-    book[path] = None
+def _note(book: OrderedDict[Path, int], path: Path) -> None:
+    book[path] = book.get(path, 0) + 1
     book.move_to_end(path)
     while len(book) > KEPT:
         book.popitem(last=False)

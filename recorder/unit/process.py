@@ -194,7 +194,7 @@ class UnitProcess:
                     next_index=next_index,
                     preroll=preroll,
                 )
-                self._send_after_commit(start)
+                self.after_commit(lambda: self._start_unless_over(start))
             case fx.SendStop(camera_id, session_id, reason):
                 self._send_after_commit(
                     messages.Stop(camera_id=camera_id, at_us=self.now_us(), session_id=session_id, reason=reason)
@@ -213,6 +213,11 @@ class UnitProcess:
 
     def _send_after_commit(self, message: messages.Message) -> None:
         self.after_commit(lambda: self._workers.send(message))
+
+    def _start_unless_over(self, start: messages.Start) -> None:
+        """A journal that was refused for long is written late: what the officer has ended meanwhile must not begin."""
+        if self.p.machine.session_id == start.session_id:
+            self._workers.send(start)
 
     def _observed(self, record: Record) -> None:
         self._clean_end = isinstance(record, ShiftEnd) or (

@@ -122,6 +122,8 @@ class WorkerDesk:
             camera.heads.add(message, now)
             return
         if isinstance(message, messages.Opened):
+            # What was durable before it has to be known first, or a seam is taken for a gap.
+            self.sign_heads(message.camera_id)
             overlay = self.p.custody.sealed({"device_id": self.p.config.device.id, "officers": list(message.officers)})
             wall_us = self._unit.wall_us()
             self._unit.decide(ev.SegmentOpened(at_us=now, message=message, wall_us=wall_us, overlay=overlay))

@@ -60,8 +60,14 @@ class Hurry:
 Inbox: TypeAlias = Fact | ReceiptKept | Hurry
 
 
+def store_client(settings: UplinkSettings) -> StoreClient:
+    """The real one: HTTPS with the credentials of ``tls_dir``."""
+    return StoreClient(settings.store_url, Path(settings.tls_dir), settings.connect_timeout_s, settings.io_timeout_s)
+
+
 class Uploader:
-    """``keep_receipt(receipt, new)`` is called for every receipt that arrives here, on this thread."""
+    """``keep_receipt(receipt, new)`` is called for every receipt that arrives here, on this thread. ``client`` makes a
+    connection to the store; two are held, so that the journal keeps its rhythm while a segment is on its way."""
 
     def __init__(
         self,
@@ -71,6 +77,7 @@ class Uploader:
         board: FaultBoard,
         fraction: Callable[[], float],
         keep_receipt: Callable[[Receipt, bool], None],
+        client: Callable[[UplinkSettings], StoreClient] | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -85,8 +92,9 @@ class Uploader:
             settings.journal_interval_s,
             settings.standby_interval_s,
         )
-        self._segments_client = self._new_client()
-        self._journal_client = self._new_client()
+        connect = client or store_client
+        self._segments_client = connect(settings)
+        self._journal_client = connect(settings)
         self._tus = TusUploader(self._segments_client, settings.store_url, self._queue.store_answered)
         self._poster = JournalPoster(self._journal_client, JournalLines(settings.journal_dir), self._carry)
         self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
@@ -94,12 +102,6 @@ class Uploader:
         self._done = 0
         self._active = ""
         self.status: dict[str, Any] = self._snapshot()
-
-    def _new_client(self) -> StoreClient:
-        settings = self._settings
-        return StoreClient(
-            settings.store_url, Path(settings.tls_dir), settings.connect_timeout_s, settings.io_timeout_s
-        )
 
     def start(self) -> None:
         self._thread.start()
@@ -121,18 +123,25 @@ class Uploader:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._drain()
-            action = self._queue.next(self._clock.boottime_us())
-            if isinstance(action, Wait):
-                self._wait(action)
-                continue
             try:
-                self._do(action)
+                waiting = self.turn()
             except Stopped:
                 break
-            self.status = self._snapshot()
+            if waiting is not None:
+                self._wait(waiting)
         self._segments_client.close()
         self._journal_client.close()
+
+    def turn(self) -> Wait | None:
+        """Take what came in and do the next thing; how long to wait when there is none. The thread's loop, or, without
+        ``start``, whoever drives the uploader by hand. Raises Stopped."""
+        self._drain()
+        action = self._queue.next(self._clock.boottime_us())
+        if isinstance(action, Wait):
+            return action
+        self._do(action)
+        self.status = self._snapshot()
+        return None
 
     def _wait(self, action: Wait) -> None:
         self.status = self._snapshot()

@@ -138,6 +138,16 @@ class SimulatedDisk:
         if cut:
             raise PowerCut
 
+    def settle(self, path: Path) -> None:
+        """What a failed sync has dropped is dropped for readers too."""
+        node = self._node(path)
+        if self._step(path):
+            raise PowerCut
+        if node.poisoned:
+            del node.content[node.durable :]
+            node.poisoned = False
+        node.durable = len(node.content)
+
     def free_bytes(self, path: Path) -> int:
         return 1 << 40
 

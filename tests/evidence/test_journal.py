@@ -43,6 +43,19 @@ def kinds(files: SimulatedDisk) -> list[str]:
     return [payload["kind"] for typ, payload in audit(files, JOURNAL, signer().public_key()) if typ == "mark"]
 
 
+def test_a_boot_begins_with_its_boot_record_although_a_checkpoint_is_due() -> None:
+    """A checkpoint before it would speak in a boot nobody has told of, which the verifier calls inconsistent."""
+    files, clock = disk(), ToldClock()
+    journal = start(files, clock, every=4)
+    for _ in range(3):
+        journal.append(mark())
+    assert journal.state.since_checkpoint == 4, "the next record would be a checkpoint"
+    clock.boot = BOOT_B
+    start(files, clock, every=4).append(mark())
+    lines = audit(files, JOURNAL, signer().public_key())
+    assert [typ for typ, payload in lines if payload["bootseed"] == BOOT_B] == ["boot", "checkpoint", "mark"]
+
+
 def test_the_first_start_begins_a_journal_with_boot() -> None:
     files = disk()
     journal = start(files)

@@ -205,3 +205,26 @@ def test_orphans_are_kept_and_only_segments_are_looked_at() -> None:
     assert records[plain].outcome == "empty"
     assert disk.read(DATA / str(records[plain].torn_file)) == b"only a beginning"
     assert set(before) <= set(disk.nodes)
+
+
+def test_bytes_only_the_page_cache_shows_are_not_recorded_as_kept() -> None:
+    """A sync failed and the worker gave the file up. Readers go on seeing its last chunk, the medium does not have it: a
+    record of it would make the next power cut look like somebody's hand."""
+    made = fixture(True)
+    disk = SimulatedDisk(3)
+    path = segment_path(DATA, SESSION, SEGMENT, sealed=True)
+    for parent in path.parents:
+        disk.dirs.add(parent)
+    whole = made.start + made.chunk
+    file = disk.create(path)
+    file.write(made.stored[:whole])
+    file.sync()
+    disk.arm(fail_at=frozenset({2}))
+    file.write(made.stored[whole:])
+    with pytest.raises(OSError, match="Input/output"):
+        file.sync()
+    disk.arm()
+    record = recover_segment(DATA, disk, open_segment(True), "worker-exit")
+    disk.power_off()
+    assert record.kept_bytes == whole
+    assert record.sha256 == sha256_b64u(disk.read(path))

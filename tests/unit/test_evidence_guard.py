@@ -47,6 +47,10 @@ def unit(tmp_path: Path) -> Iterator[Guarded]:
     made.kit.unit.close()
 
 
+def refused(*_: object, **__: object) -> None:
+    raise OSError(5, "refused")
+
+
 def name(unit: Guarded, path: Path) -> str:
     return path.relative_to(unit.kit.data_dir).as_posix()
 
@@ -170,6 +174,22 @@ def test_the_units_own_release_is_no_attempt(tmp_path: Path) -> None:
     assert not unit.segment.exists()
     assert unit.faults() == []
     unit.kit.unit.close()
+
+
+def test_the_journals_own_attempts_on_a_refusing_card_are_nobody_elses(unit: Guarded) -> None:
+    """It removes and makes the same file again at each attempt, several times between two looks."""
+    path = unit.kit.data_dir / "journal" / "000000000003.jws"
+    for _ in range(3):
+        unit.kit.files.create(path).close()
+        unit.kit.files.remove(path)
+    unit.kit.files.create(path).close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "unlink", refused)
+        with pytest.raises(OSError, match="refused"):
+            unit.kit.files.remove(path)  # an attempt that failed takes nothing from what the others were
+    assert unit.faults() == []
+    path.unlink()
+    assert unit.faults() == [("evidence-deleted", name(unit, path))]
 
 
 def test_what_was_taken_while_the_unit_was_off_is_found_at_the_start(tmp_path: Path) -> None:

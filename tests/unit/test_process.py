@@ -65,6 +65,23 @@ def test_a_press_records_the_session_before_the_worker_is_told(kit: UnitKit) -> 
     assert "session-start" in kit.types()
 
 
+def test_what_was_ended_while_the_journal_was_refused_does_not_begin(kit: UnitKit) -> None:
+    """The session is over in the journal: a worker told of it now would record outside of it, with nothing between."""
+    kit.worker_up()
+    kit.files.refuse = True
+    press(kit, "record")
+    kit.events.put(WorkerExited("cam0", 1, -9))
+    kit.events.put(WorkerDisconnected("cam0", "closed"))
+    kit.turn()
+    press(kit, "record", hold_us=1_600_000)
+    kit.turn(100_000)
+    assert kit.unit.p.machine.session_id is None, "without a worker there is nothing to wait for"
+    kit.files.refuse = False
+    kit.turn()
+    assert kit.types().count("session-stop") == 1
+    assert kit.link.of(messages.Start) == []
+
+
 def test_an_entry_is_acknowledged_only_after_its_head_is_on_disk(kit: UnitKit) -> None:
     record(kit)
     kit.say(kit.entry(1, 0))
@@ -78,6 +95,29 @@ def test_an_entry_is_acknowledged_only_after_its_head_is_on_disk(kit: UnitKit) -
     assert kit.acked() == 2
     heads = [payload for typ, payload in kit.records() if typ == "head"]
     assert [(head["first"], len(head["entries"])) for head in heads] == [(0, 1)]
+
+
+def test_media_that_waits_for_its_signature_is_no_gap(kit: UnitKit) -> None:
+    """The worker gave a file up after a failed write and reports the next: what was durable in the first comes before."""
+    session_id = record(kit)
+    kit.say(kit.entry(1, 0))
+    kit.turn(600_000)
+    kit.clock.now_us += 3_000_000
+    kit.say(kit.entry(1, 1))
+    kit.say(
+        messages.FaultReport(
+            camera_id="cam0",
+            at_us=kit.clock.now_us,
+            n=kit.next_n(),
+            code="storage-fault",
+            phase="onset",
+            component="cam0",
+            evidence={},
+        )
+    )
+    kit.say(kit.opened(2, session_id))
+    kit.turn()
+    assert [typ for typ in kit.types() if typ in ("interruption", "resumption")] == []
 
 
 def test_a_refusing_disk_is_one_fault_from_onset_to_end(kit: UnitKit) -> None:
