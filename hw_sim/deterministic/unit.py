@@ -53,6 +53,16 @@ from recorder.unit.worker_link import WorkerLink
 CATCH_UP_US = 10_000
 
 
+class PinnedStoreKey:
+    """``store_key.StoreKey``: the simulated store never changes its key."""
+
+    def __init__(self, check: ReceiptCheck | None) -> None:
+        self.check = check
+
+    def look(self) -> bool:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Making:
     """How the parts a planted bug replaces are made; the defaults are the recorder's own."""
@@ -143,7 +153,7 @@ class UnitLife:
             journal=journal,
             ledger=ledger,
             index=index,
-            receipts=self._receipt_check(),
+            store_key=PinnedStoreKey(self._receipt_check()),
             officer_key=load_officer_key(data_dir / "keys" / "officer-ref.key", files, around.rnd.randbytes),
         )
         self.lines = {

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from hw_sim.deterministic.camera import FRAME_US, GOP_US, Camera
 from hw_sim.deterministic.disk import SimulatedDisk
 from hw_sim.deterministic.timeline import SECOND, Life, Timeline
@@ -221,7 +223,7 @@ class SimulatedWorker:
             return
         self._n += 1
         self._unacked[self._n] = entry
-        self._say(message.model_copy(update={"n": self._n}))
+        self._say(replace(message, n=self._n))
 
     def _boot(self, true_us: int) -> int:
         return max(0, true_us - self._boot_us)

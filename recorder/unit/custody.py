@@ -27,7 +27,7 @@ from recorder.session.anchors import Anchor, superseded
 from recorder.session.retention import Held, releasable
 from recorder.unit.index import Index
 from recorder.unit.ledger import Ledger
-from recorder.unit.store_key import StoreKeyFile
+from recorder.unit.store_key import StoreKey
 from recorder.units import MB
 
 log = logging.getLogger("recorder.custody")
@@ -52,7 +52,7 @@ class Custody:
         journal: Journal,
         ledger: Ledger,
         index: Index,
-        store_key: StoreKeyFile,
+        store_key: StoreKey,
         officer_key: OfficerKey,
     ) -> None:
         self._config = config

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -18,9 +19,18 @@ log = logging.getLogger("recorder.unit")
 _Stamp = tuple[int, int, int]
 
 
-class StoreKeyFile:
+class StoreKey(Protocol):
     """``check``: what judges receipts with the key there is now; None without a usable key, and then nothing is believed
     and nothing ever released."""
+
+    check: ReceiptCheck | None
+
+    def look(self) -> bool:
+        """Whether ``check`` is another one than before."""
+
+
+class StoreKeyFile:
+    """:class:`StoreKey` from the trust folder."""
 
     def __init__(self, path: Path, make: Callable[[ec.EllipticCurvePublicKey], ReceiptCheck]) -> None:
         self._path = path
