@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -59,6 +60,26 @@ def assign_command(out: Path, unit_id: str, name: str, cert_no: str, qr: Path | 
     sys.exit(0 if answer.get("result") == "accepted" else 1)
 
 
+def _tell(path: Path, out: Path | None) -> NoReturn:
+    """A story runs on the deterministic tier: days in seconds, no process and no device."""
+    from hw_sim.deterministic.story import load_story
+    from hw_sim.deterministic.story_run import render, run_story
+    from hw_sim.runner.layout import OutputFolderError, prepare
+    from hw_sim.scenario import ScenarioError
+
+    try:
+        story = load_story(path)
+        layout = prepare(out or Path("out") / story.name)
+    except (ScenarioError, OutputFolderError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(CANNOT_RUN)
+    title = story.title_en if language() == "en" else story.title_zh
+    click.echo(f"{title} → {layout.out}")
+    result = run_story(story, layout, click.echo)
+    click.echo(render(result, title, layout.out, language()))
+    sys.exit(0 if result["passed"] else 1)
+
+
 @main.command("run")
 @click.argument("scenario")
 @click.option("--out", type=click.Path(path_type=Path), help="输出文件夹 output folder (default: out/SCENARIO)")
@@ -80,6 +101,11 @@ def run_command(
 
     退出码 exit: 0 预期全部符合 expectations met · 1 有不符 not met · 2 无法运行 cannot run · 130 被中断 interrupted.
     """
+    from hw_sim.deterministic.story import story_file
+
+    story = story_file(scenario)
+    if story is not None:
+        _tell(story, out)
     from firmware_bridge.ports import DeviceError
     from hw_sim.agency.authority import AuthorityError
     from hw_sim.agency.processes import AgencyError

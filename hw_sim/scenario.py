@@ -255,7 +255,8 @@ def load_scenario(name_or_path: str) -> Scenario:
     if path.suffix != ".toml":
         path = SCENARIOS / f"{name_or_path}.toml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in SCENARIOS.glob("*.toml")))
+        folders = (SCENARIOS, SCENARIOS.with_name("stories"))
+        known = ", ".join(sorted(file.stem for folder in folders for file in folder.glob("*.toml")))
         raise ScenarioError(f"{path}: 没有这个场景 no such scenario. 可用 available: {known}")
     try:
         return Scenario.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))

@@ -88,6 +88,8 @@ def _configuration(plan: Plan, folder: Path) -> RecorderConfig:
 class Shift:
     """``folder``: a new, empty one; what the shift leaves lies there: ``unit/`` and, when asked for, ``store/``."""
 
+    tick_us = TICK_US
+
     def __init__(self, plan: Plan, folder: Path, bugs: Bugs | None = None, out: Out | None = None) -> None:
         self.plan = plan
         self.folder = folder
@@ -96,7 +98,7 @@ class Shift:
         self.trace = Trace(self.timeline, out)
         self.truth = Truth()
         self.rnd = random.Random(f"shift {plan.seed}")
-        self.config = _configuration(plan, folder)
+        self.config = self.configuration(plan, folder)
         self.data_dir, self.run_dir = folder / "unit", folder / "run"
         for path in (self.data_dir, self.run_dir):
             path.mkdir(parents=True)
@@ -127,6 +129,9 @@ class Shift:
         self._kill: Strike | None = None
         self._left_open = False
         self._boot_again_us: tuple[int, int] = (2 * SECOND, 60 * SECOND)
+
+    def configuration(self, plan: Plan, folder: Path) -> RecorderConfig:
+        return _configuration(plan, folder)
 
     def _provision(self) -> None:
         """What enrolment leaves on the unit and everybody may see."""
@@ -341,7 +346,7 @@ class Shift:
         if unit.process.finished:
             self._ended(unit)
             return
-        self._plan_turn(max(self._unit_busy_us, self.timeline.now_us + TICK_US))
+        self._plan_turn(max(self._unit_busy_us, self.timeline.now_us + self.tick_us))
 
     def _note_durable(self, unit: UnitLife) -> None:
         durable = unit.journal.durable

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from hw_sim.runner.frame_audit import FrameAudit
 from hw_sim.runner.journal_view import JournalView
-from hw_sim.scenario import Scenario, evaluate
+from hw_sim.scenario import Expectation, Scenario, evaluate
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,14 @@ def collect(
     }
 
 
-def judge(scenario: Scenario, result: dict[str, Any], interrupted: bool) -> dict[str, Any]:
+class Expecting(Protocol):
+    """A scenario or a story."""
+
+    @property
+    def expect(self) -> Sequence[Expectation]: ...
+
+
+def judge(scenario: Expecting, result: dict[str, Any], interrupted: bool) -> dict[str, Any]:
     """``result`` with ``expectations`` and ``passed``. A run that was interrupted has not passed."""
     expectations = []
     for expectation in scenario.expect:

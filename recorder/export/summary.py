@@ -315,8 +315,8 @@ def _stores(facts: JournalFacts, sessions: Iterable[SessionFacts]) -> dict[str, 
 
 def _store(facts: JournalFacts, clocks: BootClocks, session: SessionFacts, segments: list[SegmentFacts]) -> str:
     start = max(segment.end for segment in segments)
-    returned, suspended = _basis(facts, session)
-    if returned is not None and start < returned:
+    returned, named, suspended = _basis(facts, session)
+    if returned is not None and named and start < returned:
         start = returned
     times = [facts.stored_at.get(segment.segment_id) for segment in segments]
     known = [time for time in times if time is not None]
@@ -325,24 +325,27 @@ def _store(facts: JournalFacts, clocks: BootClocks, session: SessionFacts, segme
             return "suspended"
         elapsed = clocks.elapsed(_moment(facts, start), _moment(facts, facts.end))
         return "overdue" if elapsed.us > LIMIT_US else "owed"
+    if returned is not None and not named and max(known) <= facts.wall_us(returned) / 1e6:
+        return "in_time"  # stored from where it was, while its hours did not run
     late = max(known) - facts.wall_us(start) / 1e6 > LIMIT_US / 1e6
     return "late" if late and not suspended else "in_time"
 
 
-def _basis(facts: JournalFacts, session: SessionFacts) -> tuple[Point | None, bool]:
-    """(the return that starts its 24 hours again, whether a declaration suspends them). A declaration covers the sessions
-    it names and those that begin before the return from it."""
+def _basis(facts: JournalFacts, session: SessionFacts) -> tuple[Point | None, bool, bool]:
+    """(the return from the declaration that covers it, whether that names the session and so starts its 24 hours again,
+    whether a declaration suspends them still). A declaration covers the sessions it names and those that begin before the
+    return from it."""
     declared = False
     for at, basis in facts.bases:
         named = session.session_id in basis.sessions
         if basis.basis == "returned":
             if declared:
-                return (at if named else None), False
+                return at, named, False
         elif not declared:
             ends = (back for back, other in facts.bases if other.basis == "returned" and back >= at)
             began_under = session.start >= at and session.start < next(ends, Point(len(facts.boots), 0))
             declared = named or began_under
-    return None, declared
+    return None, False, declared
 
 
 def _moment(facts: JournalFacts, at: Point) -> Moment:

@@ -215,6 +215,17 @@ def test_field_mode_suspends_and_the_return_starts_again() -> None:
     assert rows(b)[0]["stores"]["in_time"] == 1
 
 
+def test_what_was_stored_from_the_field_is_in_time_though_the_return_does_not_name_it() -> None:
+    b = begun()
+    sessions = tuple({segment.session_id for segment in b.session(1)})
+    b.append(r.DeadlineBasis(basis="边远地区执法", declared_by=None, sessions=sessions))
+    b.standby(60 * HOUR)
+    b.receipt(embed=True)
+    b.append(r.DeadlineBasis(basis="returned", declared_by=None, sessions=()))
+    b.standby(3)
+    assert rows(b)[0]["stores"]["in_time"] == 1
+
+
 def test_a_recording_outside_any_shift_is_a_row_of_its_own() -> None:
     b = VaultBuilder(AGENCY)
     b.boot()

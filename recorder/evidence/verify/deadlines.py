@@ -53,11 +53,12 @@ class _Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Cover:
-    """The declaration that covers a session, and the return from it, if there was one that names the session."""
+    """The declaration that covers a session, and the return from it. ``named``: the return starts its hours again; a
+    session that it does not name was stored already when the unit came back, from where it was."""
 
     declared: Basis
     returned: Basis | None
-    over: bool
+    named: bool
 
 
 def judge_storage(
@@ -130,16 +131,19 @@ class _Desk:
         return [(completed, media)] if session.stop else []
 
     def _judged(self, start: _Start, segments: Sequence[Segment], cover: _Cover | None) -> _Verdict:
-        suspended = False
-        if cover is not None and cover.returned is not None:
-            again = cover.returned
-            if start.at < again.at:
-                start = _Start(again.at, again.claims.last_seq, again.claims.lower)
-        elif cover is not None:
-            suspended = not cover.over
         times = [self._stored_at(segment) for segment in segments]
         stored = [time for time in times if time is not None]
-        state, proven = self._state(start, max(stored) if len(stored) == len(segments) else None, suspended)
+        whole = max(stored) if len(stored) == len(segments) else None
+        again = cover.returned if cover is not None else None
+        suspended = cover is not None and again is None
+        if cover is not None and again is not None:
+            if not cover.named and whole is not None and whole <= self.ledger.at(again.at):
+                # Stored while the declaration lasted: its hours never ran.
+                proven = again.claims.lower is not None and whole <= again.claims.lower
+                return _Verdict(start, "in-time", proven, False)
+            if cover.named and start.at < again.at:
+                start = _Start(again.at, again.claims.last_seq, again.claims.lower)
+        state, proven = self._state(start, whole, suspended)
         return _Verdict(start, state, proven, suspended)
 
     def _completed(self, session: Session, media: Iterable[Segment]) -> _Start:
@@ -154,11 +158,10 @@ class _Desk:
         for basis in self.ledger.bases:
             if basis.basis == "returned":
                 if declared is not None:
-                    named = session.session_id in basis.sessions
-                    return _Cover(declared, basis if named else None, over=True)
+                    return _Cover(declared, basis, session.session_id in basis.sessions)
             elif declared is None and (session.session_id in basis.sessions or self._began_under(session, basis)):
                 declared = basis
-        return None if declared is None else _Cover(declared, None, over=False)
+        return None if declared is None else _Cover(declared, None, named=False)
 
     def _began_under(self, session: Session, basis: Basis) -> bool:
         if session.start < basis.at:

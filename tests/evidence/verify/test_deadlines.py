@@ -180,6 +180,26 @@ def test_a_session_begun_under_a_declaration_is_covered_without_being_named(tmp_
     assert (report.state, report.basis) == ("in-time", "连续执法")
 
 
+def test_what_was_stored_from_the_field_is_in_time_though_the_return_does_not_name_it(tmp_path: Path) -> None:
+    """A village with a network after all: stored on the third day, still in field mode; the return has nothing to restart.
+    Told by the story of the remote village."""
+    b = recorded()
+    declare(b, "边远地区执法", session_of(b))
+    on_for(b, 60)
+    b.receipt(embed=True)
+    declare(b, "returned")
+    report = verdict(finished(b, tmp_path))
+    assert (report.state, report.proven, report.basis) == ("in-time", True, "边远地区执法")
+
+
+def test_what_the_return_does_not_name_and_nobody_stored_before_it_is_late(tmp_path: Path) -> None:
+    b = recorded()
+    declare(b, "边远地区执法", session_of(b))
+    on_for(b, 60)
+    declare(b, "returned")
+    assert verdict(finished(b, tmp_path)).state == "late"
+
+
 def test_a_basis_declared_after_the_deadline_shows(tmp_path: Path) -> None:
     b = recorded()
     on_for(b, 25)
