@@ -80,7 +80,7 @@ class Plan:
 def plan_of(seed: int) -> Plan:
     """The shift of this seed."""
     rnd = random.Random(f"plan {seed}")
-    duration = rnd.randint(5 * 60, 15 * 60) * SECOND
+    duration = round(rnd.triangular(5 * 60, 15 * 60, 5 * 60)) * SECOND
     count = 0 if rnd.random() < 0.05 else rnd.randint(1, 7)
     return Plan(
         seed=seed,

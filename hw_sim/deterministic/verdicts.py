@@ -43,6 +43,10 @@ CLOCK = frozenset({"time-contradicted", "clock-step-unrecorded", "key-expired"})
 """Only where the wall clock was made to lie."""
 
 
+ROTTEN = frozenset({"segment-altered", "speech-damaged"})
+"""What a rotten bit makes of its segment, and of the speech in it."""
+
+
 def verify(vault: Path, trust: Path) -> Report:
     return verify_vaults(vault, load_trust(trust))
 
@@ -59,7 +63,7 @@ def no_false_alarm(truth: Truth, report: Report, *, clock_lied: bool) -> list[Vi
     rotten = {f"segment {segment_id}" for segment_id in truth.rotten}
     seen = named(report)
     for code, subject in sorted(seen):
-        if code not in allowed and not (code == "segment-altered" and subject in rotten):
+        if code not in allowed and not (code in ROTTEN and subject in rotten):
             text = next(
                 f.en for v in report.vaults for f in (*v.findings, *v.notes) if (f.code, f.subject) == (code, subject)
             )

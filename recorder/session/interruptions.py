@@ -396,7 +396,7 @@ class Interruptions:
         written: list[Output] = []
         counts = answer.confirmed == "button" or self._settings.explained_by == "speech"
         for state in states:
-            speech = self._log.answer(_behind(state, answer.within), state.camera_id, self._settings.min_speech_us)
+            speech = self._log.answer(self._behind(state, answer.within), state.camera_id, self._settings.min_speech_us)
             if speech:
                 written.append(self._explanation(state, answer, counts, speech))
         if not written:
@@ -410,6 +410,14 @@ class Interruptions:
             self._choice = Choice(gaps, now.at_us + self._settings.choice_us)
             outputs.append(self._say(Say("reason-help"), now))
         return outputs
+
+    def _behind(self, state: GapState, within: tuple[int, int]) -> tuple[int, int]:
+        """Of the time of the answer what lies behind the resumption of this gap: where gaps of two cameras are asked for at
+        once, one of them may have ended while the other was being talked about. Other boots are over anyway."""
+        resumed = state.resumed
+        if resumed is None or resumed.bootseed != self._boot:
+            return within
+        return max(within[0], resumed.at_us), within[1]
 
     def _explanation(self, state: GapState, answer: Answer, counts: bool, speech: tuple[SpeechSpan, ...]) -> Write:
         return Write(
@@ -451,9 +459,3 @@ class Interruptions:
         self._incidents = [incident for incident in self._incidents if incident.gaps]
         if self._round is not None and not self._round.incident.gaps:
             self._round = None
-
-
-def _behind(state: GapState, within: tuple[int, int]) -> tuple[int, int]:
-    """Of the time of the answer what lies behind the resumption of this gap: where gaps of two cameras are asked for at
-    once, one of them may have ended while the other was being talked about."""
-    return within if state.resumed is None else (max(within[0], state.resumed.at_us), within[1])

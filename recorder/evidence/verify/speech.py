@@ -11,7 +11,7 @@ from itertools import pairwise
 from recorder.evidence.encoding import sha256_of_digests
 from recorder.evidence.records import Entry, SpeechSpan
 from recorder.evidence.verify.findings import Findings
-from recorder.evidence.verify.state import Gap, Ledger, Segment, Spoken
+from recorder.evidence.verify.state import At, Gap, Ledger, Segment, Spoken
 
 ECHO_US = 500_000
 """A prompt and so long behind it is the unit's own voice."""
@@ -124,12 +124,9 @@ class _Judge:
             yield "explanation-sides", "中断之前", "before it"
         if spoken.after != self._after(spoken, gap):
             yield "explanation-sides", "恢复之后", "after it"
-        if spoken.speech and not (
-            gap.resumed
-            and gap.end is not None
-            and gap.end.boot == spoken.boot
-            and min(span.start_us for span in spoken.speech) >= gap.end.us
-        ):
+        # In a later boot is as good: a power cut came between the question and its answer.
+        first = At(spoken.boot, min((span.start_us for span in spoken.speech), default=0))
+        if spoken.speech and not (gap.resumed and gap.end is not None and first >= gap.end):
             yield "speech-misplaced", "语音在恢复录制之前", "speech from before the recording resumed"
         if (spoken.counts or spoken.speech) and _total(spoken.speech) < LEAST_US:
             yield "explanation-unfounded", "语音不足三秒", "less than three seconds of speech"
