@@ -42,6 +42,8 @@ class FileWatch:
         self._folders: dict[int, Path] = {}
         self.unwatched: dict[Path, str] = {}
         self.missed = False
+        # Of the data folder itself only that folders appear in it: the index writes there all the time.
+        self._folders[self._inotify.add_watch(data_dir, flags.CREATE | flags.MOVED_TO | flags.ONLYDIR)] = data_dir
         for name in FOLDERS:
             self._watch(data_dir / name)
         for folder in _folders(data_dir / "segments"):
@@ -65,7 +67,8 @@ class FileWatch:
 
     def read(self) -> list[FileChange]:
         """Everything since the last call, in order; writing to the same file again is told once."""
-        self._add_missing()
+        for refused in list(self.unwatched):
+            self._watch(refused)
         found: list[FileChange] = []
         told: set[Path] = set()
         for event in self._inotify.read(timeout=0):
@@ -73,6 +76,8 @@ class FileWatch:
                 self.missed = True
                 continue
             folder = self._folders.get(event.wd)
+            if folder == self._data_dir and not event.mask & flags.ISDIR:
+                continue
             if event.mask & flags.IGNORED:
                 self._folders.pop(event.wd, None)
             elif folder is None:
@@ -100,6 +105,9 @@ class FileWatch:
         name = path.relative_to(self._data_dir)
         if mask & (flags.CREATE | flags.MOVED_TO) and (name.parts[0] == "segments" or name.as_posix() in FOLDERS):
             self._watch(path)
+            for folder in _folders(path):  # made before the watch was there
+                if folder.relative_to(self._data_dir).as_posix() in FOLDERS or name.parts == ("segments",):
+                    self._watch(folder)
             self.missed = self.missed or bool(mask & flags.MOVED_TO)  # it did not come empty
         return []
 
@@ -109,16 +117,6 @@ class FileWatch:
             del self._folders[wd]
             with contextlib.suppress(OSError):  # destroyed meanwhile, and the watch with it
                 self._inotify.rm_watch(wd)
-
-    def _add_missing(self) -> None:
-        """Folders of the data directory that came to be after the start, and those there was no watch for."""
-        watched = set(self._folders.values())
-        for name in FOLDERS:
-            if self._data_dir / name not in watched and self._watch(self._data_dir / name) and name == "segments":
-                for folder in _folders(self._data_dir / name):
-                    self._watch(folder)
-        for folder in list(self.unwatched):
-            self._watch(folder)
 
     def close(self) -> None:
         self._inotify.close()

@@ -12,6 +12,7 @@ import pytest
 from recorder.evidence.segment_recovery import recover_orphan
 from recorder.unit.duties import DUTIES
 from recorder.unit.duties.evidence_guard import NAMED
+from recorder.unit.file_watch import FileWatch
 from recorder.unit.noted_files import NotedFiles
 from tests.evidence.kit import BOOT_A
 from tests.unit.test_custody import EVERYTHING_MB, JTI, receipt, shift_with_one_segment
@@ -266,3 +267,21 @@ def test_a_flood_is_not_recorded_one_by_one(unit: Guarded) -> None:
         path.unlink()
     assert len(unit.faults()) == NAMED + 1
     assert unit.faults()[-1] == ("evidence-deleted", "further files")
+
+
+def test_folders_that_appear_later_are_watched_with_what_is_in_them(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    watch = FileWatch(data)
+    session = data / "segments" / "00000000-0000-4000-8000-000000000001"
+    session.mkdir(parents=True)
+    (data / "journal" / "torn").mkdir(parents=True)
+    assert watch.read() == []
+    files = [session / "a.mp4.age", data / "journal" / "torn" / "b.torn"]
+    for file in files:
+        file.write_bytes(b"x")
+    watch.read()
+    for file in files:
+        file.unlink()
+    assert [(change.path, change.change) for change in watch.read()] == [(file, "removed") for file in files]
+    watch.close()
