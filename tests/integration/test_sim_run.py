@@ -111,7 +111,9 @@ def test_any_video_any_sound_any_track(container: str, tmp_path: Path) -> None:
         facts = read_facts(out / "unit")
         assert differences(summarise(facts, by), raw_records(out / "unit")) == []
     assert "a short shift (about" in done.stdout and "the unit is ready" in done.stdout
-    assert spoken(out) == ["shift-started", "started"], "a WAV for each, where the journal says it was spoken"
+    told = spoken(out)  # a WAV for each, where the journal says it was spoken
+    assert [name for name in told if name in ("shift-started", "started")] == ["shift-started", "started"]
+    assert "sign-in" in told or "no-officer" in told, "nobody is signed in, and is asked to"
     assert list((tmp_path / "tmp").iterdir()) == [], "no sockets are left behind"
     assert list(mentioning(tmp_path)) == []
 
