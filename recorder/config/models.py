@@ -178,6 +178,7 @@ class Interruption(Section):
     """Art. 23: how a gap is explained. ``repeat_s``: after the first prompt, rising."""
 
     explained_by: Literal["button", "speech"]
+    officer_min_dbfs: Annotated[float, Field(ge=-100, le=0)]
     min_speech_s: Annotated[float, Field(ge=3, le=60)]
     answer_s: Annotated[float, Field(ge=10, le=120)]
     repeat_s: tuple[Annotated[float, Field(ge=10, le=86_400)], ...]

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from recorder.config.models import RecorderConfig
 from recorder.evidence.carried import GapState
-from recorder.evidence.records import LegalCause, Record
+from recorder.evidence.records import Explanation, LegalCause, Record
 from recorder.session.clock_watch import ClockWatch
 from recorder.session.speech_log import Interval
 
@@ -37,6 +37,9 @@ _DEVICE_CAUSES = frozenset(
     }
 )
 _SPOKEN_CAUSES = {"low-battery": "battery-low", "storage-full": "storage-low"}
+GAP_QUESTIONS = frozenset({"resumed", "resumed-clock-not-set", "resumed-length-unknown", "explanation-missing"})
+"""Prompts that ask the officer for the reason of a gap."""
+
 CHINA_US = 8 * 3600 * 1_000_000
 DAY_S = 86_400
 
@@ -76,9 +79,11 @@ Output: TypeAlias = Say | Write | Refuse
 
 @dataclass(frozen=True, slots=True)
 class AskingSettings:
-    """Times in microseconds. ``repeat_us``: after the first prompt. ``choice_us`` 0: no choice by button."""
+    """Times in microseconds. ``repeat_us``: after the first prompt. ``choice_us`` 0: no choice by button.
+    ``officer_min_dbfs``: fainter speech never explains anything without the officer's hand."""
 
     explained_by: Literal["button", "speech"]
+    officer_min_dbfs: float
     min_speech_us: int
     answer_us: int
     repeat_us: tuple[int, ...]
@@ -91,6 +96,7 @@ class AskingSettings:
         section = config.interruption
         return cls(
             explained_by=section.explained_by,
+            officer_min_dbfs=section.officer_min_dbfs,
             min_speech_us=round(section.min_speech_s * 1e6),
             answer_us=round(section.answer_s * 1e6),
             repeat_us=tuple(round(after * 1e6) for after in section.repeat_s),
@@ -154,6 +160,22 @@ def suggestion(cause: str) -> LegalCause | None:
 def spoken_cause(cause: str) -> str:
     """The catalogue's name for the cause of an interruption, said while it lasts."""
     return _SPOKEN_CAUSES.get(cause, "device-fault" if cause in _DEVICE_CAUSES else "other")
+
+
+def chosen(state: GapState, cause: LegalCause) -> Write:
+    """The legal class of a gap, chosen by the officer: never an explanation by itself."""
+    return Write(
+        Explanation(
+            gap_id=state.gap_id,
+            confirmed="choice",
+            counts=False,
+            mark_id=None,
+            legal_cause=cause,
+            speech=(),
+            before_sha256=state.before_sha256,
+            after_sha256=state.after_sha256,
+        )
+    )
 
 
 def resumed_prompt(states: list[GapState]) -> Say:

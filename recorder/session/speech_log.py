@@ -26,6 +26,9 @@ EXPECT_US = 3_000_000
 GROWING_US = 1_500_000
 """A span that goes on is reported each second: one that was reported so lately may still be growing."""
 
+EVERY_DBFS = float("-inf")
+"""Every voice, however faint."""
+
 MAX_FRAGMENTS = 2_000
 MAX_SPANS = 200
 
@@ -51,7 +54,8 @@ class _Span:
     end_us: int
     heard_us: int
     """When it was last reported."""
-    final: bool = False
+    final: bool
+    level_dbfs: float
 
 
 @dataclass(slots=True)
@@ -95,10 +99,12 @@ class SpeechLog:
         """Closed or recovered: no more entries."""
         self._segments.pop(segment_id, None)
 
-    def speech(self, camera_id: str, start_us: int, end_us: int, final: bool, now_us: int) -> None:
+    def speech(
+        self, camera_id: str, start_us: int, end_us: int, final: bool, now_us: int, level_dbfs: float = 0.0
+    ) -> None:
         """A span of the camera's microphone; a later report of the same start takes the place of the earlier."""
         spans = self._spans.setdefault(camera_id, {})
-        spans[start_us] = _Span(max(start_us, end_us), now_us, final)
+        spans[start_us] = _Span(max(start_us, end_us), now_us, final, level_dbfs)
         if len(spans) > MAX_SPANS:
             del spans[min(spans)]
 
@@ -164,9 +170,18 @@ class SpeechLog:
         """Media of the session is being written."""
         return bool(self.open_segments(session_id))
 
-    def heard(self, camera_id: str, within: Interval, *, note: bool = False, now_us: int = 0) -> list[Interval]:
+    def heard(
+        self,
+        camera_id: str,
+        within: Interval,
+        *,
+        note: bool = False,
+        now_us: int = 0,
+        least_dbfs: float = EVERY_DBFS,
+    ) -> list[Interval]:
         """Speech of one microphone in an interval, without the unit's own and, unless ``note``, without voice notes.
-        ``now_us``: with what a span that goes on has presumably grown by since its last report."""
+        ``now_us``: with what a span that goes on has presumably grown by since its last report. ``least_dbfs``: without
+        fainter voices."""
         blocked = list(self._spoken)
         open_ends = [at for at in (self._expected_us, self._speaking_us) if at is not None]
         if not note:
@@ -176,18 +191,22 @@ class SpeechLog:
             blocked.append((min(open_ends), max(within[1], min(open_ends))))
         found: list[Interval] = []
         for start_us, span in sorted(self._spans.get(camera_id, {}).items()):
+            if span.level_dbfs < least_dbfs:
+                continue
             growing = not span.final and now_us - span.heard_us <= GROWING_US
             end_us = max(span.end_us, now_us) if growing else span.end_us
             found += without((max(start_us, within[0]), min(end_us, within[1])), blocked)
         return found
 
-    def longest_us(self, within: Interval, now_us: int) -> int:
+    def longest_us(self, within: Interval, now_us: int, least_dbfs: float = EVERY_DBFS) -> int:
         """How much speech one microphone heard, of the one that heard most."""
-        return max((length(self.heard(camera, within, now_us=now_us)) for camera in self._spans), default=0)
+        heard = (self.heard(camera, within, now_us=now_us, least_dbfs=least_dbfs) for camera in self._spans)
+        return max(map(length, heard), default=0)
 
-    def last_heard_us(self) -> int:
+    def last_heard_us(self, least_dbfs: float = EVERY_DBFS) -> int:
         """End of the last speech any microphone heard (0: none)."""
-        return max((span.end_us for spans in self._spans.values() for span in spans.values()), default=0)
+        every = (span for spans in self._spans.values() for span in spans.values())
+        return max((span.end_us for span in every if span.level_dbfs >= least_dbfs), default=0)
 
     # --- binding -----------------------------------------------------------------------------------------------------
 
@@ -197,13 +216,19 @@ class SpeechLog:
         return min((self._fragments[c][-1].end_us for c in recording if self._fragments.get(c)), default=0)
 
     def answer(
-        self, within: Interval, prefer: str | None, least_us: int, *, note: bool = False
+        self,
+        within: Interval,
+        prefer: str | None,
+        least_us: int,
+        *,
+        note: bool = False,
+        least_dbfs: float = EVERY_DBFS,
     ) -> tuple[SpeechSpan, ...]:
         """The speech of an interval, bound: by the microphone of ``prefer`` if it heard enough, else by the one that heard
         most. Empty when none heard ``least_us``."""
         answers: dict[str, tuple[SpeechSpan, ...]] = {}
         for camera_id in self._spans:
-            bound = self.bind(camera_id, self.heard(camera_id, within, note=note))
+            bound = self.bind(camera_id, self.heard(camera_id, within, note=note, least_dbfs=least_dbfs))
             if bound and spoken_us(bound) >= least_us:
                 answers[camera_id] = bound
         if prefer in answers:

@@ -14,6 +14,7 @@ from recorder.evidence.matter import Mode, StopChoice, StopReason
 
 CHOICES: Final[tuple[StopChoice, ...]] = get_args(StopChoice)
 MOST_SPANS: Final = 64
+"""So many of the latest spans, and of the latest prompts, are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,13 @@ class StopRules:
 
     def __init__(self, settings: StopRuleSettings | None = None) -> None:
         self._settings = settings or StopRuleSettings()
+        self._prompts: dict[int, int] = {}
         self.reset()
 
     def reset(self) -> None:
         self._asked_us: int | None = None
         self._choice: int | None = None
         self._spans: dict[tuple[str, int], int] = {}
-        self._prompts: dict[int, int] = {}
 
     def asked(self, now_us: int) -> bool:
         """The question has been put and still stands."""
@@ -66,17 +67,29 @@ class StopRules:
         """The stop gesture."""
         if mode != "全程":
             return Stop(None)
-        if self.asked(now_us):
-            assert self._asked_us is not None
-            if self._choice is not None:
-                return Stop(StopReason(by="choice", choice=CHOICES[self._choice], asked_us=self._asked_us))
-            spoken = self.spoken()
-            if sum(end - start for start, end in spoken) >= self._settings.speech_us:
-                return Stop(StopReason(by="speech", asked_us=self._asked_us, spoken=spoken))
-        else:
+        if not self.asked(now_us):
             self.reset()
             self._asked_us = now_us
-        return Ask()
+            return Ask()
+        stated = self._stated()
+        if stated is None:
+            return Ask()
+        self.reset()  # answered: a mark in the post-event time is a mark
+        return Stop(stated)
+
+    def _stated(self) -> StopReason | None:
+        if self._choice is not None:
+            return StopReason(by="choice", choice=CHOICES[self._choice], asked_us=self._asked_us)
+        spoken = self.spoken()
+        if sum(end - start for start, end in spoken) < self._settings.speech_us:
+            return None
+        return StopReason(by="speech", asked_us=self._asked_us, spoken=spoken)
+
+    def superseded(self, at_us: int) -> None:
+        """The officer was asked something else after this question, why there was a gap: that is answered now, by voice
+        and by mark button. Whoever still wants to stop holds again and is asked again."""
+        if self._asked_us is not None and at_us > self._asked_us:
+            self.reset()
 
     def mark(self, now_us: int) -> Chosen | None:
         """The mark gesture. None: no question stands, it is a mark like any other."""
@@ -90,13 +103,18 @@ class StopRules:
         span = camera_id, start_us
         if self._asked_us is None or end_us <= self._asked_us:
             return
-        if span in self._spans or len(self._spans) < MOST_SPANS:
-            self._spans[span] = max(end_us, self._spans.get(span, 0))
+        self._spans[span] = max(end_us, self._spans.get(span, 0))
+        if len(self._spans) > MOST_SPANS:
+            del self._spans[next(iter(self._spans))]
 
     def prompt(self, start_us: int, end_us: int) -> None:
-        """The unit itself spoke: the microphone heard that, too."""
-        if self._asked_us is not None and end_us > self._asked_us and len(self._prompts) < MOST_SPANS:
-            self._prompts[start_us] = max(end_us, self._prompts.get(start_us, 0))
+        """The unit itself speaks: the microphone hears that, too. First with the end that is expected, then with the true
+        one: nothing was heard where that is the beginning. One that began before the question may be heard after it."""
+        self._prompts.pop(start_us, None)
+        if end_us > start_us:
+            self._prompts[start_us] = end_us
+        if len(self._prompts) > MOST_SPANS:
+            del self._prompts[next(iter(self._prompts))]
 
     def spoken(self) -> tuple[tuple[int, int], ...]:
         """What was said after the question, without the unit's own prompts; two microphones hear one voice once."""

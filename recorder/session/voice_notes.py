@@ -14,7 +14,7 @@ from recorder.config.models import RecorderConfig
 from recorder.evidence.records import Interruption, Note, Record, SessionStart, SessionStop
 from recorder.session.asking import Output, Refuse, Say, Write
 from recorder.session.events import Moment
-from recorder.session.interruptions import GIVE_UP_US, SETTLE_US
+from recorder.session.questions import GIVE_UP_US, SETTLE_US
 from recorder.session.speech_log import SpeechLog
 
 LEAST_US = 300_000

@@ -26,6 +26,7 @@ REPORT_US = SECOND
 def asking(**changes: Any) -> AskingSettings:
     values: dict[str, Any] = {
         "explained_by": "button",
+        "officer_min_dbfs": -36.0,
         "min_speech_us": 3 * SECOND,
         "answer_us": 60 * SECOND,
         "repeat_us": (60 * SECOND, 300 * SECOND, 900 * SECOND),
@@ -52,6 +53,8 @@ class OfficerBench(Bench):
     """True times at which the unit process died; kept by whoever lets it."""
     refusals: list[Refuse] = field(default_factory=list)
     speaking_us: int | None = None
+    level_dbfs: float = -20.0
+    """Of what is said: the officer's voice at the collar."""
     playing: tuple[int, int] | None = None
 
     # --- the machine under test --------------------------------------------------------------------------------------
@@ -122,7 +125,7 @@ class OfficerBench(Bench):
     def _report(self, start_us: int, end_us: int, final: bool) -> None:
         for camera_id in self.microphones:
             if self.workers[camera_id].segment_id is not None and end_us > start_us:
-                self.speech.speech(camera_id, start_us, end_us, final, self.now)
+                self.speech.speech(camera_id, start_us, end_us, final, self.now, self.level_dbfs)
 
     # --- the officer -------------------------------------------------------------------------------------------------
 

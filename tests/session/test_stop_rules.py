@@ -83,6 +83,58 @@ def test_a_question_nobody_answers_is_put_again() -> None:
     assert rules.hold(72 * S, "全程") == Ask(), "old answers do not count for the new question"
 
 
+def test_a_prompt_that_began_before_the_question_is_nobodys_reason_either() -> None:
+    """The question itself waits until the prompt is over that is being spoken; the officer holds again."""
+    rules = StopRules()
+    rules.prompt(5 * S, 16 * S)
+    assert rules.hold(10 * S, "全程") == Ask()
+    rules.speech("cam0", 5 * S, 15 * S)
+    assert rules.hold(15 * S, "全程") == Ask()
+
+
+def test_a_prompt_that_was_not_heard_hides_nobodys_words() -> None:
+    rules = asked()
+    rules.prompt(13 * S, 13 * S)
+    rules.prompt(14 * S, 20 * S)
+    rules.prompt(14 * S, 14 * S)
+    rules.speech("cam0", 12 * S, 15 * S)
+    assert rules.spoken() == ((12 * S, 15 * S),)
+
+
+def test_a_prompt_that_was_cut_hides_only_what_was_said_while_it_lasted() -> None:
+    rules = asked()
+    rules.prompt(11 * S, 20 * S)
+    rules.prompt(11 * S, 12 * S)
+    rules.speech("cam0", 13 * S, 16 * S)
+    assert isinstance(rules.hold(17 * S, "全程"), Stop)
+
+
+def test_who_is_asked_something_else_afterwards_is_asked_again_before_it_stops() -> None:
+    rules = asked()
+    rules.mark(11 * S)
+    rules.superseded(9 * S)
+    assert rules.asked(12 * S), "that was before"
+    rules.superseded(12 * S)
+    assert rules.mark(13 * S) is None
+    assert rules.hold(14 * S, "全程") == Ask()
+    assert rules.hold(15 * S, "全程") == Ask(), "the choice was for another question"
+
+
+def test_an_answered_question_takes_no_more_marks() -> None:
+    rules = asked()
+    rules.mark(11 * S)
+    assert isinstance(rules.hold(12 * S, "全程"), Stop)
+    assert rules.mark(13 * S) is None
+
+
+def test_in_a_noisy_place_the_latest_words_are_remembered() -> None:
+    rules = asked()
+    for index in range(200):
+        rules.speech("cam0", 11 * S + index * 400_000, 11 * S + index * 400_000 + 20_000)
+    rules.speech("cam0", 95 * S, 99 * S)
+    assert isinstance(rules.hold(100 * S, "全程"), Stop)
+
+
 SPANS = st.lists(st.tuples(st.sampled_from(["cam0", "cam1"]), st.integers(0, 60), st.integers(1, 8)), max_size=12)
 PROMPTS = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 6)), max_size=4)
 
@@ -103,7 +155,8 @@ def test_spoken_time_is_heard_time_after_the_question_outside_the_prompts(
         longest[camera, start] = max(length, longest.get((camera, start), 0))
     for (_, start), length in longest.items():
         heard |= set(range(start, start + length))
-    own = {second for start, length in prompts for second in range(start, start + length)}
+    last = dict(prompts)  # a later report of the same prompt knows better
+    own = {second for start, length in last.items() for second in range(start, start + length)}
     expected = {second for second in heard - own if second >= asked_s}
     spoken = rules.spoken()
     assert {s for begin, end in spoken for s in range(begin // S, end // S)} == expected

@@ -26,9 +26,9 @@ DUTIES: tuple[DutyFactory, ...] = (
     Announcements,  # before those who have more to say of the same record
     SessionDesk,
     ContextDesk,
+    InterruptionDesk,  # a press that ends a voice note, or answers a question about a gap, is none of the stop's
     StopDesk,
     MarkDesk,
-    InterruptionDesk,
     OfficerDesk,
     StatutoryDesk,
     EvidenceGuard,

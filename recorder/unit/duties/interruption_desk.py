@@ -82,7 +82,8 @@ class InterruptionDesk(Duty):
         match event:
             case WorkerMessage(camera_id, messages.Speech() as heard):
                 now = self._unit.now_us()
-                self._speech.speech(camera_id, heard.start_us, heard.end_us, heard.final, now)
+                span = heard.start_us, heard.end_us
+                self._speech.speech(camera_id, *span, heard.final, now, heard.level_dbfs)
             case WorkerDisconnected(camera_id, _):
                 self._speech.silent(camera_id)
             case WorkerExited(camera_id, _, _) if camera_id not in self._just_lost:
@@ -105,6 +106,8 @@ class InterruptionDesk(Duty):
         controls = self._unit.p.config.controls
         if getattr(controls, name, controls.mark).button == controls.note.button and self._notes.press(now):
             return True
+        if name == "stop" and self._unit.p.machine.mode == "全程":
+            self._perform(self._machine.superseded(now))  # asked why it shall stop, by the desk that comes next
         if name != "mark":
             return False
         taken, outputs = self._machine.press(1, now)

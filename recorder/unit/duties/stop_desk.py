@@ -10,6 +10,7 @@ from recorder.evidence.matter import StopReason
 from recorder.evidence.records import Event, Record, SessionStart, SessionStop
 from recorder.session import effects as fx
 from recorder.session import events as ev
+from recorder.session.asking import GAP_QUESTIONS
 from recorder.session.stop_rules import CHOICES, Stop, StopRules, StopRuleSettings
 from recorder.unit.control_socket import refusal
 from recorder.unit.duty import Answer, Command, Duty, UnitServices
@@ -38,6 +39,8 @@ class StopDesk(Duty):
             from_us, to_us = record.detail.get("from_us"), record.detail.get(_PROMPTS[record.event])
             if isinstance(from_us, int) and isinstance(to_us, int):
                 self._rules.prompt(from_us, to_us)
+                if record.detail.get("id") in GAP_QUESTIONS and record.detail.get("outcome") != "dropped":
+                    self._rules.superseded(from_us)
 
     def handle(self, event: UnitEvent) -> None:
         if isinstance(event, WorkerMessage) and isinstance(event.message, Speech):
