@@ -41,6 +41,7 @@ from recorder.evidence.files import OsFiles
 from tests.capture.doubles import SESSION
 from tests.capture.footage import sound
 from tests.capture.test_worker import settings
+from tests.capture.voices import correlation, voice
 
 T = TypeVar("T")
 
@@ -163,16 +164,7 @@ def test_voices_become_spans_and_the_loudspeaker_is_in_the_recording(bench: Benc
     assert 20 * np.log10(match.max() / energy) == pytest.approx(-12, abs=2)
 
 
-def correlation(heard: npt.NDArray[np.float64], clip: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """``np.correlate(heard, clip, "valid")`` by Fourier transform: 60 000 samples in 100 000 places."""
-    size = heard.size + clip.size
-    whole = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(clip, size)), size)
-    return np.asarray(whole[: heard.size - clip.size + 1], np.float64)
-
-
 def _clip() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    from tests.capture.voices import voice
-
     samples = voice("officer_says_yes").astype(np.float64) / 32768
     return np.arange(samples.size) / 16_000, samples
 
