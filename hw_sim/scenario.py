@@ -41,12 +41,18 @@ class Scenario(BaseModel):
     title_zh: str
     title_en: str
     duration_s: Annotated[float, Field(gt=0, le=24 * 3600)]
+    about_s: Annotated[float, Field(gt=0)] | None = None
+    """Wall time of all of it, for whoever waits, where the script's own times do not tell."""
     drain_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
     media: dict[Literal["camera", "microphone", "gnss"], str] = {}
     world: dict[str, str | float | int | bool] = {}
     unit: dict[str, Any] = {}
     action: tuple[Action, ...]
     expect: tuple[Expectation, ...]
+
+    @property
+    def expected_s(self) -> float:
+        return self.about_s or self.duration_s + 15
 
     @model_validator(mode="after")
     def _knows_its_world(self) -> Self:

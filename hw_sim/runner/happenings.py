@@ -125,6 +125,7 @@ class Happenings:
     def summary(self) -> dict[str, Any]:
         return {
             "gaps_by_state": dict(Counter(state.phase for state in self.book.states.values())),
+            "gaps_unexplained": sum(not state.settled for state in self.book.states.values()),
             "legal_causes": [state.legal_cause for state in self.book.states.values() if state.legal_cause],
             "explanations": self.explanations,
             "explained_by": dict(Counter(e["confirmed"] for e in self.explanations if e["counts"])),
