@@ -132,7 +132,7 @@ def run_command(
         signal.signal(number, lambda *_: stop.set())
     english = language() == "en"
     title = loaded.title_en if english else loaded.title_zh
-    about = f"about {loaded.duration_s + 15:.0f} s" if english else f"约 {loaded.duration_s + 15:.0f} 秒"
+    about = f"about {loaded.expected_s:.0f} s" if english else f"约 {loaded.expected_s:.0f} 秒"
     click.echo(f"{title} ({about}) → {layout.out}")
     run = ScenarioRun(
         scenario=loaded,

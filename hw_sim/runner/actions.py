@@ -1,194 +1,148 @@
-"""Plays a scenario's actions at their times and says what it does."""
+"""Plays a scenario's script at its times and says what it does."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
+from hw_sim import scenario_actions as act
 from hw_sim.agency.agency import Agency
-from hw_sim.devices.battery import Cell
-from hw_sim.runner.result import Kill as KillFact
+from hw_sim.runner.acts import harm, officers, statement, surroundings
+from hw_sim.runner.stage import Pause, Stage, Taking
 from hw_sim.runner.unit_processes import UnitProcesses
-from hw_sim.scenario import (
-    GAIN_DB,
-    Action,
-    Assign,
-    Context,
-    Discharge,
-    Fault,
-    Kill,
-    MakeSound,
-    MarkAs,
-    PowerCut,
-    Press,
-    Ramp,
-    Say,
-    SetWorld,
-    Shift,
-    ShowCode,
-    SignIn,
-    Stop,
-    clip_path,
-)
 from hw_sim.world import World
 
 if TYPE_CHECKING:
     from hw_sim.runner.run import ScenarioRun
 
-RAMP_STEP_S = 0.2
+DO: Final[dict[type[act.Step], Callable[[Stage, Any], Taking | None]]] = {
+    act.Press: officers.press,
+    act.SetWorld: surroundings.set_world,
+    act.Ramp: surroundings.ramp,
+    act.Fault: surroundings.fault,
+    act.Discharge: harm.discharge,
+    act.Kill: harm.kill,
+    act.PowerCut: harm.power_cut,
+    act.SignIn: officers.sign_in,
+    act.Say: surroundings.say,
+    act.MakeSound: surroundings.make_sound,
+    act.Assign: officers.assign,
+    act.ShowCode: officers.show_code,
+    act.Shift: officers.shift,
+    act.Context: officers.context,
+    act.MarkAs: officers.mark_as,
+    act.Stop: officers.stop,
+    act.Wait: officers.wait,
+    act.Explain: officers.explain,
+    act.Ctl: officers.ctl,
+    act.SignStatement: statement.sign_statement,
+    act.DeleteFile: harm.delete_file,
+}
+
+LOOK_S = 0.25
+"""How often an awaited condition is looked at: reading the journal costs milliseconds the unit may need."""
 
 
 class Actions:
-    """A timeline: (time, what). Ramps and releases of buttons put further moments onto it."""
+    """Two timelines: the script, which a ``wait`` or an answer holds up, and moments that come when they come (steps of a
+    ramp, buttons let go, a cell that runs empty)."""
 
     def __init__(self, run: ScenarioRun, world: World, unit: UnitProcesses, agency: Agency) -> None:
         self._run = run
-        self._world = world
-        self._unit = unit
-        self._agency = agency
+        self._stage = Stage(run, world, unit, agency, self._now_s, self._later)
+        self._script = deque(sorted(run.scenario.action, key=lambda action: action.at_s))
         self._order = itertools.count()
-        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+        self._moments: list[tuple[float, int, Callable[[], None]]] = []
         self._zero_us = 0
+        self._held_up_s = 0.0
+        self._taking: _Taking | None = None
 
     def play(self) -> None:
-        """Until ``duration_s`` is over or SIGINT."""
+        """Until the script is through and ``duration_s`` over, or SIGINT."""
         self._zero_us = self._run.clock.boottime_us()
-        for action in self._run.scenario.action:
-            self._at(action.at_s, self._bind(action))
-        self._at(self._run.scenario.duration_s, lambda: None)
-        while self._queue and not self._run.stop.is_set():
-            at_s, _, act = heapq.heappop(self._queue)
-            self._run.stop.wait(max(0.0, at_s - self._now_s()))
-            if not self._run.stop.is_set():
-                act()
+        while not self._run.stop.is_set():
+            wait_s = self._step()
+            if wait_s is None:
+                return
+            self._run.stop.wait(wait_s)
+
+    def _step(self) -> float | None:
+        """Do what is due; seconds until there may be more, None when all is done."""
+        now_s = self._now_s()
+        if self._moments and self._moments[0][0] <= now_s:
+            heapq.heappop(self._moments)[2]()
+            return 0.0
+        next_s = self._moments[0][0] if self._moments else None
+        if self._taking is not None:
+            return self._go_on(self._taking, now_s, next_s)
+        end_s = self._run.scenario.duration_s + self._held_up_s
+        due_s = self._script[0].at_s + self._held_up_s if self._script else end_s
+        if self._script and due_s <= now_s:
+            self._begin(self._script.popleft())
+            return 0.0
+        if not self._script and due_s <= now_s and next_s is None:
+            return None
+        return max(
+            0.0, min(time_s for time_s in (due_s if due_s > now_s else None, next_s) if time_s is not None) - now_s
+        )
+
+    def _begin(self, action: act.Action) -> None:
+        text = action.say_en if self._run.language == "en" else action.say_zh
+        now_s = self._now_s()
+        self._run.say(f"[{now_s:6.1f} s] {text or action.do}")
+        taking = DO[type(action)](self._stage, action)
+        if taking is not None:
+            self._taking = _Taking(taking, now_s)
+
+    def _go_on(self, taking: _Taking, now_s: float, next_s: float | None) -> float:
+        """Seconds until it is worth looking again."""
+        if not taking.is_over(now_s, self._vain):
+            soonest_s = min(taking.look_s(now_s), next_s if next_s is not None else now_s + LOOK_S)
+            return max(0.0, soonest_s - now_s)
+        if not taking.advance(self._now_s()):
+            self._held_up_s += self._now_s() - taking.began_s
+            self._taking = None
+        return 0.0
+
+    def _vain(self, what: str) -> None:
+        self._run.notes.unmet.append(f"没有等到 waited in vain: {what}")
+        self._run.say(f"          没有等到 waited in vain: {what}")
 
     def _now_s(self) -> float:
         return (self._run.clock.boottime_us() - self._zero_us) / 1e6
 
-    def _at(self, at_s: float, act: Callable[[], None]) -> None:
-        heapq.heappush(self._queue, (at_s, next(self._order), act))
+    def _later(self, delay_s: float, do: Callable[[], None]) -> None:
+        heapq.heappush(self._moments, (self._now_s() + delay_s, next(self._order), do))
 
-    def _bind(self, action: Action) -> Callable[[], None]:
-        return lambda: self._act(action)
 
-    def _act(self, action: Action) -> None:
-        text = action.say_en if self._run.language == "en" else action.say_zh
-        self._run.say(f"[{self._now_s():6.1f} s] {text or action.do}")
-        if isinstance(action, Press):
-            self._world.set(f"button.{action.button}", True)
-            self._at(self._now_s() + action.hold_s, lambda: self._world.set(f"button.{action.button}", False))
-        elif isinstance(action, SetWorld):
-            self._world.set(action.key, action.value)
-        elif isinstance(action, Ramp):
-            self._ramp(action)
-        elif isinstance(action, Fault):
-            self._fault(action)
-        elif isinstance(action, Discharge):
-            self._world.set("external_power", False)
-            resistance_ohm = action.resistance_mohm / 1000
-            cell = Cell(action.capacity_mah, resistance_ohm, action.percent / 100, noise_v=0.003, load_noise=0.1)
-            self._discharge(cell, action, self._now_s())
-        elif isinstance(action, Kill):
-            self._kill(action)
-        elif isinstance(action, PowerCut):
-            self._power_cut(action.off_s)
-        elif isinstance(action, Say):
-            self._world.play(clip_path(action.clip), GAIN_DB[action.who])
-        elif isinstance(action, MakeSound):
-            self._world.play(clip_path(action.clip), action.gain_db)
-        elif isinstance(action, SignIn):
-            self._unit.control("sign-in", "--name", action.name, "--cert-no", action.cert_no)
+class _Taking:
+    """An action that takes its time, and what it waits for just now."""
 
-        elif isinstance(action, Assign):
-            answer = self._agency.assign(self._run.unit_id, action.name, action.cert_no)
-            self._run.say(f"          {answer.get('result')} {answer.get('code', '')}".rstrip())
-        elif isinstance(action, ShowCode):
-            code = self._agency.authority.assignment(self._run.unit_id, action.name, action.cert_no)
-            self._world.set("camera.qr", code)
-            self._at(self._now_s() + action.for_s, lambda: self._world.set("camera.qr", ""))
-        else:
-            self._command(action)
+    def __init__(self, steps: Taking, began_s: float) -> None:
+        self.began_s = began_s
+        self._steps = steps
+        self._since_s = began_s
+        self._hold: Any = Pause(0)
 
-    def _command(self, action: Action) -> None:
-        """What an officer says through ``recorder ctl``."""
-        if isinstance(action, Shift):
-            self._unit.control("shift", action.action)
-        elif isinstance(action, MarkAs):
-            self._unit.control("mark", "--kind", action.kind)
-        elif isinstance(action, Stop):
-            self._unit.control("stop", *(("--reason", action.reason) if action.reason else ()))
-        elif isinstance(action, Context):
-            options: list[str] = []
-            for name in ("mode", "stage", "kind", "item", "entrusting_agency"):
-                if value := getattr(action, name):
-                    options += [f"--{name.replace('_', '-')}", value]
-            for document in action.documents:
-                options += ["--document", document]
-            self._unit.control("context", *options)
+    def advance(self, now_s: float) -> bool:
+        """On to its next step; False when there is none."""
+        self._since_s = now_s
+        self._hold = next(self._steps, None)
+        return self._hold is not None
 
-    def _ramp(self, action: Ramp) -> None:
-        start = self._world.get(action.key)
-        if isinstance(start, bool) or not isinstance(start, int | float):
-            raise ValueError(f"ramp {action.key}: 不是数值 not a number: {start!r}")
-        steps = max(1, round(action.over_s / RAMP_STEP_S))
-        begin = self._now_s()
-        for step in range(1, steps + 1):
-            value = start + (action.to - start) * step / steps
-            self._at(begin + step * action.over_s / steps, self._setter(action.key, value))
+    def is_over(self, now_s: float, vain: Callable[[str], None]) -> bool:
+        waited_s = now_s - self._since_s
+        if isinstance(self._hold, Pause):
+            return waited_s >= self._hold.seconds
+        if self._hold.condition():
+            return True
+        if waited_s >= self._hold.timeout_s:
+            vain(self._hold.what)
+            return True
+        return False
 
-    def _setter(self, key: str, value: float) -> Callable[[], None]:
-        return lambda: self._world.set(key, value)
-
-    def _fault(self, action: Fault) -> None:
-        if action.component == "network":
-            self._agency.network("ok" if action.mode == "ok" else action.mode)
-        elif action.component == "store":
-            if action.mode == "ok":
-                self._agency.start_store()
-            else:
-                self._agency.kill_store()
-        else:
-            self._world.set(f"{action.component}.failure", action.mode)
-
-    def _kill(self, action: Kill) -> None:
-        self._note(action.process)
-        if action.process in ("unit", "worker", "uplink"):
-            self._unit.kill(action.process)
-            if action.process == "unit" and action.restart:
-                self._unit.start_unit()
-            if action.process == "uplink" and action.restart:
-                self._unit.start_uplink()
-        elif action.process == "store":
-            self._agency.kill_store()
-            if action.restart:
-                self._agency.start_store()
-        else:
-            self._agency.kill_broker()
-            if action.restart:
-                self._agency.start_broker()
-
-    def _discharge(self, cell: Cell, action: Discharge, before_s: float) -> None:
-        now_s = self._now_s()
-        cell.draw(action.load_ma, now_s - before_s)
-        if cell.empty:
-            self._power_cut(action.off_s, external=True)
-            return
-        self._world.set("battery_percent", cell.percent())
-        self._world.set("battery_voltage_v", max(0.0, cell.voltage_v()))
-        self._at(now_s + RAMP_STEP_S, lambda: self._discharge(cell, action, now_s))
-
-    def _power_cut(self, off_s: float, *, external: bool = False) -> None:
-        self._note("all")
-        self._unit.power_cut()
-        self._run.stop.wait(off_s)
-        if external:
-            self._world.set("external_power", True)
-        self._world.new_boot()
-        self._unit.start_unit()
-        self._unit.start_uplink()
-
-    def _note(self, process: str) -> None:
-        clock = self._world.clock
-        self._run.kills.append(KillFact(process=process, boot=clock.boot_id(), at_us=clock.boottime_us()))
+    def look_s(self, now_s: float) -> float:
+        return self._since_s + self._hold.seconds if isinstance(self._hold, Pause) else now_s + LOOK_S

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hw_sim.runner.happenings import Happenings
 from recorder.evidence import jws
 
 
@@ -58,6 +59,7 @@ class JournalView:
     faults: list[str] = field(default_factory=list)
     records: int = 0
     next_seq: int = 0
+    happened: Happenings = field(default_factory=Happenings)
 
     @property
     def uploadable(self) -> set[str]:
@@ -86,6 +88,7 @@ def view(journal_dir: Path) -> JournalView:
 def _apply(view: JournalView, typ: str, p: dict[str, Any]) -> None:
     view.records += 1
     view.next_seq = p["seq"] + 1
+    view.happened.apply(typ, p)
     if typ == "boot":
         if p["bootseed"] not in view.boots:
             view.boots.append(p["bootseed"])

@@ -58,6 +58,11 @@ class Layout:
         return self.out / "speaker"
 
     @property
+    def desk(self) -> Path:
+        """Computers off the unit: the officers' keys and the written statement."""
+        return self.out / "desk"
+
+    @property
     def world_socket(self) -> Path:
         return self.run / "world.sock"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from hw_sim.runner.frame_audit import FrameAudit
-from hw_sim.runner.journal_view import JournalView
+from hw_sim.runner.journal_view import GapView, JournalView
 from hw_sim.scenario import Expectation, Scenario, evaluate
 
 
@@ -20,6 +20,17 @@ class Kill:
     process: str
     boot: str
     at_us: int
+
+
+@dataclass(slots=True)
+class Notes:
+    """What the script met with. ``unmet``: what it waited for in vain, or should have been refused; such a run has not
+    passed. ``refused``: reasons of what had to be refused and was. ``deleted``: files somebody removed, below the unit's
+    data folder."""
+
+    unmet: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
 
 
 FRAME_US = 33_334
@@ -56,9 +67,10 @@ def collect(
     kills: list[Kill],
     verify: dict[str, dict[str, Any]],
     wall_s: float,
+    notes: Notes | None = None,
 ) -> dict[str, Any]:
     """All numbers of a run, without the expectations."""
-    unit = verify["unit"]
+    unit, notes = verify["unit"], notes or Notes()
     recorded = [s for s in view.segments.values() if s.state in ("closed", "recovered")]
     losses = (media_lost_s(kill, kills[:number], view, frames) for number, kill in enumerate(kills))
     lost = [value for value in losses if value is not None]
@@ -79,9 +91,7 @@ def collect(
         "frames_repeated": frames.repeated,
         "frames_unreadable": frames.unreadable,
         "segments_unopened": list(frames.unopened),
-        "gaps": [
-            {"gap_id": gap.gap_id, "cause": gap.cause, "duration_s": gap.duration_s} for gap in view.gaps.values()
-        ],
+        "gaps": [gap_facts(gap, view) for gap in view.gaps.values()],
         "gaps_open": sum(gap.to_us is None for gap in view.gaps.values()),
         "gaps_by_cause": dict(Counter(gap.cause for gap in view.gaps.values())),
         "boots": len(view.boots),
@@ -91,6 +101,11 @@ def collect(
         "stops_stated": view.stops_stated,
         "night_switches": view.night_switches,
         "faults": dict(Counter(view.faults)),
+        **view.happened.summary(),
+        "script_unmet": notes.unmet,
+        "refused": notes.refused,
+        "files_deleted": notes.deleted,
+        "files_deleted_found": deleted_found(notes.deleted, view),
         "records": view.records,
         "kills": [{"process": kill.process, "at_us": kill.at_us} for kill in kills],
         "media_lost_per_kill_s": [round(value, 3) for value in lost],
@@ -101,6 +116,25 @@ def collect(
         "released": len(view.released),
         "verify": verify,
     }
+
+
+def gap_facts(gap: GapView, view: JournalView) -> dict[str, Any]:
+    """One interruption with what became of it: state, legal class, how it was explained."""
+    state = view.happened.gap(gap.gap_id)
+    return {
+        "gap_id": gap.gap_id,
+        "cause": gap.cause,
+        "duration_s": gap.duration_s,
+        "state": None if state is None else state.phase,
+        "legal_cause": None if state is None else state.legal_cause,
+        "confirmed": [e["confirmed"] for e in view.happened.explanations if e["gap_id"] == gap.gap_id],
+    }
+
+
+def deleted_found(deleted: list[str], view: JournalView) -> int:
+    """How many of the removed files a recorded fault names."""
+    named = [str(fault.evidence) for fault in view.happened.faults.values() if fault.code == "evidence-deleted"]
+    return sum(any(path in text for text in named) for path in deleted)
 
 
 class Expecting(Protocol):
@@ -125,7 +159,8 @@ def judge(scenario: Expecting, result: dict[str, Any], interrupted: bool) -> dic
                 "why": expectation.why,
             }
         )
-    passed = all(item["met"] for item in expectations) and bool(expectations) and not interrupted
+    met = all(item["met"] for item in expectations) and bool(expectations)
+    passed = met and not result.get("script_unmet") and not interrupted
     return {"passed": passed, "interrupted": interrupted, "expectations": expectations, **result}
 
 
@@ -178,6 +213,7 @@ def render(result: dict[str, Any], title: str, out: Path, language: str) -> str:
                 f"  ✗ {item['field']} {item['op']} {item['expected']!r}: {item['actual']!r}"
                 + (f"   ({item['why']})" if item["why"] else "")
             )
+    lines += [f"  ✗ {unmet}" for unmet in result.get("script_unmet", ())]
     if result["interrupted"]:
         lines.append("  ✗ interrupted" if not zh else "  ✗ 被中断")
     met = sum(item["met"] for item in result["expectations"])

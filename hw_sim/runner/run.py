@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +17,10 @@ from hw_sim.runner.frame_audit import OpenSegment, audit
 from hw_sim.runner.layout import Layout
 from hw_sim.runner.media import MEDIA
 from hw_sim.runner.media import Media as Media
-from hw_sim.runner.result import Kill, collect, judge
+from hw_sim.runner.result import Kill, Notes, collect, judge
 from hw_sim.runner.stop_flag import StopFlag
 from hw_sim.runner.unit_config import write_unit_config
-from hw_sim.runner.unit_processes import NotifySocket, ProcessError, UnitProcesses, tail
+from hw_sim.runner.unit_processes import NotifySocket, UnitProcesses, recorder_command, tail
 from hw_sim.scenario import Scenario
 from hw_sim.world import World
 from recorder.config.load import load_config
@@ -41,6 +39,7 @@ class ScenarioRun:
     say: Callable[[str], None]
     stop: StopFlag = field(default_factory=StopFlag)
     kills: list[Kill] = field(default_factory=list)
+    notes: Notes = field(default_factory=Notes)
 
     @property
     def unit_id(self) -> str:
@@ -103,22 +102,9 @@ class ScenarioRun:
     def _enrol(self, agency: Agency, config: Path) -> None:
         """The real enrolment: keys are made by `recorder enrol` on the unit and never leave it."""
         bundle = self.layout.config / "enrolment"
-        self._recorder("enrol", "request", str(bundle), "--config", str(config))
+        recorder_command("enrol", "request", str(bundle), "--config", str(config))
         agency.answer_enrolment(UNIT_ID, bundle)
-        self._recorder("enrol", "install", str(bundle), "--config", str(config))
-
-    def _recorder(self, *arguments: str) -> None:
-        # In a session of its own: Ctrl-C in a terminal is for this process, which ends everything in order.
-        done = subprocess.run(
-            [sys.executable, "-m", "recorder", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            start_new_session=True,
-        )
-        if done.returncode != 0:
-            raise ProcessError(f"recorder {' '.join(arguments)}: {done.returncode}\n{done.stderr}")
+        recorder_command("enrol", "install", str(bundle), "--config", str(config))
 
     def _wait(self, condition: Callable[[], bool], timeout_s: float, step_s: float = 0.25) -> bool:
         """Look at a condition of another process until it holds; SIGINT shortens the wait to nothing."""
@@ -135,7 +121,8 @@ class ScenarioRun:
 
         def drained() -> bool:
             view = journal_view.view(self.layout.unit / "journal")
-            receipted = view.uploadable <= view.receipted
+            gone = {Path(path).name.partition(".")[0] for path in self.notes.deleted}
+            receipted = view.uploadable - gone <= view.receipted
             releasing = self.scenario.unit.get("storage", {}).get("release_below_free_mb", 0) > 0
             return receipted and (not releasing or view.receipted <= view.released)
 
@@ -161,7 +148,9 @@ class ScenarioRun:
         vaults = [self.layout.unit, *sorted(path.parent for path in self.layout.store.glob("*/*/journal"))]
         frames = audit(view, OpenSegment(vaults, self.layout.identity))
         result = judge(
-            self.scenario, collect(self.scenario, view, frames, self.kills, verify, wall_s), self.stop.is_set()
+            self.scenario,
+            collect(self.scenario, view, frames, self.kills, verify, wall_s, self.notes),
+            self.stop.is_set(),
         )
         self.layout.result.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         return result

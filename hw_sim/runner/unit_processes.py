@@ -90,10 +90,7 @@ class UnitProcesses:
 
     def control(self, *arguments: str) -> None:
         """`recorder ctl …`, as an officer's docking station would. Raises ProcessError when it is refused."""
-        command = [sys.executable, "-m", "recorder", "ctl", *arguments, "--config", str(self._config)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-        if done.returncode != 0:
-            raise ProcessError(f"recorder ctl {arguments[0]}: {done.stderr.strip()}")
+        recorder_command("ctl", *arguments, "--config", str(self._config))
 
     def status(self) -> dict[str, Any]:
         """The unit's status.json; empty while there is none. Written atomically, so never half a file."""
@@ -160,6 +157,22 @@ class UnitProcesses:
     def abandon(self) -> None:
         """Last resort at the end of a failed run: nothing of ours may stay behind."""
         self.power_cut()
+
+
+def recorder_command(*arguments: str) -> str:
+    """``recorder …`` to its end, and what it printed. Raises ProcessError with its reason."""
+    # In a session of its own: Ctrl-C in a terminal is for this process, which ends everything in order.
+    done = subprocess.run(
+        [sys.executable, "-m", "recorder", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        start_new_session=True,
+    )
+    if done.returncode != 0:
+        raise ProcessError(f"recorder {' '.join(arguments[:2])}: {done.returncode}\n{done.stderr.strip()}")
+    return done.stdout
 
 
 def tail(log: Path, lines: int = 12) -> str:

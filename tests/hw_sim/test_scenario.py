@@ -19,6 +19,40 @@ def test_every_shipped_scenario_loads_and_expects_something(path: Path) -> None:
     assert all(action.at_s <= scenario.duration_s for action in scenario.action)
 
 
+def test_what_the_issue_of_art_23_has_to_show_is_shipped() -> None:
+    shipped = {path.stem for path in SCENARIOS.glob("*.toml")}
+    assert {
+        "lens_covered",
+        "battery_dies_and_returns",
+        "card_full",
+        "camera_unplugged",
+        "cannot_resume_two_officers_sign",
+        "no_answer_to_prompt",
+        "clock_not_set",
+        "officer_deletes_a_file",
+    } <= shipped
+
+
+@pytest.mark.parametrize(
+    ("action", "named"),
+    [
+        ('do = "wait"\nuntil = "prompt no-such"', "no-such"),
+        ('do = "delete-file"\npattern = "../trust/*"', "below the unit's data folder"),
+        ('do = "delete-file"\npattern = "/etc/*"', "below the unit's data folder"),
+        ('do = "explain"\npresses = 5', "less than or equal to 4"),
+        ('do = "ctl"\narguments = []', "at least 1 item"),
+        ('do = "sign-statement"\nlegal_cause = "不想录"\nofficers = [{ name = "张三", cert_no = "1" }]', "设备故障"),
+        ('do = "explain"\nclip = "nobody.wav"', "nobody.wav"),
+    ],
+)
+def test_an_action_that_cannot_be_is_refused_before_anything_starts(action: str, named: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    text = (SCENARIOS / "first_shift.toml").read_text(encoding="utf-8")
+    path.write_text(f"{text}\n[[action]]\nat_s = 1\n{action}\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match=named):
+        load_scenario(str(path))
+
+
 def test_an_unknown_scenario_is_refused_with_the_known_names() -> None:
     with pytest.raises(ScenarioError, match="first_shift"):
         load_scenario("no_such_shift")

@@ -32,12 +32,14 @@ def environment(tmp: Path, language: str = "en_US.UTF-8") -> dict[str, str]:
     return {**os.environ, "LANG": language, "LC_ALL": "", "TMPDIR": str(tmp), "PYTHONUNBUFFERED": "1"}
 
 
-def hw_sim(tmp: Path, *arguments: str, language: str = "en_US.UTF-8") -> subprocess.CompletedProcess[str]:
+def hw_sim(
+    tmp: Path, *arguments: str, language: str = "en_US.UTF-8", timeout_s: float = 120
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*HW_SIM, *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout_s,
         check=False,
         env=environment(tmp, language),
     )

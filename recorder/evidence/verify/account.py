@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from recorder.evidence import formatting
 from recorder.evidence import records as r
@@ -149,7 +149,21 @@ def _resumption(record: Any) -> Words:
     return f"{record.camera_id} 记录恢复，中断 {length}", f"{record.camera_id} records again after {length}"
 
 
+_PROMPTS: Final[dict[str, Words]] = {
+    "spoken": ("设备语音提示", "the unit said"),
+    "silenced": ("设备提示（未发声）", "the unit would have said, silently"),
+    "cut": ("设备语音提示（未说完）", "the unit began to say"),
+    "failed": ("设备语音提示（播放失败）", "the unit could not say"),
+    "dropped": ("设备语音提示（已过时，未播放）", "the unit had no more occasion to say"),
+}
+
+
 def _explanation(record: Any) -> Words:
+    if record.confirmed == "choice":
+        return (
+            f"选择中断原因类别：{record.legal_cause}",
+            f"the legal class of the interruption was chosen: {record.legal_cause}",
+        )
     how = _CONFIRMED[record.confirmed]
     spoken = sum(span.end_us - span.start_us for span in record.speech)
     zh, en = record.legal_cause or "未选择类别", record.legal_cause or "no class"
@@ -171,7 +185,15 @@ def _statement(record: Any) -> Words:
     )
 
 
+_HANDS: Final[dict[str, Words]] = {
+    "key": ("重点标记（按键）", "a moment was marked by button"),
+    "explanation": ("按标记键确认语音说明", "the explanation was confirmed by the mark button"),
+}
+
+
 def _mark(record: Any) -> Words:
+    if record.kind in _HANDS:
+        return _HANDS[record.kind]
     known = MARKS.get(record.kind)
     names = (known.zh, known.en) if known is not None else (record.kind, record.kind)
     return f"标记：{names[0]}", f"mark: {names[1]}"
@@ -194,9 +216,8 @@ def _fault(record: Any) -> Words:
 def _event(record: Any) -> Words | None:
     if record.event == "prompt":
         text = str(record.detail.get("text", record.detail.get("id", "")))
-        if record.detail.get("outcome") == "spoken":
-            return f"设备语音提示：「{text}」", f"the unit said: “{text}”"
-        return f"设备提示（未发声）：「{text}」", f"the unit would have said, silently: “{text}”"
+        zh, en = _PROMPTS.get(str(record.detail.get("outcome")), _PROMPTS["silenced"])
+        return f"{zh}：「{text}」", f"{en}: “{text}”"
     if record.event == "session-context":
         mode = str(record.detail.get("mode", ""))
         matter = record.detail.get("matter") or {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ from recorder.evidence import records as r
 from recorder.evidence.verify import account
 from recorder.evidence.verify.report import Report
 from recorder.export.report import render_html
+from recorder.officer.prompts.player import Outcome
 from tests.evidence.verify.agency import TestAgency
 from tests.evidence.verify.checking import check
 from tests.evidence.verify.vault_builder import VaultBuilder
@@ -48,6 +50,26 @@ def test_every_value_has_words_in_both_languages(
     for value in values(model, field):
         zh, en = words[value]
         assert zh and en and zh != en
+
+
+@pytest.mark.parametrize("outcome", typing.get_args(Outcome))
+def test_every_end_of_a_prompt_has_its_own_words(outcome: str) -> None:
+    assert outcome in account._PROMPTS
+    assert len(set(account._PROMPTS.values())) == len(account._PROMPTS), "what was cut is not what was silenced"
+
+
+def test_a_chosen_class_is_no_speech_of_no_length() -> None:
+    chosen = SimpleNamespace(confirmed="choice", legal_cause="设备故障", speech=())
+    assert account._explanation(chosen) == (
+        "选择中断原因类别：设备故障",
+        "the legal class of the interruption was chosen: 设备故障",
+    )
+
+
+@pytest.mark.parametrize("kind", ["key", "explanation"])
+def test_a_press_of_mark_reads_in_both_languages(kind: str) -> None:
+    zh, en = account._mark(SimpleNamespace(kind=kind))
+    assert kind not in zh and zh != en
 
 
 def test_an_interruption_reads_like_one(tmp_path: Path) -> None:

@@ -173,6 +173,26 @@ def test_a_recovered_sealed_segment_is_opened_entry_by_entry(tmp_path: Path, ide
     assert {s.segment_id: s.opened for s in vault.segments}[torn.segment_id] is True
 
 
+def test_an_empty_file_holds_nothing_to_decrypt(tmp_path: Path, identity: Identity) -> None:
+    """A card that is full takes the file and not a byte of it."""
+    b = VaultBuilder(AGENCY, recipients=(identity.recipient,))
+    b.boot()
+    b.shift_start()
+    b.session_start()
+    empty = b.open_segment()
+    b.recover(empty, signed=0)
+    whole = b.segment(3, start_us=empty.start_us)
+    b.session_stop(whole.end_us)
+    b.shift_end()
+    b.receipt()
+    folder = b.write(tmp_path / "vault")
+    (path,) = (path for path in folder.glob("segments/*/*") if path.stat().st_size > 0)
+    path.with_name(f"{empty.segment_id}.mp4.age").touch()
+    vault = verify_folder(AGENCY, folder, [identity]).vaults[0]
+    assert vault.valid
+    assert notes(vault) == {"segment-empty"}
+
+
 def test_another_identity_opens_nothing_and_says_so(tmp_path: Path, identity: Identity) -> None:
     vault = check(sound_vault(AGENCY, (identity.recipient,)), tmp_path, [generate_identity()])
     assert vault.valid

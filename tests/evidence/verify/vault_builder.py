@@ -408,7 +408,7 @@ class VaultBuilder:
                 last_signed_offset=signed_end,
                 kept_bytes=len(kept),
                 torn_bytes=0,
-                sha256=sha256_b64u(kept) if kept else None,
+                sha256=sha256_b64u(kept),
                 unsigned=r.UnsignedRange(offset=signed_end, length=len(rest), sha256=sha256_b64u(rest))
                 if rest
                 else None,
