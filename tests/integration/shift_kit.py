@@ -14,7 +14,7 @@ from firmware_bridge.ports import Samples
 from hw_sim.devices.room import PlacedSound
 from hw_sim.devices.sound import decode
 from hw_sim.runner.media import MEDIA
-from hw_sim.scenario import GAIN_DB
+from hw_sim.scenario_actions import GAIN_DB
 from recorder.capture.listener import Listener
 from recorder.capture.speech import SpeechSpans
 from recorder.capture.voice_detector import SileroDetector
