@@ -12,6 +12,7 @@ from pathlib import Path
 
 from recorder.evidence import formatting
 from recorder.evidence.verify.catalogue import AXES, AXIS_NAMES, VALUE_NAMES, Axis
+from recorder.evidence.verify.completeness import ranges
 from recorder.evidence.verify.findings import Finding
 from recorder.evidence.verify.report import Axes, Report, ShiftReport, VaultReport
 from recorder.evidence.verify.text import KIND_NAMES
@@ -133,11 +134,23 @@ def _shift(shift: ShiftReport) -> str:
                     f"<tr><td>{escape(line.camera_id)}</td><td>{escape(zh)} <em>{escape(en)}</em></td>"
                     f"<td class='n'>{formatting.length(us)}</td></tr>"
                 )
+    spans = "".join(
+        f"<tr><td>{escape(line.camera_id)}</td><td>{escape(formatting.wall(item.start))}</td>"
+        f"<td>{escape(formatting.wall(item.end))}</td>"
+        f"<td>{escape(KIND_NAMES[item.kind][0])} <em>{escape(KIND_NAMES[item.kind][1])}</em></td>"
+        f"<td class='n'>{formatting.length(item.length_us)}</td></tr>"
+        for line in shift.lines
+        for item in ranges(shift, line)
+    )
     ended = "" if shift.ended else "（未结束 <em>not ended</em>）"
     return (
         f"<h3>班次 <em>shift</em> <code>{escape(shift.shift_id)}</code>{ended}</h3>{timeline_svg(shift)}"
         "<table><thead><tr><th>摄像头 <em>camera</em></th><th>类别 <em>kind</em></th><th>时长 <em>length</em></th></tr>"
         f"</thead><tbody>{''.join(rows)}</tbody></table>"
+        "<h4>班次完整性 <em>shift completeness</em></h4>"
+        "<table><thead><tr><th>摄像头 <em>camera</em></th><th>自 <em>from</em></th><th>至 <em>to</em></th>"
+        "<th>类别 <em>kind</em></th>"
+        f"<th>时长 <em>length</em></th></tr></thead><tbody>{spans}</tbody></table>"
     )
 
 

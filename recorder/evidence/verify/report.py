@@ -328,10 +328,15 @@ class Report:
 
 
 def _vault_json(vault: VaultReport) -> dict[str, Any]:
+    from recorder.evidence.verify.completeness import ranges  # which is made of this module's values
+
     data = asdict(vault)
     data["findings"] = [finding.to_json() for finding in vault.findings]
     data["notes"] = [note.to_json() for note in vault.notes]
     data["valid"] = vault.valid
+    for shift, shift_data in zip(vault.shifts, data["shifts"], strict=True):
+        for line, line_data in zip(shift.lines, shift_data["lines"], strict=True):
+            line_data["ranges"] = [asdict(item) for item in ranges(shift, line)]
     data["sentence_zh"], data["sentence_en"] = vault.sentence("zh"), vault.sentence("en")
     return data
 

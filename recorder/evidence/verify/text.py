@@ -7,6 +7,7 @@ from collections import Counter
 from recorder.evidence import formatting
 from recorder.evidence.verify.assembly import proven
 from recorder.evidence.verify.catalogue import AXIS_NAMES, VALUE_NAMES, Axis
+from recorder.evidence.verify.completeness import Range, ranges
 from recorder.evidence.verify.report import Report, ShiftReport, VaultReport
 
 KIND_NAMES: dict[str, tuple[str, str]] = {
@@ -98,7 +99,15 @@ def _shift(shift: ShiftReport, index: int) -> list[str]:
             if line.totals_us.get(kind)
         ]
         lines.append(f"  {line.camera_id}: {_say(index, '，', ', ').join(totals) or '0 s'}")
+        lines += [f"    {_range(item, index)}" for item in ranges(shift, line)]
     return lines
+
+
+def _range(item: Range, index: int) -> str:
+    name = KIND_NAMES[item.kind][index]
+    count = f" ×{len(item.refs)}" if len(item.refs) > 1 else f"  {item.refs[0]}" if item.refs else ""
+    times = f"{formatting.wall(item.start)[:21]} – {formatting.wall(item.end)[11:21]}"
+    return f"{times}  {name} {formatting.length(item.length_us)}{count}"
 
 
 def _segments(vault: VaultReport, index: int) -> str:
