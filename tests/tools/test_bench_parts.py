@@ -161,13 +161,15 @@ def test_memory_of_this_process() -> None:
 
 def test_descendants_and_roles(tmp_path: Path) -> None:
     # The command line is what tells a recorder's process; the child only has to look like one until its input ends.
-    (tmp_path / "recorder").write_text("import sys\nsys.stdin.read()\n")
+    # It says that it runs: between vfork's return and the end of exec /proc shows no command line yet.
+    child_text = "import sys\nprint('here', flush=True)\nsys.stdin.read()\n"
+    (tmp_path / "recorder").write_text(child_text)
     for name in ("uplink", "capture"):
         package = tmp_path / "recorder_package" / "recorder" / name
         package.mkdir(parents=True)
         for folder in (package.parent, package):
             (folder / "__init__.py").touch()
-        (package / "process.py").write_text("import sys\nsys.stdin.read()\n")
+        (package / "process.py").write_text(child_text)
     looks = {
         (str(tmp_path / "recorder"), "run"): "run",
         (str(tmp_path / "recorder"), "capture-worker"): None,  # on its way to the lean one
@@ -178,8 +180,12 @@ def test_descendants_and_roles(tmp_path: Path) -> None:
     }
     for arguments, expected in looks.items():
         with subprocess.Popen(
-            [sys.executable, *arguments], stdin=subprocess.PIPE, cwd=tmp_path / "recorder_package"
+            [sys.executable, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=tmp_path / "recorder_package",
         ) as child:
+            assert child.stdout is not None and child.stdout.readline() == b"here\n"
             assert child.pid in descendants(os.getpid())
             assert role(child.pid) == expected, arguments
         assert role(child.pid) is None  # gone
