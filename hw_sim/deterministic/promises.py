@@ -103,7 +103,7 @@ def nothing_is_lost(truth: Truth, lines: Sequence[Line], segments_dir: Path) -> 
             continue
         suffix = ".mp4.age" if segment.sealed else ".mp4"
         path = segments_dir / segment.session_id / f"{segment.segment_id}{suffix}"
-        found += _entries_kept(segment.entries, path, truth.rotten.get(segment.segment_id))
+        found += _entries_kept(segment.entries, path, truth.rotten.get(segment.segment_id, ()))
     for loss in truth.losses:
         lost = loss.frames_us - loss.until_us
         if lost > LOSS_US + loss.slow_us and not _excused(truth, loss.camera_id, loss.at_us):
@@ -148,7 +148,7 @@ def _signed_entries(lines: Sequence[Line]) -> dict[str, int]:
     return signed
 
 
-def _entries_kept(entries: Sequence[DurableEntry], path: Path, rotten: int | None) -> list[Violation]:
+def _entries_kept(entries: Sequence[DurableEntry], path: Path, rotten: Sequence[int]) -> list[Violation]:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -156,7 +156,7 @@ def _entries_kept(entries: Sequence[DurableEntry], path: Path, rotten: int | Non
     for entry in entries:
         end = entry.offset + entry.length
         digest = b64u(hashlib.sha256(data[entry.offset : end]).digest())
-        if digest != entry.sha256 and not (rotten is not None and entry.offset <= rotten < end):
+        if digest != entry.sha256 and not any(entry.offset <= offset < end for offset in rotten):
             what = "acknowledged" if entry.acked else "durable"
             return [Violation(2, f"entry {entry.entry} of {path.name} was {what} and is not there")]
     return []

@@ -128,6 +128,8 @@ class Shift:
         self._unit_busy_us = 0
         self._kill: Strike | None = None
         self._left_open = False
+        self._mark: int | None = None
+        """``durable_seq`` of the status file, which a power cut takes away."""
         self._boot_again_us: tuple[int, int] = (2 * SECOND, 60 * SECOND)
 
     def configuration(self, plan: Plan, folder: Path) -> RecorderConfig:
@@ -264,6 +266,7 @@ class Shift:
         for worker in self.workers.values():
             worker.vanish()
         self.workers.clear()
+        self._mark = None
         if self._powered_since is not None:
             self.truth.powered.append((self._powered_since, self.timeline.now_us))
             self._powered_since = None
@@ -352,6 +355,7 @@ class Shift:
         durable = unit.journal.durable
         if durable is not None:
             self.truth.durable_lines[durable[0]] = durable[1]
+            self._mark = durable[0]
 
     def _ended(self, unit: UnitLife) -> None:
         self.trace.say("unit", "ended in order")
@@ -455,7 +459,14 @@ class Shift:
             return
         try:
             self.uplink = SimulatedUplink(
-                self.timeline, self.rnd, clock, self.config, self.disk, self.network, self._tell_unit
+                self.timeline,
+                self.rnd,
+                clock,
+                self.config,
+                self.disk,
+                self.network,
+                self._tell_unit,
+                lambda: self._mark,
             )
         except OSError as error:
             self.trace.say("uplink", "cannot start", error=error)

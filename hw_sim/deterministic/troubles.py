@@ -220,7 +220,7 @@ class Troubles:
         path = known[int(trouble.strength * len(known)) % len(known)]
         offset = int(trouble.strength * (path.stat().st_size - 1))
         shift.disk.rot(path, offset)
-        shift.truth.rotten[path.name.split(".")[0]] = offset
+        shift.truth.rotten.setdefault(path.name.split(".")[0], []).append(offset)
         shift.trace.say("disk", "a bit rots", file=path.name, offset=offset)
 
     # --- line and store ----------------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ class Truth:
     wanted: list[Span] = field(default_factory=list)
     excused: dict[str, list[tuple[int, int, str]]] = field(default_factory=dict)
     durable_lines: dict[int, str] = field(default_factory=dict)
-    rotten: dict[str, int] = field(default_factory=dict)
+    rotten: dict[str, list[int]] = field(default_factory=dict)
     removed: list[tuple[int, str, bool]] = field(default_factory=list)
     """(when, segment id, whether the store held exactly those bytes and had given its receipt)."""
     overcut: list[str] = field(default_factory=list)

@@ -36,6 +36,7 @@ class SimulatedUplink:
         disk: SimulatedDisk,
         network: Network,
         tell: Callable[[str], bool],
+        durable: Callable[[], int | None],
     ) -> None:
         settings = settings_of(config)
         self.life = Life()
@@ -46,7 +47,7 @@ class SimulatedUplink:
         self._disk = disk
         self._journal_dir = settings.journal_dir
         self._book = ReceiptBook()
-        self._tail = JournalTail(settings.journal_dir)
+        self._tail = JournalTail(settings.journal_dir, durable)
         self._held_back: list[Inbox] | None = []
         self.board = FaultBoard(clock)
         receipts = ReceiptStore(settings.receipts_dir, Path(settings.trust_dir), settings.unit_id, disk)

@@ -64,6 +64,8 @@ class UnitStatus(BaseModel):
     checklist: ChecklistStatus | None
     journal_id: str
     head_seq: int
+    durable_seq: int
+    """Last record known to be on the disk, -1 for none: the uplink posts nothing beyond it."""
     night: bool
     lux: float | None
     gnss_age_s: float | None

@@ -90,6 +90,7 @@ class StatusWriter:
             checklist=self._checklist(),
             journal_id=self._journal.journal_id,
             head_seq=self._journal.state.next_seq - 1,
+            durable_seq=-1 if self._journal.durable is None else self._journal.durable[0],
             night=parts.sensors.night,
             lux=readings.lux,
             gnss_age_s=parts.sensors.fix_age_s(now),

@@ -2,7 +2,9 @@
 
 Nothing is handed on before it is durable. The unit writes a line and syncs it a moment later; a line posted (or announced)
 in between and then lost to a power cut would be written differently after the restart, and the store would see a fork
-for ever. ``fdatasync`` on our own read-only descriptor closes that window: what we have seen is on the disk.
+for ever. ``fdatasync`` on our own read-only descriptor closes that window: what we have seen is on the disk. Not so where
+the unit's own sync has failed: the kernel tells of an error once, and whoever opens the file afterwards is told that all is
+well. So nothing is read beyond what the unit says is durable (``durable_mark``).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -69,10 +72,16 @@ def line_payload(line: bytes) -> dict[str, Any]:
 
 
 class JournalTail:
-    """``poll`` returns what is new. A journal that was cut behind us or replaced starts over with ``JournalReset``."""
+    """``poll`` returns what is new. A journal that was cut behind us or replaced starts over with ``JournalReset``.
 
-    def __init__(self, directory: Path) -> None:
+    ``durable``: seq of the last record the unit knows to be on the disk; None where it says nothing: no unit process has
+    run since the machine came up, so what is there has outlived that."""
+
+    def __init__(self, directory: Path, durable: Callable[[], int | None] = lambda: None) -> None:
         self._directory = directory
+        self._durable = durable
+        self._limit: int | None = None
+        self._held = False
         self._types: dict[bytes, str] = {}
         self._reported: set[tuple[str, int]] = set()
         self._clear()
@@ -95,6 +104,7 @@ class JournalTail:
         ``JournalGrew`` comes only when caught up: half a journal would look shorter than what the store already has.
         """
         events: list[TailEvent] = []
+        self._limit, self._held = self._durable(), False
         try:
             caught_up = self._take(journal_files(self._directory), max_bytes, events)
         except OSError as error:
@@ -191,7 +201,7 @@ class JournalTail:
                 # further complete lines behind it is lost for us, and said so.
                 last = index == len(lines) - 1 and position >= size
                 if not self._line(line, last, stop_seq, events):
-                    return self._offset - start, True
+                    return self._offset - start, not self._held
                 self._offset += len(line) + 1
                 self._last = line[-MARK:] + b"\n"
             if len(buffer) > MAX_LINE:
@@ -208,6 +218,9 @@ class JournalTail:
         if stop_seq is not None and seq >= stop_seq:
             # The unit gave this file up after a write error and wrote on in the next one: that one counts.
             return True
+        if self._limit is not None and seq > self._limit:
+            self._held = True
+            return False
         try:
             typ = line_type(line, self._types)
             self._idle = self._idle and typ in IDLE_TYPES

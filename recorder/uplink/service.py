@@ -23,6 +23,7 @@ from recorder.evidence.files import OsFiles
 from recorder.unit.logs import configure
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.control import announce_receipt, hand_over_assignment
+from recorder.uplink.durable_mark import durable_seq
 from recorder.uplink.facts import (
     JournalGrew,
     JournalReset,
@@ -99,7 +100,8 @@ class UplinkProcess:
         self._receipts = ReceiptStore(settings.receipts_dir, Path(settings.trust_dir), settings.unit_id, OsFiles())
         self._book = ReceiptBook()
         self._kept: queue.SimpleQueue[tuple[Receipt, bool]] = queue.SimpleQueue()
-        self._tail = JournalTail(settings.journal_dir)
+        status_file = Path(settings.run_dir) / "status.json"
+        self._tail = JournalTail(settings.journal_dir, lambda: durable_seq(status_file, clock.boot_id()))
         self._held_back: list[Inbox] | None = []
         self._open_sessions: set[str] = set()
         self._journal: tuple[str | None, int] = (None, -1)

@@ -31,6 +31,7 @@ def status(**changes: Any) -> UnitStatus:
         "checklist": None,
         "journal_id": "j",
         "head_seq": 12,
+        "durable_seq": 12,
         "night": False,
         "lux": None,
         "gnss_age_s": 1.5,

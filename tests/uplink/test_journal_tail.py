@@ -192,3 +192,32 @@ def test_steps_are_bounded(unit: UnitFiles) -> None:
     events, caught_up = JournalTail(unit.journal_dir).poll(max_bytes=100_000)
     assert not caught_up
     assert not any(isinstance(event, JournalGrew) for event in events), "half a journal must not look like all of it"
+
+
+def test_nothing_is_read_beyond_what_the_unit_knows_to_be_durable(unit: UnitFiles) -> None:
+    """Seed 969 of the deterministic shifts: lines whose sync had failed were posted, a kill had them written differently,
+    and the store saw a fork for ever."""
+    marks = [unit.seq - 1]
+    tail = JournalTail(unit.journal_dir, lambda: marks[0])
+    poll(tail)
+    first = unit.segment(10)
+    between = unit.seq - 1
+    second = unit.segment(20)
+    assert poll(tail) == []
+    marks[0] = between
+    assert poll(tail) == [first, JournalGrew(unit.journal_id, between)]
+    assert poll(tail) == [], "held again at the same line, reported nowhere"
+    marks[0] = unit.seq - 1
+    assert poll(tail) == [second, JournalGrew(unit.journal_id, unit.seq - 1)]
+
+
+def test_a_held_line_is_not_passed_over_for_the_next_file(unit: UnitFiles) -> None:
+    marks = [unit.seq - 1]
+    tail = JournalTail(unit.journal_dir, lambda: marks[0])
+    poll(tail)
+    first = unit.segment(10)
+    unit.rotate()
+    second = unit.segment(20)
+    assert poll(tail) == []
+    marks[0] = unit.seq - 1
+    assert poll(tail) == [first, second, JournalGrew(unit.journal_id, unit.seq - 1)]

@@ -126,6 +126,10 @@ class FileCheck:
         if sound and segment.size >= segment.signed_end:
             if opened is not None and segment.size > 0:  # a full card leaves empty files: nothing in them to decrypt
                 self._inside(segment, opened)
+            if segment.state == "recovered":
+                # Its digest was taken at the recovery, of whatever lay there then: what was signed before must still be it.
+                result = check_entries(path, self.entries(segment), segment.start_us)
+                self._report_pieces(segment, "segment-altered", result.altered)
             return
         self._locate(segment, path, whole)
 

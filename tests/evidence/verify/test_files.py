@@ -63,6 +63,25 @@ def test_altered_signed_and_unsigned_parts_of_a_recovered_segment(tmp_path: Path
         assert expected in finding.en
 
 
+def test_what_was_altered_before_the_recovery_took_its_digest_is_found(tmp_path: Path) -> None:
+    """The file then is just what the recovery says; what was signed fragment by fragment before that is not.
+    Seed 879 of the deterministic shifts: a bit rotted while the segment was open."""
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.session_start()
+    torn = b.open_segment()
+    b.fill(torn, 4, close=False)
+    rotten = bytearray(torn.stored[2])
+    rotten[20] ^= 1
+    torn.stored[2] = bytes(rotten)
+    b.recover(torn, signed=len(torn.stored))
+    vault = check(b, tmp_path)
+    (finding,) = [f for f in vault.findings if f.code == "segment-altered"]
+    assert "entry 2 " in finding.en
+    assert vault.axes["integrity"] == "altered"
+
+
 def test_a_recovery_that_lost_signed_entries_is_found(tmp_path: Path) -> None:
     """A disk that lied about flushing: less is there than was signed, and the unit said so."""
     b = VaultBuilder(AGENCY)
