@@ -220,7 +220,11 @@ class Troubles:
         path = known[int(trouble.strength * len(known)) % len(known)]
         offset = int(trouble.strength * (path.stat().st_size - 1))
         shift.disk.rot(path, offset)
-        shift.truth.rotten.setdefault(path.name.split(".")[0], []).append(offset)
+        segment_id = path.name.split(".")[0]
+        shift.truth.rotten.setdefault(segment_id, []).append(offset)
+        row = shift.unit.index.segment(segment_id)
+        if row is None or row["state"] != "closed":
+            shift.truth.never_signed.add(segment_id)
         shift.trace.say("disk", "a bit rots", file=path.name, offset=offset)
 
     # --- line and store ----------------------------------------------------------------------------------------------

@@ -75,6 +75,9 @@ class Truth:
     excused: dict[str, list[tuple[int, int, str]]] = field(default_factory=dict)
     durable_lines: dict[int, str] = field(default_factory=dict)
     rotten: dict[str, list[int]] = field(default_factory=dict)
+    never_signed: set[str] = field(default_factory=set)
+    """Of those the ones no record spoke for when the bit rotted: a file the card's errors kept from being reported. Its
+    digest is taken later, of what lies there then, and nobody can name what was lost before."""
     removed: list[tuple[int, str, bool]] = field(default_factory=list)
     """(when, segment id, whether the store held exactly those bytes and had given its receipt)."""
     overcut: list[str] = field(default_factory=list)
