@@ -69,7 +69,7 @@ def no_false_alarm(truth: Truth, report: Report, *, clock_lied: bool) -> list[Vi
             )
             found.append(Violation(4, f"the verifier finds {code} ({subject}), which did not happen: {text}"))
     released = {segment_id for _, segment_id, _ in truth.removed}
-    for segment_id in truth.rotten.keys() - truth.never_signed:
+    for segment_id in sorted(truth.rotten.keys() - truth.never_signed):
         if segment_id not in released and ("segment-altered", f"segment {segment_id}") not in seen:
             found.append(Violation(4, f"a bit of segment {segment_id} rotted, and the verifier does not name it"))
     return found
