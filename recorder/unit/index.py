@@ -254,7 +254,9 @@ class Index:
         return self._held("state = 'closed' AND receipt_digest IS NOT NULL", limit)
 
     def _held(self, where: str, limit: int | None) -> list[Held]:
-        rows = self._rows("segments", f"{where} ORDER BY closed_wall_us LIMIT ?", [-1 if limit is None else limit])
+        rows = self._rows(
+            "segments", f"{where} ORDER BY closed_wall_us, rowid LIMIT ?", [-1 if limit is None else limit]
+        )
         return [
             Held(
                 segment_id=row["segment_id"],
@@ -283,7 +285,10 @@ class Index:
 
     def released(self) -> list[tuple[str, str]]:
         """(session, segment) of every tombstone whose file may still be there."""
-        return [(row["session_id"], row["segment_id"]) for row in self._rows("segments", "state = 'released'", [])]
+        return [
+            (row["session_id"], row["segment_id"])
+            for row in self._rows("segments", "state = 'released' ORDER BY rowid", [])
+        ]
 
     def removed(self, segment_id: str) -> None:
         """The released segment's file is gone."""
