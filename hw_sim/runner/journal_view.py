@@ -45,6 +45,8 @@ class GapView:
 @dataclass(slots=True)
 class JournalView:
     segments: dict[str, SegmentView] = field(default_factory=dict)
+    orphans: dict[str, int] = field(default_factory=dict)
+    """Bytes kept of each file that no ``segment-open`` names: its unit process died before it heard of it."""
     gaps: dict[str, GapView] = field(default_factory=dict)
     receipted: set[str] = field(default_factory=set)
     released: set[str] = field(default_factory=set)
@@ -62,9 +64,15 @@ class JournalView:
     happened: Happenings = field(default_factory=Happenings)
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of every finished segment file: closed, or recovered with something kept."""
+        finished = (s for s in self.segments.values() if s.state in ("closed", "recovered") and s.size > 0)
+        return self.orphans | {segment.segment_id: segment.size for segment in finished}
+
+    @property
     def uploadable(self) -> set[str]:
-        """Segments with bytes worth storing: closed, or recovered with something kept."""
-        return {s.segment_id for s in self.segments.values() if s.state in ("closed", "recovered") and s.size > 0}
+        """Segments with bytes worth storing."""
+        return set(self.sizes)
 
 
 def lines(journal_dir: Path) -> Iterator[str]:
@@ -114,7 +122,11 @@ def _apply(view: JournalView, typ: str, p: dict[str, Any]) -> None:
         segment.size, segment.sha256 = p["size"], p["sha256"]
         segment.media_end_us = p["media_end_us"]
         segment.dropped_frames = p["dropped_frames"]
-    elif typ == "recovery" and p["subject"] == "segment" and p["segment_id"] in view.segments:
+    elif typ == "recovery" and p["subject"] == "segment":
+        if p["segment_id"] not in view.segments:
+            if p["outcome"] == "kept":
+                view.orphans[p["segment_id"]] = p["kept_bytes"]
+            return
         segment = view.segments[p["segment_id"]]
         segment.state = "recovered" if p["outcome"] == "kept" else p["outcome"]
         segment.size, segment.sha256 = p["kept_bytes"], p["sha256"] or ""
