@@ -37,6 +37,7 @@ from recorder.capture.terms import Terms
 from recorder.capture.voice_detector import SileroDetector, VoiceDetector
 from recorder.capture.watermark import Watermark
 from recorder.capture.writer import CameraFailed, Shutdown, Writer
+from recorder.channel.exits import EXIT_INCOMPLETE
 from recorder.channel.messages import (
     EntryWritten,
     FaultReport,
@@ -61,10 +62,6 @@ LOG = logging.getLogger(__name__)
 EXIT_OK: Final = 0
 EXIT_INTERNAL: Final = 70
 """EX_SOFTWARE of sysexits.h: the writer ended by a fault of its own."""
-
-EXIT_INCOMPLETE: Final = 74
-"""EX_IOERR: a session ended and its last segment could not be closed. Nobody would wait in vain for a ``closed`` that
-cannot honestly be said: the end of the worker tells the unit process to recover what the disk kept."""
 
 EXIT_UNAVAILABLE: Final = 69
 """EX_UNAVAILABLE: nobody listens at the channel's socket."""

@@ -38,6 +38,8 @@ class CameraParts:
     connected: bool = False
     exited: bool = True
     ready: bool = False
+    in_order: bool = False
+    """The last worker ended because it could not close a session, and why it could not is an open fault already."""
     inherited: set[str] = field(default_factory=set)
     """Faults open when the worker connected, which it has not reported itself: the last worker's, over once it delivers."""
     last: messages.Progress | None = None

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from recorder.channel import messages
+from recorder.channel.exits import EXIT_INCOMPLETE
 from recorder.session import events as ev
+from recorder.session.restart import as_cause
 from recorder.session.supervision import KillWorker, Launch
 from recorder.unit.heads import ChannelOrderError, HeadBook
 from recorder.unit.parts import CameraParts
@@ -79,6 +81,8 @@ class WorkerDesk:
     def exited(self, camera_id: str, status: int) -> None:
         camera = self.p.cameras[camera_id]
         camera.exited = True
+        known = any(as_cause(code) is not None for code in self.p.faults.of(camera_id))
+        camera.in_order = status == EXIT_INCOMPLETE and known
         camera.supervisor.note_exit(f"exit status {status}")
         self._maybe_lost(camera_id)
 
@@ -177,7 +181,7 @@ class WorkerDesk:
         if cause == "storage-fault" and self.p.faults.is_open("storage-full", camera_id):
             cause = "storage-full"
         log.error("worker.lost", extra={"fields": {"camera_id": camera_id, "cause": cause, "detail": detail}})
-        if not self.stopping or self.p.machine.session_id is not None:
+        if not camera.in_order and (not self.stopping or self.p.machine.session_id is not None):
             evidence: dict[str, Any] = {"detail": detail}
             if camera.last is not None:
                 said = camera.last

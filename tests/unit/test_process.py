@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from recorder.channel import messages
+from recorder.channel.exits import EXIT_INCOMPLETE
 from recorder.unit.duties.officer_desk import OfficerDesk
 from recorder.unit.events import (
     ButtonEdge,
@@ -158,6 +159,33 @@ def test_a_dead_worker_is_a_gap_with_its_cause_and_the_next_one_resumes(kit: Uni
     kit.turn()
     resumption = next(payload for typ, payload in kit.records() if typ == "resumption")
     assert resumption["gap_id"] == gap["gap_id"]
+
+
+def ends_without_closing(kit: UnitKit, *faults: str) -> list[str]:
+    """The worker reports ``faults``, the officer stops, the worker gives the session up; codes of all faults written."""
+    record(kit)
+    for code in faults:
+        kit.say(
+            messages.FaultReport(
+                camera_id="cam0", at_us=1, n=kit.next_n(), code=code, phase="onset", component="cam0", evidence={}
+            )
+        )
+    kit.turn()
+    press(kit, "record", hold_us=2_000_000)
+    kit.events.put(WorkerExited("cam0", 1, EXIT_INCOMPLETE))
+    kit.events.put(WorkerDisconnected("cam0", "closed"))
+    kit.turn()
+    assert "session-stop" in kit.types()
+    return [payload["code"] for typ, payload in kit.records() if typ == "fault" and payload["component"] == "cam0"]
+
+
+def test_a_worker_that_cannot_close_without_its_camera_has_not_crashed(kit: UnitKit) -> None:
+    """Unplugged in the middle and never back: there is nothing to close the last segment with, and the reason is known."""
+    assert "worker-crash" not in ends_without_closing(kit, "camera-unplugged")
+
+
+def test_a_worker_that_cannot_close_for_no_reason_known_has(kit: UnitKit) -> None:
+    assert "worker-crash" in ends_without_closing(kit, "gnss-lost")
 
 
 def test_what_a_new_worker_reports_before_its_first_frame_is_its_own_fault(kit: UnitKit) -> None:
