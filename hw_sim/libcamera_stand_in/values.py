@@ -14,9 +14,9 @@ class Transform:
     def __init__(
         self, other: Transform | None = None, hflip: bool = False, vflip: bool = False, transpose: bool = False
     ) -> None:
-        if other is not None:
-            hflip, vflip, transpose = other.hflip, other.vflip, other.transpose
-        self.hflip, self.vflip, self.transpose = bool(hflip), bool(vflip), bool(transpose)
+        self.hflip = bool(hflip if other is None else other.hflip)
+        self.vflip = bool(vflip if other is None else other.vflip)
+        self.transpose = bool(transpose if other is None else other.transpose)
 
     def __str__(self) -> str:
         return f"<libcamera.Transform hflip={self.hflip} vflip={self.vflip} transpose={self.transpose}>"
