@@ -66,6 +66,7 @@ class Picamera2Camera:
         self._closing: threading.Thread | None = None
         self._failure: DeviceError | None = None
         self._looked_us = 0
+        self._lost = 0
         # Seconds on a small board, so before anybody waits for frames.
         self._library: ModuleType | DeviceError = _library(self._name)
 
@@ -77,6 +78,7 @@ class Picamera2Camera:
             raise self._library
         settings = self._library.CameraSettings(*self._arguments)
         self._failure = None
+        self._lost = 0
         run: CameraRun = self._library.CameraRun(settings, mode, self._clock, paint, deliver, self._failed)
         self._run = run
         try:
@@ -101,10 +103,12 @@ class Picamera2Camera:
             self._failure = self._failure or DeviceError(self._name, "hung: did not stop 未能停止")
         if self._closing.is_alive():
             return
+        self._lost = run.lost()
         self._run, self._closing = None, None
 
     def dropped_frames(self) -> int:
-        return self._run.lost() if self._run is not None else 0
+        """Lost before, in or behind the encoder; see ``FrameBook`` and ``Delivery``."""
+        return self._lost if self._run is None else self._run.lost()
 
     def failure(self) -> DeviceError | None:
         if self._failure is None and self._run is not None and self._closing is None:

@@ -17,9 +17,12 @@ its buffers. ``hung``: the driver never comes back from a call."""
 class Sensor(Protocol):
     """All but ``condition`` and ``now_us`` are called on the camera's own thread, between ``open`` and ``close``."""
 
-    name: str
-    """libcamera's id of the camera: a path of the device tree, or of USB."""
-    model: str
+    @property
+    def name(self) -> str:
+        """libcamera's id of the camera: a path of the device tree, or of USB."""
+
+    @property
+    def model(self) -> str: ...
 
     def condition(self) -> Condition: ...
 

@@ -14,9 +14,9 @@ class Transform:
     def __init__(
         self, other: Transform | None = None, hflip: bool = False, vflip: bool = False, transpose: bool = False
     ) -> None:
-        self.hflip = bool(hflip if other is None else other.hflip)
-        self.vflip = bool(vflip if other is None else other.vflip)
-        self.transpose = bool(transpose if other is None else other.transpose)
+        self.hflip: bool = bool(hflip if other is None else other.hflip)
+        self.vflip: bool = bool(vflip if other is None else other.vflip)
+        self.transpose: bool = bool(transpose if other is None else other.transpose)
 
     def __str__(self) -> str:
         return f"<libcamera.Transform hflip={self.hflip} vflip={self.vflip} transpose={self.transpose}>"
@@ -68,10 +68,10 @@ class ColorSpace:
         range_: Range = Range.Full,
     ) -> None:
         # The bindings' attribute names, which picamera2 reads and sets.
-        self.primaries = primaries if other is None else other.primaries
-        self.transferFunction = transfer if other is None else other.transferFunction
-        self.ycbcrEncoding = encoding if other is None else other.ycbcrEncoding
-        self.range = range_ if other is None else other.range
+        self.primaries: ColorSpace.Primaries = primaries if other is None else other.primaries
+        self.transferFunction: ColorSpace.TransferFunction = transfer if other is None else other.transferFunction
+        self.ycbcrEncoding: ColorSpace.YcbcrEncoding = encoding if other is None else other.ycbcrEncoding
+        self.range: ColorSpace.Range = range_ if other is None else other.range
 
     def __str__(self) -> str:
         return f"<libcamera.ColorSpace {self.primaries.name}/{self.transferFunction.name}>"
