@@ -39,8 +39,8 @@ WIRING: Final[BoardOptions] = {
 
 def unit_board(options: BoardOptions) -> UnitBoard:
     """Raises DeviceError when there is no world at ``options["world"]`` or an option is wrong."""
-    client = _connect(options, {"hello": "unit"})
-    clock = _clock(client)
+    client = connect(options, {"hello": "unit"})
+    clock = clock_of(client)
     factory = _mock.MockFactory()
     wiring = {**WIRING, **{key: value for key, value in options.items() if key != "world"}}
     wiring.setdefault("gnss_device", str(client.get("gnss.tty")))
@@ -74,9 +74,9 @@ def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
     from hw_sim.devices.camera import SimulatedSensor
     from hw_sim.devices.microphone import SimulatedMicrophone
 
-    client = _connect(options, {"hello": "worker", "camera_id": camera_id})
+    client = connect(options, {"hello": "worker", "camera_id": camera_id})
     client.start()
-    clock = _clock(client)
+    clock = clock_of(client)
     return CaptureDevices(
         clock=clock,
         camera=SoftwareEncodedCamera(SimulatedSensor(clock, client.get, client.connected), clock),
@@ -91,7 +91,8 @@ def _speaker_folder(client: WorldClient, socket: Path) -> Path:
     return Path(str(client.get("speaker.folder")) or socket.with_name(socket.name + ".speaker"))
 
 
-def _connect(options: BoardOptions, hello: dict[str, str]) -> WorldClient:
+def connect(options: BoardOptions, hello: dict[str, str]) -> WorldClient:
+    """Raises DeviceError when there is no world at ``options["world"]``."""
     path = options.get("world")
     if not path:
         raise DeviceError(
@@ -100,7 +101,8 @@ def _connect(options: BoardOptions, hello: dict[str, str]) -> WorldClient:
     return WorldClient(Path(path), hello)
 
 
-def _clock(client: WorldClient) -> SimClock:
+def clock_of(client: WorldClient) -> SimClock:
+    """The clock of the simulated boot the world is in."""
     return SimClock(SystemClock(), str(client.get("boot_id")), int(client.get("boot_offset_us")), client.get)
 
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import Clock, DeviceError, VideoMode
 from firmware_bridge.software_encoder import RawFrame
-from hw_sim.devices.camera import BUFFERS, FrameGrid, SimulatedSensor, sensor_info
+from hw_sim.devices.camera import BUFFERS, FrameGrid, SimulatedSensor
 from hw_sim.devices.camera_file import VideoFile
 from hw_sim.devices.counter import read_counter
+from hw_sim.devices.sensor_view import sensor_info
 from hw_sim.world_keys import State, initial_state
 from tests.firmware_bridge.manual_clock import ManualClock
 from tests.hw_sim.devices.footage import encode_h264, planes

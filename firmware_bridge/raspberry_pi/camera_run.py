@@ -1,0 +1,191 @@
+"""One opening of a camera through picamera2, from configuration to close. Calls here may hang; ``camera.py`` sees to it.
+
+Imports picamera2, which needs libcamera: only where a camera is used.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from errno import ENODEV
+from typing import Any, Final
+
+from libcamera import Transform
+from picamera2 import MappedArray, Picamera2
+
+from firmware_bridge.ports import Clock, DeviceError, EncodedFrame, FramePainter, SensorInfo, VideoMode
+from firmware_bridge.raspberry_pi.camera_delivery import Delivery
+from firmware_bridge.raspberry_pi.camera_encoders import EncoderKind, FrameOutput, make_encoder
+from firmware_bridge.raspberry_pi.camera_frames import FrameBook
+from firmware_bridge.raspberry_pi.camera_loop import EventLoop
+
+LOG = logging.getLogger(__name__)
+
+BUFFERS: Final = 6
+"""Requests in flight. Two are in the encoder's hands at times; the rest is how long a frame may take without loss."""
+FORMATS: Final = ("YUV420", "NV12")
+"""Formats whose buffer begins with the luma plane, which is all the painter touches; the second is what cameras without
+Raspberry Pi's image processor fall back to."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """``rotation`` in degrees, 0 or 180. ``controls``: libcamera's names and values, beside the frame rate."""
+
+    camera_num: int
+    encoder: EncoderKind
+    rotation: int = 0
+    threads: int = 2
+    tuning_file: str | None = None
+    controls: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Picamera2(Picamera2):
+    def __del__(self) -> None:
+        """Upstream closes here and at exit, and would wait for a loop that hangs. Who opens here, closes."""
+
+
+class CameraRun:
+    """``failed`` gets every exception that ends or endangers delivery, on whatever thread it happens."""
+
+    def __init__(
+        self,
+        settings: CameraSettings,
+        mode: VideoMode,
+        clock: Clock,
+        paint: FramePainter | None,
+        deliver: Callable[[EncodedFrame], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self._settings = settings
+        self._mode = mode
+        self._clock = clock
+        self._paint = paint
+        self._failed = failed
+        self._book = FrameBook(1_000_000 // mode.frame_rate)
+        self._delivery = Delivery(deliver, failed)
+        self._camera: Any = None
+        self._id = ""
+        self.last_frame_us = clock.boottime_us()
+        """Boot-time at which the camera gave its last frame, or the run was made."""
+        self.paint_failures = 0
+
+    # --- opening and closing, on the caller's thread ---------------------------------------------------------------
+
+    def open(self) -> None:
+        """Raises whatever picamera2 and libcamera raise, and DeviceError for what they do not mind but we do."""
+        mode, name = self._mode, f"camera {self._settings.camera_num}"
+        self._id = _find(self._settings.camera_num)
+        self._camera = camera = _Picamera2(self._settings.camera_num, tuning=self._settings.tuning_file)
+        atexit.unregister(camera.close)
+        turned = self._settings.rotation == 180
+        camera.configure(
+            camera.create_video_configuration(
+                main={"size": (mode.width, mode.height), "format": FORMATS[0]},
+                raw=None,  # nobody looks at it, and it is 20 MB of contiguous memory
+                transform=Transform(hflip=turned, vflip=turned),
+                buffer_count=BUFFERS,
+                queue=False,
+                display=None,
+                controls=self._controls(camera.camera_controls),
+            )
+        )
+        main = camera.camera_configuration()["main"]
+        if tuple(main["size"]) != (mode.width, mode.height) or main["format"] not in FORMATS:
+            width, height = main["size"]
+            raise DeviceError(
+                name,
+                f"摄像头不支持 the camera does not do {mode.width} x {mode.height} {FORMATS[0]}; "
+                f"它给出 it offers {width} x {height} {main['format']}",
+            )
+        output = FrameOutput(self._encoded, self._failed)
+        encoder = output.encoder = make_encoder(self._settings.encoder, mode, self._settings.threads, self._failed)
+        camera.pre_callback = self._before_encoding
+        camera.start_preview(EventLoop(self._failed))
+        self._delivery.start()
+        try:
+            camera.start_encoder(encoder, output)
+        except Exception as error:  # without its number: an encoder that is not there is no camera unplugged
+            raise DeviceError(name, f"编码器 encoder {self._settings.encoder}: {error}") from error
+        camera.start()
+        self.last_frame_us = self._clock.boottime_us()
+
+    def close(self) -> None:
+        """Stop and close what is open. May hang with the hardware."""
+        camera = self._camera
+        if camera is None:
+            return
+        for step in (camera.stop, camera.stop_encoder, camera.close):
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 - the next step is tried all the same, or the device stays open
+                LOG.warning("摄像头未能正常关闭 the camera did not close cleanly: %s: %s", step.__name__, error)
+        self._camera = None
+
+    def end_delivery(self, timeout_s: float) -> bool:
+        """Pass on what was encoded. False when the consumer does not let go."""
+        return self._delivery.stop(timeout_s)
+
+    # --- what is to be known while it runs -------------------------------------------------------------------------
+
+    def lost(self) -> int:
+        return self._book.lost + self._delivery.lost
+
+    def listed(self) -> bool:
+        """Whether libcamera still has the camera: one that is pulled out says nothing, it only gives no frames."""
+        return any(info["Id"] == self._id for info in Picamera2.global_camera_info())
+
+    # --- on picamera2's threads ------------------------------------------------------------------------------------
+
+    def _before_encoding(self, request: Any) -> None:
+        """picamera2's ``pre_callback``: nothing may be raised here (trap T1)."""
+        try:
+            self.last_frame_us = now_us = self._clock.boottime_us()
+            metadata = request.get_metadata()
+            sensor_us = _microseconds(metadata["SensorTimestamp"])
+            at_us = self._book.seen(sensor_us, now_us, metadata.get("FrameDuration"), _sensor_info(metadata))
+            if self._paint is not None:
+                with MappedArray(request, "main") as mapped:
+                    self._paint(mapped.array[: self._mode.height, : self._mode.width], at_us)
+        except Exception:  # the picture without a watermark is worth more than no picture
+            self.paint_failures += 1
+            if self.paint_failures == 1:
+                LOG.exception("watermark failed, video goes on 水印失败，录像继续")
+
+    def _encoded(self, data: bytes, keyframe: bool, sensor_us: int) -> None:
+        known = self._book.encoded(sensor_us, self._clock.boottime_us())
+        if known is not None:
+            self._delivery.put(EncodedFrame(data, keyframe, *known))
+
+    def _controls(self, offered: Mapping[str, Any]) -> dict[str, Any]:
+        """What is wanted and advertised: anything else makes picamera2 refuse the whole configuration."""
+        frame_us = 1_000_000 // self._mode.frame_rate
+        wanted = {**self._settings.controls, "FrameDurationLimits": (frame_us, frame_us)}
+        missing = sorted(set(wanted) - set(offered))
+        if missing:
+            LOG.warning("摄像头没有这些控制项，忽略 controls the camera does not have, ignored: %s", ", ".join(missing))
+        return {name: value for name, value in wanted.items() if name in offered}
+
+
+def _find(camera_num: int) -> str:
+    """libcamera's id of the camera. Raises DeviceError with ENODEV."""
+    found = Picamera2.global_camera_info()
+    if camera_num >= len(found):
+        # A manager made before the camera was there does not always learn of it; one that is made anew looks again.
+        Picamera2._cm.reset()
+        found = Picamera2.global_camera_info()
+    if camera_num >= len(found):
+        names = ", ".join(f"{info['Num']}: {info.get('Model', info['Id'])}" for info in found) or "无 none"
+        raise DeviceError(f"camera {camera_num}", f"没有这个摄像头 no such camera; 现有 there are: {names}", ENODEV)
+    return str(found[camera_num]["Id"])
+
+
+def _microseconds(nanoseconds: int) -> int:
+    """As picamera2's ``Encoder._timestamp`` does it: its result is the key by which a frame is found again."""
+    return int(nanoseconds / 1000)
+
+
+def _sensor_info(metadata: Mapping[str, Any]) -> SensorInfo:
+    return SensorInfo(metadata.get("ExposureTime"), metadata.get("AnalogueGain"), metadata.get("Lux"))
