@@ -1,7 +1,8 @@
 """May we ship with what we depend on? The licence of every runtime dependency against an allow-list.
 
 The product is GPL-3.0-or-later (docs/adr/0007-licence.md): what may be combined with it is named here with the reason.
-Development tools are not shipped and not looked at.
+Development tools are not shipped and not looked at. What ./dev compiles (PyAudio, picamera2) is on a unit too, where it
+comes from Raspberry Pi OS: it is looked at where it is installed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 import click
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tools.check_requirements import COMPILED, ROOT, pins
 
 PROJECT = "zfy-recorder"
 
@@ -55,6 +58,11 @@ class Override:
 
 
 OVERRIDES: dict[str, Override] = {
+    "python-prctl": Override(
+        "GNU General Public License (GPL)",
+        "GPL-3.0-or-later",
+        "version 3 or any later, says its author as its packager in Debian",
+    ),
     "av": Override(
         "BSD-3-Clause",
         "GPL-3.0-or-later",
@@ -118,9 +126,15 @@ def installed() -> tuple[dict[str, list[str]], dict[str, str]]:
     return requires, {canonicalize_name(row["Name"]): row["License"] for row in json.loads(answer)}
 
 
+def compiled() -> set[str]:
+    """Names pinned in the requirements files of what is compiled."""
+    files = (ROOT / name for name in COMPILED)
+    return {name for file in files for name in pins(file.read_text(encoding="utf-8"))}
+
+
 def main() -> None:
     requires, licences = installed()
-    runtime = closure(requires, PROJECT)
+    runtime = closure(requires, PROJECT) | {name for name in compiled() if name in licences}
     found = findings(runtime, licences)
     for line in found:
         click.echo(line)

@@ -5,13 +5,26 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import click
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
+MAIN: Final = "requirements.txt"
+COMPILED: Final = {
+    "requirements-audio.txt": ("pi", "pyaudio"),
+    "requirements-camera.txt": ("camera-tests", "picamera2"),
+}
+"""Files of packages that ./dev compiles where their headers are: which extra of pyproject.toml asks for which package."""
+NEVER: Final = {
+    "kms": "与 picamera2 所要的 kms++ 无关的软件包 is not the kms++ picamera2 looks for, but an unrelated package",
+    "libcamera": "由系统提供 comes from the system: its ABI is not stable",
+}
+
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?==(?P<version>[^\s;\\]+)")
 
 
@@ -24,16 +37,23 @@ def pins(requirements: str) -> dict[str, tuple[str, int]]:
     return found
 
 
-def findings(pyproject: str, requirements: str, audio: str) -> list[str]:
-    """One line for each requirement that is not pinned, not allowed or has no hash. Of the ``pi`` extra, which is for
-    units, only PyAudio is wanted elsewhere too: ``audio`` is ``requirements-audio.txt``, compiled where the headers are."""
+def findings(pyproject: str, files: Mapping[str, str]) -> list[str]:
+    """One line for each requirement that is not pinned, not allowed or has no hash, or that must not be here.
+
+    ``files``: text of :data:`MAIN` and of the :data:`COMPILED` ones. Of the ``pi`` extra, which is for units, only what the
+    tests compile as well is wanted here."""
     project = tomllib.loads(pyproject)["project"]
     extras = project["optional-dependencies"]
-    compiled = [text for text in extras["pi"] if canonicalize_name(Requirement(text).name) == "pyaudio"]
-    return [
-        *_findings([*project["dependencies"], *extras["dev"]], requirements, "requirements.txt"),
-        *_findings(compiled, audio, "requirements-audio.txt"),
-    ]
+    lines = _findings([*project["dependencies"], *extras["dev"]], files[MAIN], MAIN)
+    main = pins(files[MAIN])
+    for file, (extra, name) in COMPILED.items():
+        wanted = [text for text in extras[extra] if canonicalize_name(Requirement(text).name) == name]
+        lines += _findings(wanted, files[file], file)
+        lines += [
+            f"{file}: {twice}: 已在 already in {MAIN}" for twice in sorted(pins(files[file]).keys() & main.keys())
+        ]
+    lines += [f"{file}: {name}: {NEVER[name]}" for file, text in files.items() for name in pins(text) if name in NEVER]
+    return lines
 
 
 def _findings(wanted: list[str], requirements: str, file: str) -> list[str]:
@@ -51,11 +71,8 @@ def _findings(wanted: list[str], requirements: str, file: str) -> list[str]:
 
 
 def main() -> None:
-    texts = [
-        (ROOT / name).read_text(encoding="utf-8")
-        for name in ("pyproject.toml", "requirements.txt", "requirements-audio.txt")
-    ]
-    found = findings(*texts)
+    files = {name: (ROOT / name).read_text(encoding="utf-8") for name in (MAIN, *COMPILED)}
+    found = findings((ROOT / "pyproject.toml").read_text(encoding="utf-8"), files)
     for line in found:
         click.echo(line)
     sys.exit(1 if found else 0)

@@ -113,6 +113,7 @@ class Camera:
     def stop(self) -> None:
         """Cancels what is queued. While the sensor hangs this hangs, as libcamera does when the kernel does."""
         self._stopping.set()
+        self._hang()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -143,7 +144,8 @@ class Camera:
                 continue
             match self._sensor.condition():
                 case "hung":
-                    threading.Event().wait()
+                    self._hang()
+                    continue
                 case "off":
                     self.disconnected = True
                     self._cancel()
@@ -151,6 +153,12 @@ class Camera:
                 case "ok" | "error":
                     self._expose(main, grid, n)
             n += 1
+
+    def _hang(self) -> None:
+        """In the kernel: no flag ends this, only the sensor's own recovery."""
+        pause = threading.Event()
+        while self._sensor.condition() == "hung":
+            pause.wait(_LOOK_S)
 
     def _expose(self, main: StreamConfiguration, grid: FrameGrid, n: int) -> None:
         with self._lock:

@@ -48,12 +48,15 @@ class WorldSensor:
         self._lookup = lookup
         self._alive = alive
         self._view: SensorView | None = None
+        self._hung = False
 
     def condition(self) -> Condition:
+        """A driver that hangs hangs for ever, whatever becomes of the world."""
+        self._hung = self._hung or self._lookup("worker.failure") == "stuck"
+        if self._hung:
+            return "hung"
         if not self._alive():
             return "off"
-        if self._lookup("worker.failure") == "stuck":
-            return "hung"
         return cast(Condition, self._lookup("camera.failure"))
 
     def now_us(self) -> int:

@@ -17,11 +17,23 @@ dependencies = ["Some_Thing>=2,<3"]
 [project.optional-dependencies]
 pi = ["never-pinned", "PyAudio>=0.2"]
 dev = ["other"]
+camera-tests = ["picamera2>=0.3"]
 """
+MAIN, AUDIO, CAMERA = "requirements.txt", "requirements-audio.txt", "requirements-camera.txt"
 
 
 def pin(name: str, version: str, hashes: int = 1) -> str:
     return f"{name}=={version}" + " \\\n    --hash=sha256:00" * hashes + "\n    # via x\n"
+
+
+def pinned(**changed: str) -> dict[str, str]:
+    """The requirements files as they should be, but for those given."""
+    return {
+        MAIN: pin("some-thing", "2.5") + pin("other", "1"),
+        AUDIO: pin("pyaudio", "0.2.14"),
+        CAMERA: pin("picamera2", "0.3.38"),
+        **changed,
+    }
 
 
 @pytest.mark.parametrize(
@@ -36,24 +48,31 @@ def pin(name: str, version: str, hashes: int = 1) -> str:
     ],
 )
 def test_requirements(requirements: str, words: list[str]) -> None:
-    found = check_requirements.findings(PYPROJECT, requirements, pin("pyaudio", "0.2.14"))
+    found = check_requirements.findings(PYPROJECT, pinned(**{MAIN: requirements}))
     assert len(found) == len(words)
     for line, word in zip(sorted(found, key=lambda line: "Some" not in line), words, strict=True):
         assert word in line
 
 
 @pytest.mark.parametrize(
-    ("audio", "word"), [("", "PyAudio"), (pin("pyaudio", "0.1"), "satisfy"), (pin("pyaudio", "1", 0), "哈希")]
+    ("file", "text", "word"),
+    [
+        (AUDIO, "", "PyAudio"),
+        (AUDIO, pin("pyaudio", "0.1"), "satisfy"),
+        (AUDIO, pin("pyaudio", "1", 0), "哈希"),
+        (CAMERA, "", "picamera2"),
+        (CAMERA, pin("picamera2", "0.3.38") + pin("other", "2"), "already in requirements.txt"),
+        (CAMERA, pin("picamera2", "0.3.38") + pin("kms", "1.0"), "unrelated"),
+    ],
 )
-def test_what_is_compiled_is_pinned_in_a_file_of_its_own(audio: str, word: str) -> None:
-    (line,) = check_requirements.findings(PYPROJECT, pin("some-thing", "2.5") + pin("other", "1"), audio)
-    assert line.startswith("requirements-audio.txt: ") and word in line
+def test_what_is_compiled_is_pinned_in_a_file_of_its_own(file: str, text: str, word: str) -> None:
+    (line,) = check_requirements.findings(PYPROJECT, pinned(**{file: text}))
+    assert line.startswith(f"{file}: ") and word in line
 
 
 def test_the_committed_requirements_are_complete() -> None:
-    names = ("pyproject.toml", "requirements.txt", "requirements-audio.txt")
-    texts = [(ROOT / name).read_text(encoding="utf-8") for name in names]
-    assert check_requirements.findings(*texts) == []
+    files = {name: (ROOT / name).read_text(encoding="utf-8") for name in (MAIN, AUDIO, CAMERA)}
+    assert check_requirements.findings((ROOT / "pyproject.toml").read_text(encoding="utf-8"), files) == []
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,12 @@ case "$1 ${2:-}" in
     echo "#!$3/bin/python" >"$3/bin/pip"
     ;;
 "-m pip")
-    case "$*" in *requirements-audio*) what=audio ;; *--require-hashes*) what=requirements ;; *) what=project ;; esac
+    case "$*" in
+    *requirements-audio*) what=audio ;;
+    *--no-deps*requirements-camera*) what=camera ;;
+    *--require-hashes*) what=requirements ;;
+    *) what=project ;;
+    esac
     echo "pip $what" >>"$FAKE_LOG"
     [ "${FAKE_PIP_FAILS:-}" != "$what" ] || { echo "no network" >&2; exit 1; }
     ;;
@@ -299,14 +304,27 @@ def test_a_pyaudio_that_does_not_compile_is_said_and_tried_again_by_setup_only(a
     give_header(audible)
     code, output = audible.dev("test", FAKE_PIP_FAILS="audio")
     assert code == 0
-    assert "no network" in output and "missing: PyAudio" in output
+    assert "no network" in output and "missing: requirements-audio.txt" in output
     audible.calls()
     code, output = audible.dev("test")
-    assert code == 0 and "missing: PyAudio" in output and len(output.splitlines()) == 2
+    assert code == 0 and "missing: requirements-audio.txt" in output and len(output.splitlines()) == 2
     assert audible.calls() == []
     assert audible.dev("setup")[0] == 0
     assert audible.calls() == ["pip audio"]
     assert audible.dev("test") == (0, "python -m tools.run_tests\n")
+
+
+def test_picamera2_is_compiled_without_its_dependencies_beside_pyaudio(audible: Machine) -> None:
+    give_header(audible)
+    capability = audible.base / "capability.h"
+    capability.touch()
+    with (audible.root / "packages.apt").open("a") as file:
+        file.write(f"libcap-dev {capability} camera\n")
+    (audible.root / "requirements-camera.txt").write_text("picamera2==1\n")
+    audible.dev("test", FAKE_PIP_FAILS="audio")
+    assert audible.calls() == [*FULL, "pip audio", "pip camera"]
+    assert audible.dev("setup")[0] == 0
+    assert audible.calls() == ["pip audio"]
 
 
 def test_headers_are_looked_for_where_the_python_in_use_has_them(machine: Machine) -> None:
