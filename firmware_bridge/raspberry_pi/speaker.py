@@ -1,25 +1,23 @@
-"""``ports.Speaker`` through PyAudio, PortAudio and ALSA: a thread of its own, which opens the device again when it is back.
-
-PortAudio 19.6 (Debian 12) ends the whole process with an assertion when ALSA's configuration has devices but neither a
-``default`` nor a ``dmix`` (``pa_linux_alsa.c``, ``BuildDeviceList``; reproduced): a private ``asound.conf`` must define
-``pcm.default``, as the distribution's own does.
-"""
+"""``ports.Speaker`` through PyAudio, PortAudio and ALSA: its own thread opens a device that is back again."""
 
 from __future__ import annotations
 
-import importlib
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from firmware_bridge.ports import DeviceError, Sound
+from firmware_bridge.raspberry_pi.portaudio import PortAudio, device_error, keep_periods
 
 LOG = logging.getLogger(__name__)
 
 CHUNK_S: Final = 0.02
 """Written at once; :meth:`PyAudioSpeaker.stop` is heard within this and the device's own buffer."""
+
+DEVICE_PERIODS: Final = 8
+"""Chunks in the device's own buffer: what a busy processor may be late without a click."""
 
 LONGEST_QUEUE_S: Final = 60.0
 """A device that takes nothing must not fill the memory."""
@@ -35,8 +33,8 @@ class Stream(Protocol):
     def write(self, data: bytes) -> None:
         """Blocks until the device has taken it. Raises OSError."""
 
-    def finish(self) -> None:
-        """Wait for what was written to be heard, close. Raises OSError."""
+    def finish(self, heard: bool) -> None:
+        """Close; with ``heard`` not before what was written has been heard. Raises OSError."""
 
 
 OpenStream = Callable[[str, int], Stream]
@@ -56,6 +54,7 @@ class PyAudioSpeaker:
         self._changed = threading.Condition()
         self._queue: deque[tuple[bytes, int]] = deque()
         self._busy = False
+        self._stopped = False
         self._closing = False
         self._failure: DeviceError | None = None
         self._thread = threading.Thread(target=self._run, name="speaker", daemon=True)
@@ -68,6 +67,7 @@ class PyAudioSpeaker:
             if sum(len(data) / 2 / rate for data, rate in self._queue) > LONGEST_QUEUE_S:
                 raise DeviceError("speaker", "声卡停滞，不再接受声音 the device hangs, no more is queued")
             self._queue.append((samples.tobytes(), rate))
+            self._stopped = False
             self._changed.notify_all()
 
     def playing(self) -> bool:
@@ -77,6 +77,7 @@ class PyAudioSpeaker:
     def stop(self) -> None:
         with self._changed:
             self._queue.clear()
+            self._stopped = True
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -116,11 +117,17 @@ class PyAudioSpeaker:
                 return
             rate = self._queue[0][1]
         stream = self._open_stream(self._device, rate)
+        heard = False
         try:
             while (chunk := self._next_chunk(rate)) is not None:
                 stream.write(chunk)
+            heard = not self._silenced()
         finally:
-            stream.finish()
+            stream.finish(heard)
+
+    def _silenced(self) -> bool:
+        with self._changed:
+            return self._stopped or self._closing
 
     def _next_chunk(self, rate: int) -> bytes | None:
         with self._changed:
@@ -133,7 +140,7 @@ class PyAudioSpeaker:
             return data[:size]
 
     def _failed(self, error: Exception) -> None:
-        failure = error if isinstance(error, DeviceError) else _device_error(error)
+        failure = device_error("speaker", error)
         LOG.warning("扬声器不可用 loudspeaker not available: %s", failure)
         with self._changed:
             self._failure = failure
@@ -148,7 +155,7 @@ class PyAudioSpeaker:
                 if self._changed.wait_for(lambda: self._closing, self._retry_s):
                     return
             try:
-                self._open_stream(self._device, 16_000).finish()
+                self._open_stream(self._device, 16_000).finish(heard=False)
             except (OSError, ImportError, DeviceError) as error:
                 LOG.debug("speaker: %s", error)
                 continue
@@ -157,63 +164,31 @@ class PyAudioSpeaker:
             return
 
 
-def _device_error(error: Exception) -> DeviceError:
-    if isinstance(error, ImportError):
-        return DeviceError("speaker", f"没有 PyAudio，请安装 PyAudio is not installed: {error}")
-    return DeviceError("speaker", str(error), error.errno if isinstance(error, OSError) else None)
-
-
-class _PyAudioStream:
-    def __init__(self, library: Any, stream: Any) -> None:
-        self._library = library
-        self._stream = stream
+class _PyAudioOutput:
+    def __init__(self, device: str, rate: int) -> None:
+        keep_periods(DEVICE_PERIODS)
+        self._portaudio = PortAudio()
+        self._chunk = round(rate * CHUNK_S)
+        try:
+            self._stream = self._portaudio.open_output(device, rate, self._chunk)
+        except BaseException:
+            self._portaudio.close()
+            raise
 
     def write(self, data: bytes) -> None:
         self._stream.write(data)
 
-    def finish(self) -> None:
+    def finish(self, heard: bool) -> None:
         try:
-            self._stream.stop_stream()
+            if heard:
+                # PortAudio stops by snd_pcm_drop, which forgets what the device's buffer still holds (AlsaStop, "drain
+                # tends to lock up"): so silence is written until all before it has left the buffer.
+                for _ in range(DEVICE_PERIODS + 1):
+                    self._stream.write(bytes(2 * self._chunk))
             self._stream.close()
         finally:
-            self._library.terminate()
+            self._portaudio.close()
 
 
 def open_pyaudio(device: str, rate: int) -> Stream:
-    """A new PortAudio each time: its list of devices is made when it starts, and a plug may have been put in since."""
-    pyaudio: Any = importlib.import_module("pyaudio")  # compiled, and not on every machine
-    library = pyaudio.PyAudio()
-    try:
-        index = find_device(device, [_info(library, i) for i in range(library.get_device_count())])
-        stream = library.open(
-            format=pyaudio.paInt16,
-            channels=1,
-            rate=rate,
-            output=True,
-            output_device_index=index,
-            frames_per_buffer=round(rate * CHUNK_S),
-        )
-    except BaseException:
-        library.terminate()
-        raise
-    return _PyAudioStream(library, stream)
-
-
-def _info(library: Any, index: int) -> tuple[str, int]:
-    info = library.get_device_info_by_index(index)
-    return str(info["name"]), int(info["maxOutputChannels"])
-
-
-def find_device(wanted: str, devices: list[tuple[str, int]]) -> int:
-    """Index of the device of that name, or of the only one whose name contains it. ``devices``: name and number of output
-    channels. Raises DeviceError naming what there is."""
-    usable = [(index, name) for index, (name, channels) in enumerate(devices) if channels > 0]
-    exact = [index for index, name in usable if name == wanted]
-    partial = [index for index, name in usable if wanted in name]
-    found = exact[:1] or (partial if len(partial) == 1 else [])
-    if not found:
-        there = ", ".join(name for _, name in usable) or "—"
-        raise DeviceError(
-            "speaker", f"{wanted!r}: 没有这个声卡或者不唯一 no such device, or several. 现有 there are: {there}"
-        )
-    return found[0]
+    return _PyAudioOutput(device, rate)
