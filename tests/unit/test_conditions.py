@@ -39,9 +39,13 @@ class Receiver:
 @dataclass
 class Power:
     now: PowerState = field(default_factory=lambda: PowerState(90.0, 4.1, False))
+    error: DeviceError | None = None
 
     def state(self) -> PowerState:
         return self.now
+
+    def failure(self) -> DeviceError | None:
+        return self.error
 
 
 @dataclass

@@ -35,19 +35,3 @@ def test_light_sensor_processed_or_raw(tmp_path: Path) -> None:
     assert sensor.lux() == 60.0
     (tmp_path / "in_illuminance_input").write_text("61.5\n")
     assert sensor.lux() == 61.5
-
-
-def test_throttling_as_the_firmware_reports_it(tmp_path: Path) -> None:
-    flags = tmp_path / "get_throttled"
-    zone = ThermalZone(tmp_path, flags)
-    assert zone.throttled() is None and ThermalZone(tmp_path).throttled() is None
-    for text, reasons in (
-        ("0\n", set()),
-        ("0x50000", set()),  # it happened since boot and is over
-        ("50005\n", {"under-voltage", "throttled"}),
-        ("0x8", {"soft-temperature-limit"}),
-    ):
-        flags.write_text(text)
-        assert set(zone.throttled() or ()) == reasons
-    flags.write_text("?\n")
-    assert zone.throttled() is None
