@@ -12,7 +12,8 @@ from typing import Final, Protocol
 from firmware_bridge.ports import DeviceError
 
 _ABSENT: Final = frozenset({errno.ENODEV, errno.ENXIO, errno.EREMOTEIO})
-"""Nobody acknowledged the address: EREMOTEIO from the Pi's adapter (i2c-bcm2835), ENXIO from others, ENODEV from i2c-stub."""
+"""Nobody acknowledged the address: EREMOTEIO from the Pi's adapter (i2c-bcm2835), ENXIO from others, ENODEV from
+i2c-stub."""
 
 
 class I2cBus(Protocol):

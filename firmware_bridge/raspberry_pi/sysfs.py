@@ -30,7 +30,8 @@ class ThermalZone:
 
 class SysfsPowerSupply:
     """``ports.PowerSupply`` on /sys/class/power_supply/NAME (capacity in %, voltage_now in µV; sysfs-class-power).
-    A battery tells by its status whether it is being emptied, a charger (type Mains, USB, …) by ``online`` whether it is fed."""
+    A battery tells by its status whether it is being emptied, a charger (type Mains, USB, …) by ``online`` whether it is
+    fed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,9 +1,9 @@
 """Why the Raspberry Pi's processor is slowed down: from the kernel where it tells, else from ``vcgencmd``.
 
-- :class:`FileThrottle`: the firmware driver's ``get_throttled`` (/sys/devices/platform/soc/soc:firmware/get_throttled, the
-  Raspberry Pi kernel), hexadecimal.
-- :class:`UnderVoltageAlarm`: ``in0_lcrit_alarm`` of the hwmon device named ``rpi_volt`` (any kernel since 4.20), which knows of
-  under-voltage only.
+- :class:`FileThrottle`: the firmware driver's ``get_throttled``, hexadecimal (Raspberry Pi's kernels:
+  /sys/devices/platform/soc/soc:firmware/get_throttled).
+- :class:`UnderVoltageAlarm`: ``in0_lcrit_alarm`` of the hwmon device named ``rpi_volt`` (any kernel since 4.20), which
+  knows of under-voltage only.
 - :class:`VcgencmdThrottle`: the program, which asks the firmware through /dev/vcio (group ``video``).
 """
 
