@@ -31,7 +31,8 @@ def judged(
     pulse_offset_ns: int | None,
     rtc_agrees: bool,
 ) -> ClockQuality:
-    """``status``: the kernel's flags, None when it refuses to tell; ``discipline``: what the time daemon says it follows; ``pulse_offset_ns``: wall clock against the whole second at the receiver's last pulse, None without one."""
+    """``status``: the kernel's flags, None when it refuses to tell; ``discipline``: what the time daemon says it follows;
+    ``pulse_offset_ns``: wall clock against the whole second at the receiver's last pulse, None without one."""
     if status is None or status & STA_UNSYNC:
         return ClockQuality("rtc" if rtc_agrees else "none", synchronized=False, max_error_ms=None)
     pulsed = pulse_offset_ns is not None and abs(pulse_offset_ns) <= PULSE_AGREES_NS
