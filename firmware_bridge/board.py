@@ -13,6 +13,7 @@ from firmware_bridge.ports import (
     Clock,
     DeviceError,
     GnssReceiver,
+    IgnitionSense,
     LightSensor,
     Medium,
     Microphone,
@@ -40,6 +41,7 @@ class UnitDevices:
     thermal: ThermalSensor | None = None
     speaker: Speaker | None = None
     watchdog: Watchdog | None = None
+    ignition: IgnitionSense | None = None
     medium: Medium | None = None
     on_close: tuple[Callable[[], None], ...] = ()
 
@@ -50,6 +52,10 @@ class UnitDevices:
             steps.append(self.gnss.stop)
         if self.speaker is not None:
             steps.append(self.speaker.stop)
+        if self.ignition is not None:
+            steps.append(self.ignition.close)
+        if self.watchdog is not None:
+            steps.append(self.watchdog.close)
         steps += [output.close for output in self.outputs.values()]
         _close_all([*steps, *self.on_close])
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
-from firmware_bridge.ports import ClockQuality
+from firmware_bridge.clock_quality import judged
+from firmware_bridge.ports import ClockQuality, ClockSource
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_STA_UNSYNC = 0x0040  # <sys/timex.h>
+_RTC_AGREES_S: Final = 2.0
+"""The RTC tells whole seconds, and the start reads it once."""
 
 
 class _Timex(ctypes.Structure):
@@ -42,11 +46,25 @@ class _Timex(ctypes.Structure):
 
 
 class SystemClock:
-    """CLOCK_BOOTTIME, CLOCK_REALTIME and the kernel's own opinion of the latter (adjtimex, read-only)."""
+    """CLOCK_BOOTTIME, CLOCK_REALTIME, and what others say of the latter; see ``clock_quality``.
 
-    def __init__(self) -> None:
+    ``discipline(wall_us)``: what the time daemon follows. ``pulse_offset_ns(wall_us)``: the wall clock against the whole
+    second at the receiver's last pulse. ``rtc_offset_s(wall_us)``: the RTC minus the wall clock; called once, here, because
+    the chip may be slow. Each returns None when it knows nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        discipline: Callable[[int], ClockSource | None] | None = None,
+        pulse_offset_ns: Callable[[int], int | None] | None = None,
+        rtc_offset_s: Callable[[int], float | None] | None = None,
+    ) -> None:
         self._boot_id = _BOOT_ID.read_text(encoding="ascii").strip()
         self._libc = ctypes.CDLL(None, use_errno=True)
+        self._discipline = discipline
+        self._pulse_offset_ns = pulse_offset_ns
+        self._rtc_agreed_us = None if rtc_offset_s is None else self._agreement(rtc_offset_s)
 
     def boottime_us(self) -> int:
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
@@ -58,10 +76,26 @@ class SystemClock:
         return self._boot_id
 
     def quality(self) -> ClockQuality:
-        """``ntp`` while the kernel says a daemon disciplines it (chrony behind GNSS reports the same way); else
-        ``none``: without that nobody vouches for the time, whatever it looks like."""
         timex = _Timex()
-        state = self._libc.adjtimex(ctypes.byref(timex))
-        if state < 0 or timex.status & _STA_UNSYNC:
-            return ClockQuality(source="none", synchronized=False, max_error_ms=None)
-        return ClockQuality(source="ntp", synchronized=True, max_error_ms=timex.maxerror / 1000)
+        refused = self._libc.adjtimex(ctypes.byref(timex)) < 0
+        wall_us = self.wall_us()
+        return judged(
+            status=None if refused else timex.status,
+            max_error_us=timex.maxerror,
+            discipline=self._discipline(wall_us) if self._discipline else None,
+            pulse_offset_ns=self._pulse_offset_ns(wall_us) if self._pulse_offset_ns else None,
+            rtc_agrees=self._still_agrees(),
+        )
+
+    def _agreement(self, rtc_offset_s: Callable[[int], float | None]) -> int | None:
+        """Wall clock minus boot-time, when the RTC says the same as the wall clock."""
+        wall_us = self.wall_us()
+        offset_s = rtc_offset_s(wall_us)
+        return wall_us - self.boottime_us() if offset_s is not None and abs(offset_s) <= _RTC_AGREES_S else None
+
+    def _still_agrees(self) -> bool:
+        """Nobody has set the wall clock since."""
+        if self._rtc_agreed_us is None:
+            return False
+        moved_us = self.wall_us() - self.boottime_us() - self._rtc_agreed_us
+        return abs(moved_us) <= _RTC_AGREES_S * 1e6

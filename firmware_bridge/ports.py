@@ -202,7 +202,11 @@ class LightSensor(Protocol):
 
 
 class PowerSupply(Protocol):
-    def state(self) -> PowerState: ...
+    def state(self) -> PowerState:
+        """At once, whatever the chips do: what is not known now is None."""
+
+    def failure(self) -> DeviceError | None:
+        """The part that does not answer (another may stand in for it), or None while all is well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +255,19 @@ class Button(Protocol):
     def close(self) -> None: ...
 
 
+class IgnitionSense(Protocol):
+    """Is the vehicle's ignition on? Settled levels only: the dip while the starter turns is none."""
+
+    def start(self, deliver: Callable[[bool, int], None]) -> None:
+        """``deliver(on, since_us)`` for the level at the start and for each change, on an own thread; it must only enqueue.
+        Raises DeviceError."""
+
+    def is_on(self) -> bool | None:
+        """The settled level; None before the first."""
+
+    def close(self) -> None: ...
+
+
 class Output(Protocol):
     """One on/off output: an LED, the vibration motor, the IR lamp, the IR-cut filter."""
 
@@ -262,9 +279,14 @@ class Output(Protocol):
 
 
 class Watchdog(Protocol):
-    """The board's hardware watchdog. Fed only when frames, encoder and disk all made progress."""
+    """The board's hardware watchdog: resets the board when it is not fed. Fed only while frames, encoder and disk make
+    progress (``recorder.session.vitality``)."""
 
-    def feed(self) -> None: ...
+    def feed(self) -> None:
+        """The first one arms it; then every second or so. Raises DeviceError."""
+
+    def close(self) -> None:
+        """An orderly end: nothing is reset."""
 
 
 # --- the unit as a whole ---------------------------------------------------------------------------------------------
@@ -294,6 +316,8 @@ class UnitBoard(Protocol):
     thermal: ThermalSensor | None
     speaker: Speaker | None
     watchdog: Watchdog | None
+    ignition: IgnitionSense | None
+    """Vehicle units only."""
     medium: Medium | None
     """None: the kernel's own calls."""
 

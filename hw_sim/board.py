@@ -15,6 +15,8 @@ from firmware_bridge.board import CaptureDevices
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import BoardIdentity, BoardOptions, CaptureBoard, Clock, DeviceError, Output, UnitBoard
 from firmware_bridge.raspberry_pi.board import compose
+from firmware_bridge.raspberry_pi.gpio import PinSpec
+from firmware_bridge.raspberry_pi.ignition import GpioIgnition
 from hw_sim.clock import SimClock
 from hw_sim.devices.card import SimulatedCard
 from hw_sim.devices.sensors import SimulatedLight, SimulatedPower, SimulatedThermal
@@ -37,6 +39,15 @@ WIRING: Final[BoardOptions] = {
 """Which pin is what on the simulated board; buttons pull low, outputs are on when high. Options may rewire it."""
 
 
+IGNITION_OFF_US: Final = 500_000
+"""A simulated starter motor turns for less."""
+
+
+def ignition_pin(wiring: BoardOptions) -> PinSpec:
+    """A board without the option has the line all the same where the world has an ignition."""
+    return PinSpec.parse("ignition", wiring.get("ignition", "GPIO22"), default_high=True)
+
+
 def unit_board(options: BoardOptions) -> UnitBoard:
     """Raises DeviceError when there is no world at ``options["world"]`` or an option is wrong."""
     client = connect(options, {"hello": "unit"})
@@ -57,6 +68,10 @@ def unit_board(options: BoardOptions) -> UnitBoard:
     client.start()
     for name in board.buttons:
         lines.press(f"button.{name}", client.get(f"button.{name}"))
+    if client.get("ignition") != "none":
+        if board.ignition is None:
+            board.ignition = GpioIgnition(ignition_pin(wiring), factory, clock, off_us=IGNITION_OFF_US)
+        lines.press("ignition", client.get("ignition"))
     board.light = SimulatedLight(client.get, client.connected)
     board.power = SimulatedPower(client.get, client.connected)
     board.thermal = SimulatedThermal(client.get, client.connected)
@@ -107,21 +122,22 @@ def clock_of(client: WorldClient) -> SimClock:
 
 
 class _Lines:
-    """Between the world and the mock pins: fingers drive input lines, output lines report their changes."""
+    """Between the world and the mock pins: fingers and ignition drive input lines, output lines report changes."""
 
     def __init__(self, factory: Any, wiring: BoardOptions) -> None:
         self._factory = factory
         self._wiring = wiring
+        self._ignition = ignition_pin(wiring)
 
     def press(self, key: str, value: Value) -> None:
-        if not key.startswith("button."):
+        if key == "ignition":
+            spec, active = self._ignition, value == "on"
+        elif key.startswith("button.") and (text := self._wiring.get(f"button_{key.removeprefix('button.')}")):
+            spec, active = PinSpec.parse(key, text, default_high=False), bool(value)
+        else:
             return
-        text = self._wiring.get(f"button_{key.removeprefix('button.')}")
-        if text is None:
-            return
-        pin, _, level = text.partition(":")
-        line = self._factory.pin(pin)
-        if bool(value) == (level == "high"):
+        line = self._factory.pin(spec.pin)
+        if active == spec.active_high:
             line.drive_high()
         else:
             line.drive_low()

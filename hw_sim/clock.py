@@ -68,8 +68,10 @@ def drifted_us(lookup: Lookup, host_us: int) -> int:
 
 
 def quality_of(lookup: Lookup) -> ClockQuality:
-    """The world's word on the wall clock; with source ``none`` nobody vouches for it and there is no error bound."""
+    """The world's word on the wall clock; nobody vouches for ``none``, and nobody knows how far off ``rtc`` is."""
     source = lookup("clock_source")
+    if source == "rtc":
+        return ClockQuality(source="rtc", synchronized=False, max_error_ms=None)
     if source not in get_args(ClockSource) or source == "none":
         return ClockQuality(source="none", synchronized=False, max_error_ms=None)
     return ClockQuality(cast(ClockSource, source), synchronized=True, max_error_ms=float(lookup("clock_error_ms")))

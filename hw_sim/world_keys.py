@@ -40,6 +40,7 @@ KEYS: Final[Mapping[str, Key]] = {
     "clock_error_ms": Key("float", 5.0, low=0),
     "button.record": Key("bool", False),
     "button.mark": Key("bool", False),
+    "ignition": _words("none", "off", "on"),
     "lux": Key("float", 200.0, low=0, high=200_000),
     "light.failure": _words("ok", "off"),
     "battery_percent": Key("float", 90.0, low=0, high=100),

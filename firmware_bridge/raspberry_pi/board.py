@@ -38,6 +38,7 @@ from firmware_bridge.raspberry_pi.gnss import SerialGnss
 from firmware_bridge.raspberry_pi.gpio import GpioButton, GpioOutput, PinSpec
 from firmware_bridge.raspberry_pi.speaker import PyAudioSpeaker
 from firmware_bridge.raspberry_pi.sysfs import IioLightSensor, SysfsPowerSupply, ThermalZone
+from firmware_bridge.raspberry_pi.throttling import FileThrottle
 
 BUTTONS: Final = ("record", "mark")
 OUTPUTS: Final = ("led_red", "led_green", "led_yellow", "vibration", "ir_lamp", "ir_cut")
@@ -109,7 +110,7 @@ def compose(options: BoardOptions, factory: Any, clock: Clock, identity: BoardId
         board.on_close = (speaker.close,)
     if folder := options.get("thermal_zone"):
         throttle = options.get("throttle_file")
-        board.thermal = ThermalZone(Path(folder), Path(throttle) if throttle else None)
+        board.thermal = ThermalZone(Path(folder), FileThrottle(Path(throttle)).throttled if throttle else None)
     if folder := options.get("power_supply"):
         board.power = SysfsPowerSupply(Path(folder))
     if folder := options.get("light_sensor"):

@@ -99,6 +99,27 @@ class GpioButton:
                     LOG.exception("%s: 按键回调出错 button callback failed", self._name)
 
 
+class GpioInput:
+    """A line somebody else drives and whose level is asked for: a charger's "power good". Pulled to its inactive level, so
+    that a wire that broke reads inactive."""
+
+    def __init__(self, name: str, spec: PinSpec, factory: Any) -> None:
+        try:
+            self._device = _gpiozero.DigitalInputDevice(spec.pin, pull_up=not spec.active_high, pin_factory=factory)
+        except (_gpiozero.GPIOZeroError, OSError) as error:
+            raise DeviceError(name, f"{spec.pin}: 无法使用输入引脚 cannot use the pin: {error}") from error
+
+    def is_active(self) -> bool | None:
+        """None when the line cannot be read."""
+        try:
+            return bool(self._device.is_active)
+        except (_gpiozero.GPIOZeroError, OSError):
+            return None
+
+    def close(self) -> None:
+        self._device.close()
+
+
 class GpioOutput:
     """``ports.Output``: an LED, the motor, the IR lamp, the IR-cut. Off when made and off when closed."""
 

@@ -5,51 +5,54 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from firmware_bridge.ports import PowerState, ThrottleReason
+from firmware_bridge.ports import DeviceError, PowerState, ThrottleReason
+from firmware_bridge.raspberry_pi.throttling import ThrottleSource
 
-_THROTTLED: Final[dict[int, ThrottleReason]] = {
-    0: "under-voltage",
-    1: "frequency-capped",
-    2: "throttled",
-    3: "soft-temperature-limit",
-}
-"""Bits of the firmware's answer; bits 16-19 say that it happened since boot, which is no present fault."""
+_STATUS: Final = {"Charging": True, "Full": True, "Not charging": True, "Discharging": False}
+"""Of a battery: does something else feed the unit? ``Unknown`` says nothing."""
 
 
 class ThermalZone:
-    """``ports.ThermalSensor`` on /sys/class/thermal/thermal_zoneN (m°C; kernel ABI sysfs-class-thermal). ``throttle_file``:
-    the Raspberry Pi firmware driver's ``get_throttled`` (hexadecimal), where the kernel offers it."""
+    """``ports.ThermalSensor`` on /sys/class/thermal/thermal_zoneN (m°C; kernel ABI sysfs-class-thermal). ``throttle``: who
+    knows why the processor is slowed down (``throttling.py``); nobody where None."""
 
-    def __init__(self, folder: Path, throttle_file: Path | None = None) -> None:
+    def __init__(self, folder: Path, throttle: ThrottleSource | None = None) -> None:
         self._file = folder / "temp"
-        self._throttle_file = throttle_file
+        self._throttle = throttle
 
     def throttled(self) -> frozenset[ThrottleReason] | None:
-        text = None if self._throttle_file is None else _text(self._throttle_file)
-        try:
-            bits = None if text is None else int(text, 16)
-        except ValueError:
-            return None
-        return None if bits is None else frozenset(name for bit, name in _THROTTLED.items() if bits >> bit & 1)
+        return None if self._throttle is None else self._throttle()
 
     def temperature_c(self) -> float | None:
-        value = _number(self._file)
+        value = number_in(self._file)
         return None if value is None else value / 1000
 
 
 class SysfsPowerSupply:
-    """``ports.PowerSupply`` on /sys/class/power_supply/NAME (capacity in %, voltage_now in µV; sysfs-class-power)."""
+    """``ports.PowerSupply`` on /sys/class/power_supply/NAME (capacity in %, voltage_now in µV; sysfs-class-power).
+    A battery tells by its status whether it is being emptied, a charger (type Mains, USB, …) by ``online`` whether it is
+    fed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def state(self) -> PowerState:
-        voltage_uv = _number(self._folder / "voltage_now")
-        status = _text(self._folder / "status")
-        external = None if status is None else status in ("Charging", "Full", "Not charging")
+        if (text_in(self._folder / "type") or "Battery") != "Battery":
+            online = number_in(self._folder / "online")
+            # A charger's voltage is its input's and would be taken for the battery's.
+            return PowerState(None, None, None if online is None else online > 0)
+        capacity, voltage_uv = number_in(self._folder / "capacity"), number_in(self._folder / "voltage_now")
         return PowerState(
-            _number(self._folder / "capacity"), None if voltage_uv is None else voltage_uv / 1e6, external
+            capacity if capacity is not None and 0 <= capacity <= 100 else None,
+            voltage_uv / 1e6 if voltage_uv else None,
+            _STATUS.get(text_in(self._folder / "status") or ""),
         )
+
+    def failure(self) -> DeviceError | None:
+        """The kernel took the supply away: its driver let go, or a gauge on USB is gone."""
+        if self._folder.is_dir():
+            return None
+        return DeviceError("power", f"{self._folder}: 内核没有这个电源 the kernel has no such power supply")
 
 
 class IioLightSensor:
@@ -60,22 +63,24 @@ class IioLightSensor:
         self._folder = folder
 
     def lux(self) -> float | None:
-        processed = _number(self._folder / "in_illuminance_input")
+        processed = number_in(self._folder / "in_illuminance_input")
         if processed is not None:
             return processed
-        raw, scale = _number(self._folder / "in_illuminance_raw"), _number(self._folder / "in_illuminance_scale")
+        raw, scale = number_in(self._folder / "in_illuminance_raw"), number_in(self._folder / "in_illuminance_scale")
         return None if raw is None or scale is None else raw * scale
 
 
-def _text(path: Path) -> str | None:
+def text_in(path: Path) -> str | None:
+    """What an attribute of the kernel says, without its newline; None when it cannot be read."""
     try:
         return path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         return None
 
 
-def _number(path: Path) -> float | None:
-    text = _text(path)
+def number_in(path: Path) -> float | None:
+    """Likewise, as a number; None when it is none."""
+    text = text_in(path)
     try:
         return None if text is None else float(text)
     except ValueError:

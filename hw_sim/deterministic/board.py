@@ -8,7 +8,9 @@ from firmware_bridge.ports import (
     BoardIdentity,
     Button,
     Clock,
+    DeviceError,
     GnssReceiver,
+    IgnitionSense,
     LightSensor,
     Medium,
     Output,
@@ -42,6 +44,9 @@ class _Sensors:
     def state(self) -> PowerState:
         return PowerState(self.readings.battery_percent, None, False)
 
+    def failure(self) -> DeviceError | None:
+        return None
+
     def temperature_c(self) -> float | None:
         return self.readings.temperature_c
 
@@ -63,6 +68,7 @@ class SimulatedBoard:
     gnss: GnssReceiver | None = None
     speaker: Speaker | None = None
     watchdog: Watchdog | None = None
+    ignition: IgnitionSense | None = None
     medium: Medium | None = None
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from firmware_bridge.ports import PowerState, ThrottleReason
+from firmware_bridge.ports import DeviceError, PowerState, ThrottleReason
 from hw_sim.devices.battery import open_circuit_v
 from hw_sim.world_keys import Value
 
@@ -39,6 +39,9 @@ class SimulatedPower:
         # A world nobody discharges has no voltage of its own: then it is the cell's at rest.
         voltage = float(self._lookup("battery_voltage_v")) or open_circuit_v(percent / 100)
         return PowerState(percent, round(voltage, 3), bool(self._lookup("external_power")))
+
+    def failure(self) -> DeviceError | None:
+        return None if self._alive() else DeviceError("power", "仿真世界已结束 the simulated world is gone")
 
 
 class SimulatedThermal:

@@ -160,6 +160,20 @@ class Prompts(Section):
     stealth: bool
 
 
+class Vehicle(Section):
+    """What the ignition does where the board senses one. 0 minutes: it ends nothing."""
+
+    start_on_ignition: bool
+    stop_after_ignition_off_min: Annotated[float, Field(ge=0, le=1440)]
+
+
+class Watchdog(Section):
+    """The board's own watchdog, where the unit feeds it. ``reset_after_s`` 0: for a hang of the unit process only."""
+
+    reset_after_s: Annotated[float, Field(ge=0, le=3600)]
+    min_uptime_s: Annotated[float, Field(ge=0, le=86_400)]
+
+
 class Night(Section):
     enabled: bool
     on_below_lux: Annotated[float, Field(ge=0, le=1000)]
@@ -311,6 +325,8 @@ class RecorderConfig(Section):
     controls: Controls
     indicators: dict[str, Indication]
     prompts: Prompts
+    vehicle: Vehicle
+    watchdog: Watchdog
     night: Night
     gnss: Gnss
     interruption: Interruption

@@ -187,7 +187,7 @@ class SessionStart(Record):
     TYP = "session-start"
     session_id: Uuid
     shift_id: Uuid | None
-    trigger: Literal["button", "command", "remote", "resume"]
+    trigger: Literal["button", "command", "remote", "ignition", "resume"]
     resumes: Uuid | None
     at_us: Micros
     cameras: tuple[str, ...]
@@ -266,7 +266,7 @@ class SessionStop(Record):
 
     TYP = "session-stop"
     session_id: Uuid
-    reason: Literal["button", "command", "remote", "shutdown", "abandoned"]
+    reason: Literal["button", "command", "remote", "ignition", "shutdown", "abandoned"]
     at_us: Micros
     segment_count: Count
     stated: StopReason | None = None

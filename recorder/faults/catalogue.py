@@ -318,6 +318,17 @@ def _kinds() -> Iterator[FaultKind]:
     )
     yield FaultKind("duty-fault", "附属功能出错", "a duty of the unit process failed", evidence=("call", "error"))
     yield FaultKind("output-fault", "指示输出故障", "a light, motor or loudspeaker fails", evidence=("error", "errno"))
+    yield FaultKind("sensor-fault", "传感器无应答", "a sensor does not answer, or hangs", evidence=("error", "errno"))
+    yield FaultKind(
+        "watchdog-fault", "看门狗无法使用", "the board's watchdog cannot be fed", evidence=("error", "errno")
+    )
+    yield FaultKind(
+        "board-hang",
+        "整机停滞，看门狗将复位",
+        "nothing is recorded any more and no restart helps: the watchdog will reset the board",
+        "watchdog.reset_after_s",
+        ("last_progress_us",),
+    )
     yield FaultKind("device-fault", "设备无法启用", "a device cannot be used", evidence=_FOUND)
     yield FaultKind("prompts-unusable", "语音提示无法使用", "prompts cannot be spoken", evidence=_FOUND)
     # --- evidence ---

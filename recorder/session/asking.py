@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from recorder.config.models import RecorderConfig
 from recorder.evidence.carried import GapState
 from recorder.evidence.records import Explanation, LegalCause, Record
-from recorder.session.clock_watch import ClockWatch
+from recorder.session.clock_watch import looks_set
 from recorder.session.speech_log import Interval
 
 LEGAL_CAUSES: tuple[LegalCause, ...] = get_args(LegalCause)
@@ -183,7 +183,7 @@ def resumed_prompt(states: list[GapState]) -> Say:
     ends = [state.resumed for state in states if state.resumed is not None]
     begins = [state.from_wall for state in states if state.from_wall is not None]
     lasted = _lasted_s(states)
-    clock_set = bool(begins) and ClockWatch.is_set(round(min(begins) * 1e6))
+    clock_set = bool(begins) and looks_set(round(min(begins) * 1e6))
     across = any(state.resumed is not None and state.resumed.bootseed != state.from_bootseed for state in states)
     if clock_set and ends:
         to = max(end.wall for end in ends)

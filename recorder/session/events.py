@@ -10,8 +10,8 @@ from recorder.channel import messages
 from recorder.evidence.matter import Matter, Mode, StopReason
 from recorder.evidence.records import InterruptionCause, SealedField
 
-StartTrigger = Literal["button", "command", "remote"]
-StopTrigger = Literal["button", "command", "remote"]
+StartTrigger = Literal["button", "command", "remote", "ignition"]
+StopTrigger = Literal["button", "command", "remote", "ignition"]
 
 
 # --- what the journal says when the unit process starts --------------------------------------------------------------

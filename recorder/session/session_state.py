@@ -12,7 +12,7 @@ from recorder.evidence.records import InterruptionCause, Record, SessionStop
 from recorder.session.camera_track import CameraTrack
 from recorder.session.context import mode_of
 
-EndedBy = Literal["button", "command", "remote", "shutdown"]
+EndedBy = Literal["button", "command", "remote", "ignition", "shutdown"]
 
 STOP_SEAM_US = 500_000
 """Media ending so long before the stop request was cut short by something: a gap, not the latency of stopping."""

@@ -8,7 +8,7 @@ from functools import partial
 
 from firmware_bridge.ports import DeviceError, Output, Sound, Speaker, UnitBoard
 from recorder.evidence.journal_loader import Finding
-from recorder.unit.events import ButtonEdge, FixReceived, UnitEvent
+from recorder.unit.events import ButtonEdge, FixReceived, IgnitionChanged, UnitEvent
 
 
 class GuardedOutput:
@@ -72,8 +72,8 @@ def guard(board: UnitBoard) -> tuple[Guarded, ...]:
 
 
 def listen(board: UnitBoard, events: queue.Queue[UnitEvent], *, gnss: bool) -> list[Finding]:
-    """Start buttons and, where wanted, GNSS: they enqueue, nothing else happens on their threads. One that does not start
-    is a finding: a unit without GNSS, or with one button, records."""
+    """Start buttons, ignition sense and, where wanted, GNSS: they enqueue, nothing else happens on their threads. One that
+    does not start is a finding: a unit without GNSS, or with one button, records."""
     findings: list[Finding] = []
 
     def attempt(name: str, start: Callable[[], None]) -> None:
@@ -87,6 +87,10 @@ def listen(board: UnitBoard, events: queue.Queue[UnitEvent], *, gnss: bool) -> l
         attempt(f"button-{name}", partial(button.start, partial(_edge, name, events)))
     if board.gnss is not None and gnss:
         attempt("gnss", partial(board.gnss.start, lambda fix: events.put(FixReceived(fix))))
+    if board.ignition is not None:
+        attempt(
+            "ignition", partial(board.ignition.start, lambda on, since_us: events.put(IgnitionChanged(on, since_us)))
+        )
     return findings
 
 

@@ -24,6 +24,14 @@ class FixReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class IgnitionChanged:
+    """The vehicle's ignition settled; at the start, the level it had."""
+
+    on: bool
+    since_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerConnected:
     """A worker said hello."""
 
@@ -77,6 +85,7 @@ class Shutdown:
 UnitEvent: TypeAlias = (
     ButtonEdge
     | FixReceived
+    | IgnitionChanged
     | WorkerConnected
     | WorkerMessage
     | WorkerDisconnected

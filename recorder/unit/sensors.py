@@ -27,7 +27,7 @@ class Sensors:
         self._board = board
         self._config = config
         self._night = NightSwitch(config.night)
-        self._clock_watch = ClockWatch()
+        self._clock_watch = ClockWatch(board.clock.quality())
         self.readings = Readings()
 
     @property
@@ -45,7 +45,7 @@ class Sensors:
             name = "night-on" if self._night.night else "night-off"
             detail = {"lux": readings.lux, "lamp": self._lamp()}
             events.append(Event(event=name, at_us=boot_us, detail=detail))
-        step = self._clock_watch.update(boot_us, wall_us)
+        step = self._clock_watch.update(boot_us, wall_us, board.clock.quality())
         if step is not None:
             detail = {"old_offset_us": step.old_offset_us, "new_offset_us": step.new_offset_us}
             events.append(Event(event="clock-step", at_us=boot_us, detail=detail))
@@ -87,10 +87,9 @@ class Sensors:
             temperature_c=readings.temperature_c,
         )
 
-    @staticmethod
-    def clock_is_set(wall_us: int) -> bool:
+    def clock_is_set(self, wall_us: int) -> bool:
         """A clock that was never set is a first-class alarm: evidence without a time is worth less."""
-        return ClockWatch.is_set(wall_us)
+        return self._clock_watch.is_set(wall_us)
 
     def fix_age_s(self, now_us: int) -> float | None:
         fix = self.readings.fix

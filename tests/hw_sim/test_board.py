@@ -76,6 +76,21 @@ def test_buttons_lamps_and_sensors(world: World, options: dict[str, str]) -> Non
     assert [event.name for event in world.outputs()] == ["ir_lamp", "ir_lamp"]
 
 
+def test_a_vehicle_has_an_ignition_and_a_body_worn_unit_has_none(tmp_path: Path, options: dict[str, str]) -> None:
+    bare = hw_board.unit_board(options)
+    assert bare.ignition is None
+    bare.close()
+    with World({"ignition": "on"}, tmp_path / "v") as world:
+        board = hw_board.unit_board({"world": str(tmp_path / "v")})
+        assert board.ignition is not None
+        levels: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        board.ignition.start(lambda on, since_us: levels.put(on))
+        assert levels.get(timeout=5) is True
+        world.set("ignition", "off")
+        assert levels.get(timeout=5) is False and board.ignition.is_on() is False
+        board.close()
+
+
 def test_gnss_over_the_pty_with_faults(world: World, options: dict[str, str]) -> None:
     board = hw_board.unit_board(options)
     gnss = board.gnss

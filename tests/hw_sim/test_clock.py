@@ -51,7 +51,11 @@ def test_the_wall_clock_drifts_from_where_the_world_says() -> None:
 
 @pytest.mark.parametrize(
     ("source", "quality"),
-    [("ntp", ClockQuality("ntp", True, 5.0)), ("none", ClockQuality("none", False, None))],
+    [
+        ("ntp", ClockQuality("ntp", True, 5.0)),
+        ("rtc", ClockQuality("rtc", False, None)),
+        ("none", ClockQuality("none", False, None)),
+    ],
 )
 def test_quality(source: str, quality: ClockQuality) -> None:
     truth = state(clock_source=source)

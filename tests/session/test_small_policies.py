@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_bridge.ports import ClockQuality
 from recorder.config.models import Night
-from recorder.session.clock_watch import ClockStep, ClockWatch
+from recorder.session.clock_watch import ClockStep, ClockWatch, looks_set
 from recorder.session.night import NightSwitch
 from recorder.session.retention import Held, releasable
 
@@ -89,22 +90,47 @@ def test_release_is_never_wrong(segments: list[tuple[int, bool, int]], free: int
         assert not gone or max(s.closed_wall_us for s in gone) <= min(s.closed_wall_us for s in kept)
 
 
+NOBODY = ClockQuality("none", False, None)
+NTP = ClockQuality("ntp", True, 5.0)
+RTC = ClockQuality("rtc", False, None)
+YEAR_2026_US = 1_795_651_200_000_000
+
+
 def test_a_step_is_told_once_with_both_offsets() -> None:
-    watch = ClockWatch(threshold_us=250_000)
-    assert watch.update(0, 1_000_000) is None
-    assert watch.update(SECOND, 2_000_000) is None
-    assert watch.update(2 * SECOND, 9_000_000) == ClockStep(1_000_000, 7_000_000)
-    assert watch.update(3 * SECOND, 10_000_000) is None
-    assert watch.update(4 * SECOND, 5_000_000) == ClockStep(7_000_000, 1_000_000)
+    watch = ClockWatch(NTP, threshold_us=250_000)
+    assert watch.update(0, 1_000_000, NTP) is None
+    assert watch.update(SECOND, 2_000_000, NTP) is None
+    assert watch.update(2 * SECOND, 9_000_000, NTP) == ClockStep(1_000_000, 7_000_000)
+    assert watch.update(3 * SECOND, 10_000_000, NTP) is None
+    assert watch.update(4 * SECOND, 5_000_000, NTP) == ClockStep(7_000_000, 1_000_000)
 
 
 def test_slewing_is_no_step() -> None:
-    watch = ClockWatch()
-    assert [watch.update(t * SECOND, t * SECOND + t * 500) for t in range(3600)] == [None] * 3600
+    watch = ClockWatch(NTP)
+    assert [watch.update(t * SECOND, t * SECOND + t * 500, NTP) for t in range(3600)] == [None] * 3600
 
 
 @pytest.mark.parametrize(
     ("wall_us", "is_set"), [(0, False), (1_704_067_199_999_999, False), (1_704_067_200_000_000, True)]
 )
-def test_a_clock_before_this_program_was_never_set(wall_us: int, is_set: bool) -> None:
-    assert ClockWatch.is_set(wall_us) is is_set
+def test_a_clock_before_this_program_was_never_set_whoever_vouches_for_it(wall_us: int, is_set: bool) -> None:
+    assert ClockWatch(NTP).is_set(wall_us) is is_set
+    assert looks_set(wall_us) is is_set
+
+
+def test_a_clock_nobody_vouches_for_is_not_set_whatever_year_it_shows() -> None:
+    watch = ClockWatch(NOBODY)
+    watch.update(0, YEAR_2026_US, NOBODY)
+    assert not watch.is_set(YEAR_2026_US), "fake-hwclock and timesyncd show the last shutdown's time"
+    assert ClockWatch(RTC).is_set(YEAR_2026_US)
+
+
+def test_once_set_it_runs_on_until_somebody_else_sets_it() -> None:
+    watch = ClockWatch(NOBODY)
+    watch.update(0, YEAR_2026_US, NTP)
+    watch.update(SECOND, YEAR_2026_US + SECOND, NOBODY)
+    assert watch.is_set(YEAR_2026_US + SECOND), "out of reach of any source, and right all the same"
+    watch.update(2 * SECOND, YEAR_2026_US + 3600 * SECOND, NOBODY)
+    assert not watch.is_set(YEAR_2026_US + 3600 * SECOND), "set by hand"
+    watch.update(3 * SECOND, YEAR_2026_US, NTP)
+    assert watch.is_set(YEAR_2026_US), "a step by those who vouch for it"

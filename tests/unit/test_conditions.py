@@ -39,9 +39,13 @@ class Receiver:
 @dataclass
 class Power:
     now: PowerState = field(default_factory=lambda: PowerState(90.0, 4.1, False))
+    error: DeviceError | None = None
 
     def state(self) -> PowerState:
         return self.now
+
+    def failure(self) -> DeviceError | None:
+        return self.error
 
 
 @dataclass
@@ -208,6 +212,28 @@ def test_a_key_that_refuses_is_a_fault_and_nothing_is_lost(bench: Bench) -> None
     sequence = [payload["seq"] for _, payload in bench.records()]
     assert sequence == list(range(len(sequence)))
     assert sum(p["to_us"] - p["from_us"] for typ, p in bench.records() if typ == "standby") >= 20 * SECOND
+
+
+def test_a_gauge_that_does_not_answer_is_a_fault_while_another_source_stands_in(bench: Bench) -> None:
+    bench.live(1)
+    bench.power.error = DeviceError("max17048", "i2c-1 0x36: no answer", 121)
+    bench.live(1)
+    assert bench.evidence("sensor-fault") == {"error": "max17048: i2c-1 0x36: no answer", "errno": 121}
+    bench.power.error = None
+    bench.live(1)
+    assert bench.faults("sensor-fault") == [("sensor-fault", "onset"), ("sensor-fault", "end")]
+
+
+@pytest.mark.parametrize("on", [True, False, None])
+def test_a_vehicle_whose_ignition_is_on_feeds_its_unit(bench: Bench, on: bool | None) -> None:
+    class Ignition:
+        def is_on(self) -> bool | None:
+            return on
+
+    cast(Any, bench.unit.p.board).ignition = Ignition()
+    bench.power.now = PowerState(3.0, 3.25, None)
+    bench.live(120)
+    assert bool(bench.faults("battery-low", "battery-critical")) is (on is not True)
 
 
 # --- the next start ----------------------------------------------------------------------------------------------------

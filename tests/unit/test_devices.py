@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from firmware_bridge.ports import DeviceError, GnssFix, UnitBoard
 from recorder.unit.devices import guard, listen
-from recorder.unit.events import ButtonEdge, FixReceived, UnitEvent
+from recorder.unit.events import ButtonEdge, FixReceived, IgnitionChanged, UnitEvent
 from tests.evidence.kit import ToldClock
 from tests.unit.unit_kit import BareBoard, UnitKit
 
@@ -92,6 +92,19 @@ def test_those_that_start_enqueue() -> None:
     receiver.deliver(FIX)
     assert events.get_nowait() == ButtonEdge("record", True, 7)
     assert events.get_nowait() == FixReceived(FIX)
+
+
+def test_the_ignition_enqueues_and_one_that_does_not_start_is_a_finding() -> None:
+    events: queue.Queue[UnitEvent] = queue.Queue()
+    ignition = Breakable()
+    made = board(Breakable())
+    made.buttons.clear()
+    made.ignition = cast(Any, ignition)
+    assert [finding.subject for finding in listen(made, events, gnss=False)] == ["ignition"]
+    ignition.broken = False
+    assert listen(made, events, gnss=False) == [] and ignition.deliver is not None
+    ignition.deliver(True, 7)
+    assert events.get_nowait() == IgnitionChanged(True, 7)
 
 
 def test_a_receiver_that_is_not_wanted_is_not_started() -> None:

@@ -125,7 +125,8 @@ class BareBoard:
         self.identity = BoardIdentity("ueid-1", "model", "1")
         self.buttons: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {}
-        self.gnss = self.light = self.power = self.thermal = self.speaker = self.watchdog = self.medium = None
+        self.gnss = self.light = self.power = self.thermal = self.speaker = self.medium = None
+        self.watchdog = self.ignition = None
 
     def close(self) -> None:
         self.buttons.clear()

@@ -43,6 +43,7 @@ _BY: dict[str, Words] = {
     "button": ("按键", "by button"),
     "command": ("命令", "by command"),
     "remote": ("远程", "from afar"),
+    "ignition": ("车辆点火或者熄火", "by the ignition"),
     "resume": ("自动继续", "by itself, going on"),
     "shutdown": ("关机", "by switching off"),
     "abandoned": ("未能继续", "abandoned"),
@@ -65,6 +66,8 @@ _EVENTS: dict[str, Words] = {
     "stealth-on": ("静默模式开启", "stealth mode on"),
     "stealth-off": ("静默模式关闭", "stealth mode off"),
     "receipt-refused": ("一份回执未被采信", "a receipt was not believed"),
+    "ignition-on": ("车辆点火", "the ignition was switched on"),
+    "ignition-off": ("车辆熄火", "the ignition was switched off"),
     "unit-stop": ("程序按序停止", "the program stopped in order"),
 }
 

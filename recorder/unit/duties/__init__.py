@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from recorder.unit.duties.announcements import Announcements
+from recorder.unit.duties.board_watchdog import BoardWatchdog
 from recorder.unit.duties.condition_watch import ConditionWatch
 from recorder.unit.duties.context_desk import ContextDesk
 from recorder.unit.duties.device_watch import DeviceWatch
 from recorder.unit.duties.evidence_guard import EvidenceGuard
 from recorder.unit.duties.fault_voice import FaultVoice
+from recorder.unit.duties.ignition_desk import IgnitionDesk
 from recorder.unit.duties.interruption_desk import InterruptionDesk
 from recorder.unit.duties.mark_desk import MarkDesk
 from recorder.unit.duties.officer_desk import OfficerDesk
@@ -37,4 +39,6 @@ DUTIES: tuple[DutyFactory, ...] = (
     ConditionWatch,
     FaultVoice,
     StrayFiles,
+    IgnitionDesk,
+    BoardWatchdog,
 )

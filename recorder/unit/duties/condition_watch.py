@@ -63,7 +63,11 @@ class ConditionWatch(Duty):
         self._tell("clock", self._clock.look(now_us, wall_us, is_set=clock_is_set, source=source))
         if parts.board.power is not None:
             power = parts.board.power.state()
-            self._tell("battery", self._battery.look(now_us, power.battery_percent, power.voltage_v, power.external))
+            external = power.external if power.external is not None else self._ignition()
+            self._tell("battery", self._battery.look(now_us, power.battery_percent, power.voltage_v, external))
+            failure = parts.board.power.failure()
+            evidence = {} if failure is None else {"error": str(failure), "errno": failure.errno}
+            self._unit.fault("sensor-fault", "power", failure is not None, evidence)
         if parts.board.thermal is not None:
             throttled = parts.board.thermal.throttled()
             self._tell("processor", self._thermal.look(now_us, readings.temperature_c, throttled))
@@ -79,6 +83,11 @@ class ConditionWatch(Duty):
     def _tell(self, component: str, changes: Iterable[Change]) -> None:
         for change in changes:
             self._unit.fault(change.code, component, change.present, change.evidence)
+
+    def _ignition(self) -> bool | None:
+        """A vehicle whose ignition is on feeds its unit; one whose ignition is off may do so all the same."""
+        ignition = self._unit.p.board.ignition
+        return True if ignition is not None and ignition.is_on() else None
 
     def _gnss_reading(self, fix: GnssFix | None) -> GnssReading:
         gnss = self._unit.p.board.gnss

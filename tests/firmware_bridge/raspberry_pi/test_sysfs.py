@@ -23,8 +23,26 @@ def test_power_supply(tmp_path: Path) -> None:
     (tmp_path / "voltage_now").write_text("3852000\n")
     (tmp_path / "status").write_text("Discharging\n")
     assert supply.state() == PowerState(73.0, 3.852, False)
-    (tmp_path / "status").write_text("Charging\n")
-    assert supply.state().external is True
+    for status, external in (("Charging", True), ("Full", True), ("Not charging", True), ("Unknown", None)):
+        (tmp_path / "status").write_text(f"{status}\n")
+        assert supply.state().external is external
+    for nonsense in ("-1\n", "255\n", "full\n"):
+        (tmp_path / "capacity").write_text(nonsense)
+        assert supply.state().battery_percent is None
+
+
+def test_a_charger_tells_whether_it_is_fed_and_nothing_of_the_battery(tmp_path: Path) -> None:
+    (tmp_path / "type").write_text("Mains\n")
+    (tmp_path / "voltage_now").write_text("5100000\n")
+    for online, external in (("1\n", True), ("0\n", False), ("?\n", None)):
+        (tmp_path / "online").write_text(online)
+        assert SysfsPowerSupply(tmp_path).state() == PowerState(None, None, external)
+
+
+def test_a_supply_the_kernel_took_away_is_a_failure(tmp_path: Path) -> None:
+    assert SysfsPowerSupply(tmp_path).failure() is None
+    failure = SysfsPowerSupply(tmp_path / "gone").failure()
+    assert failure is not None and "gone" in str(failure)
 
 
 def test_light_sensor_processed_or_raw(tmp_path: Path) -> None:
@@ -35,19 +53,3 @@ def test_light_sensor_processed_or_raw(tmp_path: Path) -> None:
     assert sensor.lux() == 60.0
     (tmp_path / "in_illuminance_input").write_text("61.5\n")
     assert sensor.lux() == 61.5
-
-
-def test_throttling_as_the_firmware_reports_it(tmp_path: Path) -> None:
-    flags = tmp_path / "get_throttled"
-    zone = ThermalZone(tmp_path, flags)
-    assert zone.throttled() is None and ThermalZone(tmp_path).throttled() is None
-    for text, reasons in (
-        ("0\n", set()),
-        ("0x50000", set()),  # it happened since boot and is over
-        ("50005\n", {"under-voltage", "throttled"}),
-        ("0x8", {"soft-temperature-limit"}),
-    ):
-        flags.write_text(text)
-        assert set(zone.throttled() or ()) == reasons
-    flags.write_text("?\n")
-    assert zone.throttled() is None

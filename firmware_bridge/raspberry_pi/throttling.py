@@ -1,0 +1,108 @@
+"""Why the Raspberry Pi's processor is slowed down: from the kernel where it tells, else from ``vcgencmd``.
+
+- :class:`FileThrottle`: the firmware driver's ``get_throttled``, hexadecimal (Raspberry Pi's kernels:
+  /sys/devices/platform/soc/soc:firmware/get_throttled).
+- :class:`UnderVoltageAlarm`: ``in0_lcrit_alarm`` of the hwmon device named ``rpi_volt`` (any kernel since 4.20), which
+  knows of under-voltage only.
+- :class:`VcgencmdThrottle`: the program, which asks the firmware through /dev/vcio (group ``video``).
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from firmware_bridge.ports import Clock, DeviceError, ThrottleReason
+from firmware_bridge.raspberry_pi.polling import Polled
+
+Reasons: TypeAlias = frozenset[ThrottleReason]
+ThrottleSource: TypeAlias = Callable[[], Reasons | None]
+"""None: nobody can tell."""
+
+_BITS: Final[dict[int, ThrottleReason]] = {
+    0: "under-voltage",
+    1: "frequency-capped",
+    2: "throttled",
+    3: "soft-temperature-limit",
+}
+"""Of the firmware's answer; bits 16-19 say that it happened since boot, which is no present fault."""
+
+_ANSWER_S: Final = 2.0
+"""vcgencmd answers within milliseconds; a firmware that hangs does not answer at all."""
+
+
+def parse_throttled(text: str) -> Reasons | None:
+    """``50005``, ``0x50005`` or ``throttled=0x50005`` → the reasons that hold now; None for anything else."""
+    try:
+        bits = int(text.strip().removeprefix("throttled="), 16)
+    except ValueError:
+        return None
+    return frozenset(name for bit, name in _BITS.items() if bits >> bit & 1)
+
+
+class FileThrottle:
+    """``path``: the driver's ``get_throttled``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def throttled(self) -> Reasons | None:
+        text = _read(self._path)
+        return None if text is None else parse_throttled(text)
+
+
+class UnderVoltageAlarm:
+    """``folder``: /sys/class/hwmon/hwmonN whose ``name`` is ``rpi_volt``; the alarm holds for two seconds at least."""
+
+    def __init__(self, folder: Path) -> None:
+        self._alarm = folder / "in0_lcrit_alarm"
+
+    def throttled(self) -> Reasons | None:
+        text = _read(self._alarm)
+        if text is None or text.strip() not in ("0", "1"):
+            return None
+        return frozenset({"under-voltage"}) if text.strip() == "1" else frozenset()
+
+
+class VcgencmdThrottle:
+    """``program``: path of vcgencmd. Asked on a thread of its own each ``interval_s``, because it starts a process and the
+    firmware may hang. Close it when the board closes."""
+
+    def __init__(self, program: Path, clock: Clock, interval_s: float = 2.0) -> None:
+        self._program = program
+        self._polled = Polled("vcgencmd", self._ask, clock, interval_s=interval_s, max_age_s=3 * interval_s + _ANSWER_S)
+
+    def throttled(self) -> Reasons | None:
+        return self._polled.value()
+
+    def failure(self) -> DeviceError | None:
+        return self._polled.failure()
+
+    def close(self) -> None:
+        self._polled.close()
+
+    def _ask(self) -> Reasons:
+        try:
+            answer = subprocess.run(
+                [self._program, "get_throttled"],
+                capture_output=True,
+                check=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=_ANSWER_S,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise DeviceError("vcgencmd", f"{self._program}: 无法查询固件 cannot ask the firmware: {error}") from error
+        reasons = parse_throttled(answer.stdout)
+        if reasons is None:
+            raise DeviceError("vcgencmd", f"{self._program}: 不认识的回答 unknown answer {answer.stdout.strip()!r}")
+        return reasons
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return None
