@@ -13,6 +13,7 @@ from pathlib import Path
 
 from firmware_bridge.ports import DeviceError, UnitBoard
 from recorder import __version__
+from recorder.channel.places import capture_dir, channel_socket, launch_socket
 from recorder.channel.worker_lock import wait_until_gone
 from recorder.config.load import Loaded, canonical, save_last_good
 from recorder.config.models import RecorderConfig
@@ -26,6 +27,7 @@ from recorder.evidence.recovery import BootFacts, Recovered, recover
 from recorder.evidence.signer import FileSigner, KeyFileError, load_or_create, load_or_create_key
 from recorder.lean import give_memory_back
 from recorder.loading import BoardLoadError, load_board_module
+from recorder.notify import Notifier
 from recorder.officer.indicators import Indicators
 from recorder.session import events as ev
 from recorder.session.gestures import GestureRecogniser
@@ -43,16 +45,16 @@ from recorder.unit.fault_book import FaultBook
 from recorder.unit.heads import HeadBook
 from recorder.unit.index import Index
 from recorder.unit.journal_check import JournalCheck, backlog_end
-from recorder.unit.launcher import ChildProcessLauncher
+from recorder.unit.launcher import ChildProcessLauncher, WorkerLauncher
 from recorder.unit.ledger import Ledger
 from recorder.unit.noted_files import NotedFiles
-from recorder.unit.notify import Notifier
 from recorder.unit.officers import Officers
 from recorder.unit.parts import CameraParts, Parts
 from recorder.unit.process import UnitProcess
 from recorder.unit.sensors import Sensors
 from recorder.unit.status_writer import StatusWriter
 from recorder.unit.store_key import StoreKeyFile
+from recorder.unit.systemd_launcher import SystemdLauncher
 from recorder.unit.termination import Termination
 from recorder.unit.worker_link import WorkerLink
 
@@ -88,6 +90,7 @@ def _locked(loaded: Loaded, config_files: Sequence[Path]) -> int:
     data_dir, run_dir = Path(config.storage.data_dir), Path(config.storage.run_dir)
     OsFiles().make_dir(data_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
+    OsFiles().make_dir(capture_dir(run_dir))
     with contextlib.ExitStack() as held:
         # The run folder too: a second unit there would take over the first one's sockets.
         for folder in dict.fromkeys((data_dir.resolve(), run_dir.resolve())):
@@ -121,7 +124,7 @@ def _run(
     config = loaded.config
     data_dir, run_dir = Path(config.storage.data_dir), Path(config.storage.run_dir)
     for camera_id in config.cameras:
-        if wait_until_gone(_socket(run_dir, camera_id), board.clock, OLD_WORKER_S):
+        if wait_until_gone(channel_socket(run_dir, camera_id), board.clock, OLD_WORKER_S):
             log.error("worker.outlived", extra={"fields": {"camera_id": camera_id}})
     recovered = _recover(config, data_dir, files, signer, board)
     journal = recovered.journal
@@ -141,7 +144,7 @@ def _run(
         store_key=_store_key(config, signer, journal),
         officer_key=load_officer_key(data_dir / "keys" / "officer-ref.key", files),
     )
-    launcher = ChildProcessLauncher(canonical(config), events)
+    launcher = _launcher(config, run_dir, events)
     cameras = {camera_id: _camera(config, camera_id, run_dir, events) for camera_id in config.cameras}
     guarded = guard(board)
     sensors = Sensors(config, board)
@@ -286,7 +289,7 @@ def _store_key(config: RecorderConfig, signer: FileSigner, journal: Journal) -> 
 
 
 def _camera(config: RecorderConfig, camera_id: str, run_dir: Path, events: queue.Queue[UnitEvent]) -> CameraParts:
-    path = _socket(run_dir, camera_id)
+    path = channel_socket(run_dir, camera_id)
     return CameraParts(
         link=WorkerLink(camera_id, path, events),
         supervisor=WorkerSupervisor(Limits.of(config.supervision)),
@@ -295,8 +298,10 @@ def _camera(config: RecorderConfig, camera_id: str, run_dir: Path, events: queue
     )
 
 
-def _socket(run_dir: Path, camera_id: str) -> Path:
-    return run_dir / f"capture-{camera_id}.sock"
+def _launcher(config: RecorderConfig, run_dir: Path, events: queue.Queue[UnitEvent]) -> WorkerLauncher:
+    if config.supervision.launcher == "systemd":
+        return SystemdLauncher(canonical(config), launch_socket(run_dir), events)
+    return ChildProcessLauncher(canonical(config), events)
 
 
 def _save_last_good(files: Files, loaded: Loaded) -> None:

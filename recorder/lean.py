@@ -44,6 +44,11 @@ def exec_module(module: str, settings: bytes, arguments: Sequence[str] = ()) -> 
     fd = settings_file(settings)
     os.dup2(fd, 0)
     os.close(fd)
+    replace_process(module, arguments)
+
+
+def replace_process(module: str, arguments: Sequence[str] = ()) -> NoReturn:
+    """As :func:`exec_module`, standard input as it is. Raises OSError."""
     sys.stdout.flush()
     sys.stderr.flush()
     command = module_command(module, arguments)

@@ -80,6 +80,9 @@ class SimulatedLauncher:
     lines: dict[str, Line]
     make: Callable[[Line], SimulatedWorker]
 
+    def configure(self, config: bytes) -> None:
+        """Simulated workers are made of the configuration as it is (``make``)."""
+
     def launch(self, camera_id: str, socket_path: Path) -> None:
         line = self.lines[camera_id]
         line.worker = self.make(line)

@@ -22,6 +22,7 @@ from hw_sim.deterministic.noted_disk import NotedDisk
 from hw_sim.deterministic.signing import UNIT_ID, Agency
 from hw_sim.deterministic.timeline import Life, Timeline
 from hw_sim.deterministic.worker import SimulatedWorker
+from recorder.channel.places import channel_socket
 from recorder.config.models import RecorderConfig
 from recorder.evidence.journal import Journal
 from recorder.evidence.jws import Signer
@@ -233,5 +234,5 @@ class UnitLife:
             link=cast(WorkerLink, self.lines[name]),
             supervisor=WorkerSupervisor(Limits.of(self.around.config.supervision)),
             heads=HeadBook(round(self.around.config.signing.head_interval_s * 1e6)),
-            socket=Path(self.around.config.storage.run_dir) / f"capture-{name}.sock",
+            socket=channel_socket(Path(self.around.config.storage.run_dir), name),
         )

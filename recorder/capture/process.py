@@ -19,6 +19,7 @@ from recorder.channel.worker_lock import hold
 from recorder.evidence.files import OsFiles
 from recorder.lean import one_arena
 from recorder.loading import BoardLoadError, load_board_module
+from recorder.notify import Notifier
 
 MODULE: Final = "recorder.capture.process"
 
@@ -26,8 +27,13 @@ EXIT_CANNOT_START: Final = 2
 EXIT_ALREADY_RUNNING: Final = 75
 """EX_TEMPFAIL of sysexits.h."""
 
+FILE_MODE: Final = 0o664
+DIR_MODE: Final = 0o775
+"""Less the umask. A worker of a user of its own (systemd, UMask=0002) shares its files with the unit process, which cuts
+torn ones and removes released ones; a child keeps them to itself (``unit.launcher``). See docs/services.md."""
 
-def main(arguments: Sequence[str], config: bytes, errors: TextIO) -> int:
+
+def main(arguments: Sequence[str], config: bytes, errors: TextIO, notifier: Notifier | None = None) -> int:
     """Returns the exit code; says on ``errors`` why it cannot start."""
     if len(arguments) != 2:
         print(f"用法 usage: python -m {MODULE} CAMERA SOCKET < CONFIG.json", file=errors)
@@ -45,7 +51,7 @@ def main(arguments: Sequence[str], config: bytes, errors: TextIO) -> int:
     except (SettingsError, BoardLoadError, DeviceError, OSError) as error:
         print(str(error), file=errors)
         return EXIT_CANNOT_START
-    return run_worker(settings, camera_id, board, path, OsFiles(board.medium))
+    return run_worker(settings, camera_id, board, path, OsFiles(board.medium, FILE_MODE, DIR_MODE), notifier)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from recorder.capture.code_watch import CodeWatch
 from recorder.capture.hearing import Hearing
 from recorder.capture.lens import LensEye
 from recorder.capture.link import Link
+from recorder.capture.liveness import does_its_work
 from recorder.capture.monitor import Monitor
 from recorder.capture.packet_log import PacketLog
 from recorder.capture.settings import WorkerSettings
@@ -55,6 +56,7 @@ from recorder.channel.messages import (
 )
 from recorder.evidence.age import AgeEncryptor
 from recorder.evidence.files import Files
+from recorder.notify import Notifier
 from recorder.units import MB
 
 LOG = logging.getLogger(__name__)
@@ -83,11 +85,14 @@ class Worker:
         socket_path: Path,
         files: Files,
         make_detector: Callable[[], VoiceDetector] = SileroDetector,
+        notifier: Notifier | None = None,
     ) -> None:
         self._config = config
+        self._notifier = notifier or Notifier({})
         self._camera_id = camera_id
         self._board = board
         self._clock = board.clock
+        self._began_us = board.clock.boottime_us()
         self._camera_config = config.cameras[camera_id]
         self._wake = threading.Event()
         self._channel_closed = False
@@ -151,7 +156,7 @@ class Worker:
             )
         faults = config.faults
         lens = LensEye(faults.lens, self._telemetry, self._clock, self._paint) if faults.lens.enabled else None
-        syncs = SyncTimes(self._clock)
+        self._syncs = syncs = SyncTimes(self._clock)
         self._monitor = Monitor(faults, self._fault, lens, syncs)
         self._camera = CameraKeeper(
             board.camera,
@@ -187,6 +192,7 @@ class Worker:
 
     def run(self) -> int:
         self._link.start()
+        self._notifier.ready(self._camera_id)
         self._writer.start()
         if self._hearing is not None:
             self._hearing.start()
@@ -210,7 +216,13 @@ class Worker:
             if now_us >= progress_us:
                 progress_us = now_us + _PROGRESS_US
                 self._send_progress(now_us)
+                self._feed_watchdog(now_us)
             self._wake.wait(_LOOK_S)
+
+    def _feed_watchdog(self, now_us: int) -> None:
+        last_frame_us, writing_since_us = self._log.state().last_frame_us, self._syncs.pending_since_us
+        if does_its_work(now_us, self._began_us, last_frame_us, writing_since_us, self._camera.absent):
+            self._notifier.watchdog()
 
     # --- the unit process's side -----------------------------------------------------------------------------------
 
@@ -345,6 +357,7 @@ class Worker:
 
     def _finish(self) -> int:
         """Close the file, then the channel, then the devices: evidence first, and a driver may hang."""
+        self._notifier.stopping()  # from here on the stop timeout counts, not the watchdog
         began_us = self._clock.boottime_us()
         self._writer.submit(Shutdown(began_us))
         closed = False
@@ -390,11 +403,18 @@ class Worker:
         }
 
 
-def run_worker(config: WorkerSettings, camera_id: str, board: CaptureBoard, socket_path: Path, files: Files) -> int:
+def run_worker(
+    config: WorkerSettings,
+    camera_id: str,
+    board: CaptureBoard,
+    socket_path: Path,
+    files: Files,
+    notifier: Notifier | None = None,
+) -> int:
     """Run until the channel closes or SIGTERM. Returns 0; 70 after an internal fault; 74 when a session ended without its
     last segment closed, so that the unit process recovers it; 69 when there is no channel."""
     try:
-        worker = Worker(config, camera_id, board, socket_path, files)
+        worker = Worker(config, camera_id, board, socket_path, files, notifier=notifier)
     except OSError as error:
         LOG.error("no channel 无法连接通道 %s: %s", socket_path, error)
         board.close()

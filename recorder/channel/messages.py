@@ -1,6 +1,6 @@
 """The messages between unit process and capture worker: one Unix stream socket per camera, one JSON object a line.
 
-The worker connects to ``<run_dir>/capture-<camera_id>.sock`` and says ``hello``; a version it does not know ends the
+The worker connects to ``<run_dir>/capture/<camera_id>.sock`` and says ``hello``; a version it does not know ends the
 connection. Every message carries ``v`` (protocol version), ``camera_id`` and ``at_us`` (CLOCK_BOOTTIME when it was
 made). Reports that the journal must not miss (``opened entry closed speech qr fault``) carry a growing ``n``; the worker
 keeps each until an ``ack`` with that ``n`` or a higher one says it is signed and durable. The muxing thread only

@@ -7,12 +7,16 @@ process that starts in that moment must not recover files yet: the old worker wo
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import signal
 import threading
 from pathlib import Path
 
 from firmware_bridge.ports import Clock
+from recorder.channel import kill_switch
+
+LOG = logging.getLogger(__name__)
 
 STEP_S = 0.02
 
@@ -23,7 +27,7 @@ def lock_path(socket_path: Path) -> Path:
 
 def hold(socket_path: Path) -> int | None:
     """Called by the worker; the lock ends with the process. None when another worker of this camera still lives."""
-    fd = os.open(lock_path(socket_path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    fd = os.open(lock_path(socket_path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)  # both sides lock it
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -43,12 +47,20 @@ def wait_until_gone(socket_path: Path, clock: Clock, timeout_s: float) -> bool:
     while (pid := _holder(lock_path(socket_path))) is not None:
         if pid > 0 and clock.boottime_us() >= deadline:
             killed = True
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue  # it ended between the look and the kill
+            _end(socket_path, pid)
         pause.wait(STEP_S)
     return killed
+
+
+def _end(socket_path: Path, pid: int) -> None:
+    try:
+        if not kill_switch.throw(kill_switch.switch_path(socket_path)):
+            os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it ended between the look and the kill
+    except OSError as error:
+        # Of another user and without its switch: systemd's watchdog ends it. Nothing may be cut before that.
+        LOG.error("old worker cannot be ended 无法终止旧的采集进程: %s", error)
 
 
 def _holder(path: Path) -> int | None:

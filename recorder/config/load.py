@@ -28,8 +28,10 @@ LOCAL_ONLY: tuple[KeyPath, ...] = (
     ("storage", "run_dir"),
     ("board",),
     ("trust",),
+    ("supervision", "launcher"),
 )
-"""What a pushed configuration may not change: who the unit is, where its evidence lies, whom it trusts."""
+"""What a pushed configuration may not change: who the unit is, where its evidence lies, whom it trusts, who starts its
+workers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,6 +207,9 @@ class Notes(Section):
 
 
 class Supervision(Section):
+    """``launcher``: who starts the capture workers; the service unit sets it, no file does."""
+
+    launcher: Literal["child", "systemd"]
     progress_timeout_s: Annotated[float, Field(ge=0.5, le=30)]
     start_timeout_s: Annotated[float, Field(ge=1, le=60)]
     restart_backoff_s: Annotated[float, Field(ge=0, le=60)]

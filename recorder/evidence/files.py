@@ -29,7 +29,7 @@ class Files(Protocol):
     """The file operations evidence needs. Paths are absolute. Errors are OSError with errno and path."""
 
     def create(self, path: Path) -> AppendFile:
-        """Create exclusively (O_EXCL), mode 0640, and sync the directory: the name survives a power cut."""
+        """Create exclusively (O_EXCL), not for others, and sync the directory: the name survives a power cut."""
 
     def append(self, path: Path) -> AppendFile: ...
 
@@ -93,9 +93,9 @@ class Kernel:
 
 
 class OsAppendFile:
-    def __init__(self, path: Path, flags: int, medium: Medium) -> None:
+    def __init__(self, path: Path, flags: int, medium: Medium, mode: int = 0o640) -> None:
         self._medium = medium
-        self._fd = medium.open(str(path), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | flags, 0o640)
+        self._fd = medium.open(str(path), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | flags, mode)
 
     def write(self, data: bytes | memoryview) -> None:
         view = memoryview(data)
@@ -110,16 +110,19 @@ class OsAppendFile:
 
 
 class OsFiles:
-    """:class:`Files` on the real disk. ``medium``: the card below it, where the board has one of its own."""
+    """:class:`Files` on the real disk. ``medium``: the card below it, where the board has one of its own. ``file_mode``,
+    ``dir_mode``: of what is created, less the umask."""
 
     _medium: Medium = Kernel()
 
-    def __init__(self, medium: Medium | None = None) -> None:
+    def __init__(self, medium: Medium | None = None, file_mode: int = 0o640, dir_mode: int = 0o750) -> None:
         if medium is not None:
             self._medium = medium
+        self._file_mode = file_mode
+        self._dir_mode = dir_mode
 
     def create(self, path: Path) -> AppendFile:
-        file = OsAppendFile(path, os.O_CREAT | os.O_EXCL, self._medium)
+        file = OsAppendFile(path, os.O_CREAT | os.O_EXCL, self._medium, self._file_mode)
         try:
             sync_dir(path.parent)
         except OSError:
@@ -164,7 +167,7 @@ class OsFiles:
         if path.is_dir():
             return
         self.make_dir(path.parent)
-        path.mkdir(mode=0o750, exist_ok=True)
+        path.mkdir(mode=self._dir_mode, exist_ok=True)
         sync_dir(path.parent)
 
     def replace(self, path: Path, data: bytes, mode: int = 0o640) -> None:

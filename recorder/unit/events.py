@@ -55,11 +55,11 @@ class WorkerDisconnected:
 
 @dataclass(frozen=True, slots=True)
 class WorkerExited:
-    """``status``: exit code, negative for a signal."""
+    """``status``: exit code, negative for a signal, None when nobody knows. ``pid``: 0 for one that never began."""
 
     camera_id: str
     pid: int
-    status: int
+    status: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Who starts a capture worker: a seam. A child process here; on a unit a systemd instance under its own user."""
+"""Who starts a capture worker: a seam. A child process here; on a unit a systemd instance (``systemd_launcher``)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ from typing import Protocol
 from recorder.lean import module_command, settings_file
 from recorder.unit.events import UnitEvent, WorkerExited
 
+CHILD_UMASK = 0o027
+
 
 class WorkerLauncher(Protocol):
+    def configure(self, config: bytes) -> None:
+        """What workers get that are launched from now on (``config.load.canonical``)."""
+
     def launch(self, camera_id: str, socket_path: Path) -> None:
         """Start the worker of ``camera_id``; its end is reported as WorkerExited. Raises OSError."""
 
@@ -45,12 +50,15 @@ class ChildProcessLauncher:
         self._events = events
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
+    def configure(self, config: bytes) -> None:
+        self._config = config
+
     def launch(self, camera_id: str, socket_path: Path) -> None:
         command = [*self._program, camera_id, str(socket_path)]
         fd = settings_file(self._config)
         # In a process group of its own: Ctrl-C in a terminal is for the unit process, which ends its workers in order.
         try:
-            child = subprocess.Popen(command, stdin=fd, process_group=0)
+            child = subprocess.Popen(command, stdin=fd, process_group=0, umask=CHILD_UMASK)
         finally:
             os.close(fd)
         self._children[camera_id] = child

@@ -8,11 +8,11 @@ from pathlib import Path
 from recorder import __version__
 from recorder.evidence.files import Files
 from recorder.evidence.journal import Journal
+from recorder.notify import Notifier
 from recorder.session.marks import covered, missing
 from recorder.session.staffing import warning
 from recorder.unit.duties.context_desk import shown
 from recorder.unit.index import Index
-from recorder.unit.notify import Notifier
 from recorder.unit.process import UnitProcess
 from recorder.unit.status import CameraStatus, ChecklistStatus, MatterStatus, UnitStatus, write
 from recorder.units import MB

@@ -78,12 +78,12 @@ class WorkerDesk:
             self.p.launcher.kill(camera_id)
         self._maybe_lost(camera_id)
 
-    def exited(self, camera_id: str, status: int) -> None:
+    def exited(self, camera_id: str, status: int | None) -> None:
         camera = self.p.cameras[camera_id]
         camera.exited = True
         known = any(as_cause(code) is not None for code in self.p.faults.of(camera_id))
         camera.in_order = status == EXIT_INCOMPLETE and known
-        camera.supervisor.note_exit(f"exit status {status}")
+        camera.supervisor.note_exit("ended without a word" if status is None else f"exit status {status}")
         self._maybe_lost(camera_id)
 
     def message(self, camera_id: str, message: messages.FromWorker) -> None:

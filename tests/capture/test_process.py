@@ -73,7 +73,8 @@ def test_a_second_worker_of_a_camera_leaves_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("start", ["by the unit process", "by hand"])
 def test_it_says_hello_and_ends_with_its_channel(start: str, tmp_path: Path) -> None:
     """``recorder capture-worker`` reads the configuration itself and becomes what the unit process starts."""
-    path = tmp_path / "capture-cam0.sock"
+    path = tmp_path / "capture" / "cam0.sock"
+    path.parent.mkdir()
     text = config(tmp_path, "tests.capture.board")
     unit_toml = tmp_path / "unit.toml"
     unit_toml.write_text(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hw_sim.agency.agency import Agency
+from recorder.channel.places import channel_socket
 from recorder.channel.worker_lock import lock_path
 from tests.channel.test_worker_lock import HOLD
 from tests.integration.rig import Rig, recorder
@@ -53,7 +54,7 @@ def test_a_hung_worker_of_a_dead_unit_is_ended_before_the_new_unit_records(agenc
         (worker,) = rig.unit.worker_pids()
         rig.unit.kill("unit")
         rig.wait(lambda: not running(worker), "the old worker saw its channel close and ended")
-        path = rig.layout.run / "capture-cam0.sock"
+        path = channel_socket(rig.layout.run, "cam0")
         hung = subprocess.Popen(
             [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

@@ -1,4 +1,4 @@
-"""The service units are valid and tight, by systemd's own judgement (no running systemd is needed)."""
+"""The units are valid and tight, by systemd's own judgement (no running systemd is needed)."""
 
 from __future__ import annotations
 
@@ -8,58 +8,87 @@ from pathlib import Path
 import pytest
 
 from tests.support import require_program
+from tests.systemd.units import SERVICES, SYSTEMD, UNITS, lay_out, setting
 
-UNITS = sorted((Path(__file__).parents[2] / "systemd").glob("*.service"))
 THRESHOLD = "20"
 """Exposure times ten, as systemd-analyze wants it: 2.0 and better is "OK"."""
 
-
-def runnable(unit: Path, folder: Path) -> Path:
-    """A copy whose program exists: the check must complain about the unit, not about what is not installed here."""
-    text = unit.read_text(encoding="utf-8").replace("/usr/bin/recorder", "/bin/true")
-    copy = folder / unit.name
-    copy.write_text(text, encoding="utf-8")
-    return copy
+ENDLESS = ("recorder-unit.service", "recorder-uplink.service", "recorder-capture@.service")
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
-def test_the_unit_is_valid(unit: Path, tmp_path: Path) -> None:
+def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     program = require_program("systemd-analyze")
+    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def verify(unit: Path) -> subprocess.CompletedProcess[str]:
     # Without --recursive-errors=no systemd 252 exits 0 on unknown keys and bad values.
-    done = subprocess.run(
-        [program, "verify", "--recursive-errors=no", "--man=no", str(runnable(unit, tmp_path))],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Unknown key" not in done.stderr
+    return analyze("verify", "--recursive-errors=no", "--man=no", str(unit))
 
 
-def test_a_typo_would_be_noticed(tmp_path: Path) -> None:
-    program = require_program("systemd-analyze")
-    broken = runnable(UNITS[0], tmp_path)
-    broken.write_text(broken.read_text(encoding="utf-8").replace("WatchdogSec=15s", "WatchdogSec=abc\nTypo=1"))
-    done = subprocess.run(
-        [program, "verify", "--recursive-errors=no", "--man=no", str(broken)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert UNITS[0].name == "recorder-unit.service"
-    assert done.returncode != 0
+@pytest.mark.parametrize("name", [unit.name for unit in UNITS])
+def test_the_unit_is_valid(name: str, tmp_path: Path) -> None:
+    done = verify(lay_out(tmp_path)[name])
+    assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("recorder-unit.service", "WatchdogSec=15s", "WatchdogSec=abc"),
+        ("recorder-capture@.service", "WatchdogSignal=SIGKILL", "WatchdogSignl=SIGKILL"),
+        ("recorder-capture.socket", "Accept=yes", "Accept=perhaps"),
+    ],
+)
+def test_a_typo_would_be_noticed(name: str, good: str, bad: str, tmp_path: Path) -> None:
+    broken = lay_out(tmp_path)[name]
+    text = broken.read_text(encoding="utf-8")
+    assert good in text
+    broken.write_text(text.replace(good, bad))
+    assert verify(broken).returncode != 0
+
+
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
 def test_the_unit_is_tight(unit: Path) -> None:
-    program = require_program("systemd-analyze")
-    done = subprocess.run(
-        [program, "security", "--offline=yes", f"--threshold={THRESHOLD}", "--no-pager", str(unit)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = analyze("security", "--offline=yes", f"--threshold={THRESHOLD}", "--no-pager", str(unit))
     assert done.returncode == 0, done.stdout[-600:] + done.stderr
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_systemd_never_gives_up_on_it(name: str) -> None:
+    assert setting(SYSTEMD / name, "StartLimitIntervalSec") == ["0"]
+
+
+def test_a_capture_worker_is_started_only_by_the_unit_process() -> None:
+    """Its failures are counted there, and only its user may open the socket."""
+    socket_unit, worker = SYSTEMD / "recorder-capture.socket", SYSTEMD / "recorder-capture@.service"
+    assert setting(worker, "Restart") == ["no"] and setting(worker, "WatchdogSignal") == ["SIGKILL"]
+    assert setting(socket_unit, "SocketUser") == setting(SYSTEMD / "recorder-unit.service", "User")
+    assert setting(socket_unit, "SocketMode") == ["0600"]
+    assert setting(socket_unit, "TriggerLimitIntervalSec") == ["0"]
+
+
+@pytest.mark.parametrize("name", ["recorder-unit.service", "recorder-capture@.service"])
+def test_what_sees_evidence_sees_no_network(name: str) -> None:
+    assert setting(SYSTEMD / name, "PrivateNetwork") == ["yes"]
+    assert "AF_INET" not in " ".join(setting(SYSTEMD / name, "RestrictAddressFamilies"))
+
+
+def test_each_process_has_its_own_devices() -> None:
+    def devices(name: str) -> str:
+        return " ".join(setting(SYSTEMD / name, "DeviceAllow"))
+
+    unit, worker = devices("recorder-unit.service"), devices("recorder-capture@.service")
+    assert "video4linux" in worker and "video4linux" not in unit
+    assert "gpiochip" in unit and "gpiochip" not in worker
+    assert setting(SYSTEMD / "recorder-uplink.service", "PrivateDevices") == ["yes"]
+
+
+def test_a_missing_key_for_the_network_stops_nothing() -> None:
+    """A credential that cannot be loaded ends a service before it starts (243) unless it has a default."""
+    uplink = SYSTEMD / "recorder-uplink.service"
+    loaded = {value.split(":")[0] for value in setting(uplink, "LoadCredential")}
+    defaults = dict(value.split(":", 1) for value in setting(uplink, "SetCredential"))
+    assert loaded == {"client-key.pem"} == set(defaults) and all(defaults.values())
+    for name in ("recorder-unit.service", "recorder-capture@.service"):
+        assert not setting(SYSTEMD / name, "LoadCredential")

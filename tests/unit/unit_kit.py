@@ -103,6 +103,10 @@ class FakeLink:
 class FakeLauncher:
     launched: list[str] = field(default_factory=list)
     killed: list[str] = field(default_factory=list)
+    configs: list[bytes] = field(default_factory=list)
+
+    def configure(self, config: bytes) -> None:
+        self.configs.append(config)
 
     def launch(self, camera_id: str, socket_path: Path) -> None:
         self.launched.append(camera_id)

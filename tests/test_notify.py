@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recorder.unit.notify import Notifier
+from recorder.notify import Notifier
 
 
 @pytest.fixture
