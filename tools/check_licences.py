@@ -63,9 +63,7 @@ OVERRIDES: dict[str, Override] = {
 }
 
 
-def closure(
-    requires: Mapping[str, Iterable[str]], root: str, environment: Mapping[str, str] | None = None
-) -> set[str]:
+def closure(requires: Mapping[str, Iterable[str]], root: str, environment: Mapping[str, str] | None = None) -> set[str]:
     """All packages ``root`` needs, itself excepted. ``requires``: canonical name → requirement strings; ``environment``:
     values of markers (PEP 508) that are not this interpreter's."""
     values = {**(environment or {}), "extra": ""}

@@ -31,7 +31,9 @@ def findings(pyproject: str, requirements: str, audio: str) -> list[str]:
     extras = project["optional-dependencies"]
     compiled = [text for text in extras["pi"] if canonicalize_name(Requirement(text).name) == "pyaudio"]
     return [
-        *_findings([*project["dependencies"], *extras.get("sim", []), *extras["dev"]], requirements, "requirements.txt"),
+        *_findings(
+            [*project["dependencies"], *extras.get("sim", []), *extras["dev"]], requirements, "requirements.txt"
+        ),
         *_findings(compiled, audio, "requirements-audio.txt"),
     ]
 

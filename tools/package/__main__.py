@@ -28,16 +28,20 @@ ROOT = Path(__file__).resolve().parents[2]
     help="系统 Python，可重复：3.11 bookworm，3.13 trixie (both)",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), default=ROOT / "out/deb", help="输出文件夹 (out/deb)"
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=ROOT / "out/deb",
+    help="输出文件夹，相对于仓库 folder, relative to the repository (out/deb)",
 )
-def main(architectures: tuple[str, ...], pythons: tuple[str, ...], out: Path) -> None:
+@click.option("--fast", is_flag=True, help="压缩得快而少 compress fast and less: for tests")
+def main(architectures: tuple[str, ...], pythons: tuple[str, ...], out: Path, fast: bool) -> None:
     """构建 Debian 软件包，可重现 · build the Debian packages, reproducibly."""
     clock = SystemClock()
     for python in pythons or sorted(RELEASES):
         for architecture in architectures or sorted(MACHINE):
             start = clock.boottime_us()
             try:
-                package = build(ROOT, Target(architecture, python), out)
+                package = build(ROOT, Target(architecture, python), out, xz_level=1 if fast else 6)
             except (
                 BuildFailed,
                 NoLicence,

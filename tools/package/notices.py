@@ -28,7 +28,11 @@ def _stanza(distribution: importlib.metadata.Distribution, place: str) -> str:
     name, metadata = distribution.name, distribution.metadata
     folder = _folder(distribution)
     bodies = licence_texts(folder)
-    says = metadata.get("License-Expression") or _classified(metadata.get_all("Classifier") or ()) or metadata.get("License")
+    says = (
+        metadata.get("License-Expression")
+        or _classified(metadata.get_all("Classifier") or ())
+        or metadata.get("License")
+    )
     if not says:
         raise NoLicence(f"{name}: 没有许可证说明 no licence named")
     short = f"{name.lower()}-terms"
@@ -48,7 +52,9 @@ def _stanza(distribution: importlib.metadata.Distribution, place: str) -> str:
 def licence_texts(folder: Path) -> list[str]:
     """The different licence texts of a ``.dist-info`` folder."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    chosen = [path for path in files if _LICENCE_FILE.match(path.name) or "licenses" in path.relative_to(folder).parts[:-1]]
+    chosen = [
+        path for path in files if _LICENCE_FILE.match(path.name) or "licenses" in path.relative_to(folder).parts[:-1]
+    ]
     return list(dict.fromkeys(path.read_text(encoding="utf-8", errors="replace").strip() for path in chosen))
 
 

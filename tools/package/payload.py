@@ -1,13 +1,13 @@
 """The files of the package, laid out as they will lie on the unit.
 
-    /usr/bin/recorder                                   starts the private interpreter
-    /usr/lib/zfy-recorder/                              a virtual environment: the system's Python, with the system's packages
-        bin/python3, pyvenv.cfg                         (picamera2, libcamera, lgpio, PyAudio) behind our own
-        lib/python3.X/site-packages/                    recorder, firmware_bridge and the private libraries
-        is-recording, restart-when-idle                 what the maintainer scripts ask
-    /usr/share/zfy-recorder/config/                     defaults, boards, examples, prompts and voices
-    /usr/lib/systemd, sysusers.d, tmpfiles.d, udev      whatever is in systemd/, by its kind
-    /etc/recorder/unit.toml                             the unit's layer, empty
+/usr/bin/recorder                                   starts the private interpreter
+/usr/lib/zfy-recorder/                              a virtual environment: the system's Python, with the system's packages
+    bin/python3, pyvenv.cfg                         (picamera2, libcamera, lgpio, PyAudio) behind our own
+    lib/python3.X/site-packages/                    recorder, firmware_bridge and the private libraries
+    is-recording, restart-when-idle                 what the maintainer scripts ask
+/usr/share/zfy-recorder/config/                     defaults, boards, examples, prompts and voices
+/usr/lib/systemd, sysusers.d, tmpfiles.d, udev      whatever is in systemd/, by its kind
+/etc/recorder/unit.toml                             the unit's layer, empty
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def lay_out(root: Path, target: Target, payload: Path) -> None:
 
     (private / "bin").mkdir(parents=True)
     (private / "bin/python3").symlink_to("../../../bin/python3")
-    (private / "pyvenv.cfg").write_text(f"home = /usr/bin\ninclude-system-site-packages = true\nversion = {target.python}\n")
+    (private / "pyvenv.cfg").write_text(
+        f"home = /usr/bin\ninclude-system-site-packages = true\nversion = {target.python}\n"
+    )
     for name in ("is-recording", "restart-when-idle"):
         _copy(root / "debian/lib" / name, private / name, 0o755)
     _copy(root / "debian/lib/recorder", payload / "usr/bin/recorder", 0o755)

