@@ -25,7 +25,7 @@ def page(version: str, epoch: int) -> str:
     lines = [
         f'.TH RECORDER 1 "{day}" "zfy\\-recorder {version}" "law\\-enforcement recorder"',
         ".SH NAME",
-        f"recorder \\- {roff(_help(recorder).splitlines()[0])}",
+        f"recorder \\- {roff(_help(recorder).splitlines()[0].rstrip('.'))}",
         ".SH SYNOPSIS",
         ".B recorder",
         "[\\fIOPTIONS\\fR] \\fICOMMAND\\fR [\\fIARGS\\fR]",
@@ -71,8 +71,8 @@ def _section(path: tuple[str, ...], command: click.Command) -> list[str]:
     lines += [roff(line) if line else ".PP" for line in _help(command).splitlines()]
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None and parameter.name != "help":
-            lines += [".TP", f".B {roff(record[0])}", roff(record[1]) or "\\&"]
+        if record is not None and record[1] and parameter is not command.get_help_option(context):
+            lines += [".TP", f".B {roff(record[0])}", roff(record[1])]
     return lines
 
 

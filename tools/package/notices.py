@@ -15,6 +15,13 @@ _MARK = re.compile(r"^\W*(?:copyright\W*(?:\(c\)|©)?|\(c\))\s*", re.IGNORECASE)
 _LICENCE_FILE = re.compile(r"^(?:licen[cs]e|copying|notice|copyright)", re.IGNORECASE)
 
 
+_COMMON = (
+    ("Apache-2.0", r"[^\n]*Apache License\s+Version 2\.0, January 2004.*?END OF TERMS AND CONDITIONS[^\n]*"),
+    ("GPL-3", r"[^\n]*GNU GENERAL PUBLIC LICENSE\s+Version 3, 29 June 2007.*?why-not-lgpl\.html>\."),
+)
+"""Texts that every Debian system has: name in /usr/share/common-licenses, and how it begins and ends."""
+
+
 class NoLicence(Exception):
     """A library whose wheel says nothing of its licence: we may not ship what we cannot name the terms of."""
 
@@ -37,7 +44,7 @@ def _stanza(distribution: importlib.metadata.Distribution, place: str) -> str:
         raise NoLicence(f"{name}: 没有许可证说明 no licence named")
     short = f"{name.lower()}-terms"
     text = "\n\n".join(bodies) or f"The wheel carries no text of its own; its metadata name: {says}"
-    author = metadata.get("Author") or metadata.get("Author-email") or f"the authors of {name}"
+    author = _one(metadata, "Author") or _one(metadata, "Author-email") or f"the authors of {name}"
     holders = holders_in(bodies)[:MAX_HOLDERS] or [" ".join(author.split())]
     files = [f"{place}/{pattern}" for pattern in _patterns(distribution)]
     return (
@@ -55,7 +62,15 @@ def licence_texts(folder: Path) -> list[str]:
     chosen = [
         path for path in files if _LICENCE_FILE.match(path.name) or "licenses" in path.relative_to(folder).parts[:-1]
     ]
-    return list(dict.fromkeys(path.read_text(encoding="utf-8", errors="replace").strip() for path in chosen))
+    texts = (path.read_text(encoding="utf-8", errors="replace").strip() for path in chosen)
+    return list(dict.fromkeys(by_reference(text) for text in texts))
+
+
+def by_reference(text: str) -> str:
+    """``text`` with the full licences that every Debian system has replaced by where they are (policy 12.5)."""
+    for name, pattern in _COMMON:
+        text = re.sub(pattern, f"[The full text is in /usr/share/common-licenses/{name}.]", text, flags=re.DOTALL)
+    return text
 
 
 def holders_in(bodies: Iterable[str]) -> list[str]:
@@ -80,6 +95,10 @@ def _folder(distribution: importlib.metadata.Distribution) -> Path:
         for path in sorted(site.glob("*.dist-info"))
         if path.name.lower() == f"{normal}-{distribution.version}.dist-info"
     )
+
+
+def _one(metadata: importlib.metadata.PackageMetadata, key: str) -> str:
+    return next(iter(metadata.get_all(key) or ()), "")
 
 
 def _classified(classifiers: Iterable[str]) -> str:
