@@ -35,11 +35,8 @@ def _stanza(distribution: importlib.metadata.Distribution, place: str) -> str:
     name, metadata = distribution.name, distribution.metadata
     folder = _folder(distribution)
     bodies = licence_texts(folder)
-    says = (
-        metadata.get("License-Expression")
-        or _classified(metadata.get_all("Classifier") or ())
-        or metadata.get("License")
-    )
+    says = _one(metadata, "License-Expression") or _classified(metadata.get_all("Classifier") or ())
+    says = says or _one(metadata, "License")
     if not says:
         raise NoLicence(f"{name}: 没有许可证说明 no licence named")
     short = f"{name.lower()}-terms"

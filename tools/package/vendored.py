@@ -20,8 +20,8 @@ PIPS_OWN = ("RECORD", "REQUESTED", "INSTALLER", "direct_url.json")
 
 
 def install(target: Target, requirements: Path, folder: Path) -> None:
-    """Install ``requirements`` (pinned, with hashes) for ``target`` into ``folder``: nothing is built, nothing of the target
-    is run. Raises CalledProcessError; pip has said why."""
+    """Install ``requirements`` (pinned, with hashes) for ``target`` into ``folder``: nothing is built, nothing of the
+    target is run. Raises CalledProcessError; pip has said why."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-qq", "install", "--no-deps"]
     command += ["--require-hashes", "--only-binary=:all:", "--no-compile", "--implementation=cp"]
     command += [f"--python-version={target.python}", f"--target={folder}"]
