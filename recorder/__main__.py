@@ -2,4 +2,4 @@
 
 from recorder.cli import main
 
-main()
+main(prog_name="recorder")

@@ -35,7 +35,10 @@ def settings_file(settings: bytes) -> int:
 
 
 def module_command(module: str, arguments: Sequence[str] = ()) -> list[str]:
-    return [sys.executable, "-m", module, *arguments]
+    """``python -m module``, isolated where this interpreter is (the package's is: docs/adr/0015-debian-package.md): ``-m``
+    alone would look for modules in the working folder first."""
+    isolated = ["-I"] if sys.flags.isolated else []
+    return [sys.executable, *isolated, "-m", module, *arguments]
 
 
 def exec_module(module: str, settings: bytes, arguments: Sequence[str] = ()) -> NoReturn:

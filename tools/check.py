@@ -20,6 +20,7 @@ STEPS: dict[str, tuple[str, ...]] = {
     "import-linter": ("lint-imports", "--no-cache"),
     "schema drift": (sys.executable, "-m", "tools.check_schema"),
     "requirements": (sys.executable, "-m", "tools.check_requirements"),
+    "runtime requirements": (sys.executable, "-m", "tools.runtime_requirements", "--check"),
     "licences": (sys.executable, "-m", "tools.check_licences"),
 }
 

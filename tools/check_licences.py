@@ -71,14 +71,16 @@ OVERRIDES: dict[str, Override] = {
 }
 
 
-def closure(requires: Mapping[str, Iterable[str]], root: str) -> set[str]:
-    """All packages ``root`` needs, itself excepted. ``requires``: canonical name → requirement strings."""
+def closure(requires: Mapping[str, Iterable[str]], root: str, environment: Mapping[str, str] | None = None) -> set[str]:
+    """All packages ``root`` needs, itself excepted. ``requires``: canonical name → requirement strings; ``environment``:
+    values of markers (PEP 508) that are not this interpreter's."""
+    values = {**(environment or {}), "extra": ""}
     todo, seen = [root], set[str]()
     while todo:
         for text in requires.get(todo.pop(), ()):
             requirement = Requirement(text)
             # Markers also name extras, which are not installed on a unit unless asked for.
-            if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            if requirement.marker is not None and not requirement.marker.evaluate(values):
                 continue
             name = canonicalize_name(requirement.name)
             if name not in seen:

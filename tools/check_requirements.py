@@ -44,7 +44,7 @@ def findings(pyproject: str, files: Mapping[str, str]) -> list[str]:
     tests compile as well is wanted here."""
     project = tomllib.loads(pyproject)["project"]
     extras = project["optional-dependencies"]
-    lines = _findings([*project["dependencies"], *extras["dev"]], files[MAIN], MAIN)
+    lines = _findings([*project["dependencies"], *extras.get("sim", []), *extras["dev"]], files[MAIN], MAIN)
     main = pins(files[MAIN])
     for file, (extra, name) in COMPILED.items():
         wanted = [text for text in extras[extra] if canonicalize_name(Requirement(text).name) == name]

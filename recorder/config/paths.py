@@ -20,7 +20,7 @@ def shipped_dir(package: Path | None = None) -> Path:
     candidates = (package / "share" / "config", package.parent / "config")
     for candidate in candidates:
         if (candidate / DEFAULTS).is_file():
-            return candidate
+            return candidate.resolve()
     looked = ", ".join(str(candidate) for candidate in candidates)
     raise ShippedFilesMissing(f"找不到 {DEFAULTS}，安装不完整 / {DEFAULTS} not found, broken installation: {looked}")
 
