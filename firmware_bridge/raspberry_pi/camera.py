@@ -40,8 +40,8 @@ class Picamera2Camera:
     """The camera with picamera2's number ``camera_num`` (the order of ``rpicam-hello --list-cameras``).
 
     ``encoder``: ``v4l2`` for the hardware encoder of boards up to the Pi 4, ``libx264`` for a Pi 5, with ``threads`` of it.
-    ``rotation``: 0 or 180. ``tuning_file``: a name or path as libcamera takes it, ``imx708_noir.json``. ``controls``: more
-    of libcamera's controls by name; those a camera does not advertise are left out, with a warning.
+    ``rotation``: 0 or 180. ``tuning_file``: full path, ``/usr/share/libcamera/ipa/rpi/vc4/imx708_noir.json``. ``controls``:
+    more of libcamera's controls by name; those a camera does not advertise are left out, with a warning.
 
     Raises DeviceError for a rotation that cannot be. That picamera2 is missing is said by ``start``.
     """

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import errno
+import gc
 import itertools
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,6 +29,10 @@ from tests.firmware_bridge.raspberry_pi.camera_rig import (
     until,
 )
 from tests.firmware_bridge.test_software_encoder import IDR, PPS, SPS, nal_types
+from tests.support import require_module
+
+if TYPE_CHECKING:
+    from hw_sim.libcamera_stand_in.sensor import Condition
 
 
 @pytest.fixture
@@ -222,6 +232,81 @@ def test_sensor_time_that_is_not_boot_time_is_shifted(sensor: TestSensor) -> Non
     assert all(0 < age < 60_000_000 for age in ages)
     steps = {after.timestamp_us - before.timestamp_us for before, after in itertools.pairwise(frames.all)}
     assert min(steps) >= 33_333
+
+
+def descriptors() -> int:
+    gc.collect()
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_looking_for_a_camera_in_vain_leaves_nothing_open(sensor: TestSensor) -> None:
+    """Every few seconds, for a whole shift."""
+    from hw_sim.libcamera_stand_in.camera import CameraManager
+
+    camera = make_camera()
+    record(camera, 1)
+    before = descriptors()
+    sensor.state = "off"
+    for _ in range(5):
+        with pytest.raises(DeviceError):
+            camera.start(MODE, None, lambda frame: None)
+    sensor.state = "ok"
+    (taken,) = CameraManager.singleton().cameras
+    taken.acquire()  # somebody else has it
+    for _ in range(5):
+        with pytest.raises(DeviceError, match="busy"):
+            camera.start(MODE, None, lambda frame: None)
+    taken.release()
+    for _ in range(3):
+        record(camera, 1)
+    assert descriptors() <= before
+
+
+def test_the_tuning_file_is_told_before_libcamera_looks(
+    sensor: TestSensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str | None] = []
+
+    class Looking(TestSensor):
+        def condition(self) -> Condition:
+            told.append(os.environ.get("LIBCAMERA_RPI_TUNING_FILE"))
+            return super().condition()
+
+    monkeypatch.delenv("LIBCAMERA_RPI_TUNING_FILE", raising=False)
+    tuning = tmp_path / "imx708_noir.json"
+    camera = make_camera(tuning_file=str(tuning))
+    with pytest.raises(DeviceError, match=r"imx708_noir\.json.*no such file"):
+        camera.start(MODE, None, lambda frame: None)
+    tuning.write_text("{}")
+    with plugged_in(Looking()):
+        record(camera, 1)
+    assert set(told) == {str(tuning)}
+
+
+def test_a_machine_without_libcamera_says_what_to_install(tmp_path: Path) -> None:
+    """In a process of its own, without the stand-in."""
+    require_module("picamera2")
+    code = """
+from firmware_bridge.clock import SystemClock
+from firmware_bridge.ports import DeviceError, VideoMode
+from firmware_bridge.raspberry_pi.camera import Picamera2Camera, attached_cameras
+camera = Picamera2Camera(0, "v4l2", SystemClock())
+for call in (attached_cameras, lambda: camera.start(VideoMode(640, 360, 30, 1, 1), None, print)):
+    try:
+        call()
+    except DeviceError as error:
+        assert "python3-picamera2" in str(error) and error.errno is None, error
+    else:
+        raise AssertionError(call)
+camera.stop()
+assert camera.failure() is None
+"""
+    (tmp_path / "libcamera.py").write_text("raise ImportError('no libcamera here')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_two_cameras_and_their_names() -> None:
