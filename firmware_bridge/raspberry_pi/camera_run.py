@@ -19,7 +19,7 @@ from picamera2 import MappedArray, Picamera2
 
 from firmware_bridge.ports import Clock, DeviceError, EncodedFrame, FramePainter, SensorInfo, VideoMode
 from firmware_bridge.raspberry_pi.camera_delivery import Delivery
-from firmware_bridge.raspberry_pi.camera_encoders import EncoderKind, FrameOutput, make_encoder
+from firmware_bridge.raspberry_pi.camera_encoders import EncoderKind, EncoderMaker, FrameOutput, make_encoder
 from firmware_bridge.raspberry_pi.camera_frames import FrameBook
 from firmware_bridge.raspberry_pi.camera_loop import EventLoop
 
@@ -38,7 +38,7 @@ class CameraSettings:
     """``rotation`` in degrees, 0 or 180. ``controls``: libcamera's names and values, beside the frame rate."""
 
     camera_num: int
-    encoder: EncoderKind
+    encoder: EncoderKind | EncoderMaker
     rotation: int = 0
     threads: int = 2
     tuning_file: str | None = None
