@@ -31,6 +31,7 @@ class PlainSensor:
 
     name = "/base/bench"
     model = "bench"
+    pixel_formats = ("YUV420",)
 
     def __init__(self, *, blank: bool) -> None:
         self._blank = blank
