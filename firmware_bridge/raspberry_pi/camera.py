@@ -25,6 +25,7 @@ from firmware_bridge.ports import Clock, DeviceError, EncodedFrame, FramePainter
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from firmware_bridge.raspberry_pi.camera_encoders import EncoderMaker
     from firmware_bridge.raspberry_pi.camera_run import CameraRun
 
 LOG = logging.getLogger(__name__)
@@ -39,9 +40,10 @@ ROTATIONS: Final = (0, 180)
 class Picamera2Camera:
     """The camera with picamera2's number ``camera_num`` (the order of ``rpicam-hello --list-cameras``).
 
-    ``encoder``: ``v4l2`` for the hardware encoder of boards up to the Pi 4, ``libx264`` for a Pi 5, with ``threads`` of it.
-    ``rotation``: 0 or 180. ``tuning_file``: a name or path as libcamera takes it, ``imx708_noir.json``. ``controls``: more
-    of libcamera's controls by name; those a camera does not advertise are left out, with a warning.
+    ``encoder``: ``v4l2`` for the hardware encoder of boards up to the Pi 4, ``libx264`` for a Pi 5, with ``threads`` of it;
+    or something that makes another one of picamera2's.
+    ``rotation``: 0 or 180. ``tuning_file``: full path, ``/usr/share/libcamera/ipa/rpi/vc4/imx708_noir.json``. ``controls``:
+    more of libcamera's controls by name; those a camera does not advertise are left out, with a warning.
 
     Raises DeviceError for a rotation that cannot be. That picamera2 is missing is said by ``start``.
     """
@@ -49,7 +51,7 @@ class Picamera2Camera:
     def __init__(
         self,
         camera_num: int,
-        encoder: Literal["v4l2", "libx264"],
+        encoder: Literal["v4l2", "libx264"] | EncoderMaker,
         clock: Clock,
         *,
         rotation: int = 0,

@@ -21,6 +21,8 @@ from firmware_bridge.software_encoder import FLOOR_BITRATE
 EncoderKind: TypeAlias = Literal["v4l2", "libx264"]
 """``v4l2``: the encoder in the VC4 of a Pi up to 4 (``/dev/video11``). ``libx264``: the processor's cores (Pi 5 has no
 encoder)."""
+EncoderMaker: TypeAlias = Callable[[VideoMode, Callable[[Exception], None]], Encoder]
+"""Another encoder: gets the mode and whom to tell of its end."""
 Deliver: TypeAlias = Callable[[bytes, bool, int], None]
 Failed: TypeAlias = Callable[[Exception], None]
 
@@ -100,7 +102,9 @@ class _KeyframesOnDemand:
         return self._stream.encode(frame)
 
 
-def make_encoder(kind: EncoderKind, mode: VideoMode, threads: int, failed: Failed) -> Encoder:
+def make_encoder(kind: EncoderKind | EncoderMaker, mode: VideoMode, threads: int, failed: Failed) -> Encoder:
+    if callable(kind):
+        return kind(mode, failed)
     return HardwareEncoder(mode, failed) if kind == "v4l2" else SoftwareEncoder(mode, threads)
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from errno import ENODEV
+from pathlib import Path
 from typing import Any, Final
 
 from libcamera import Transform
@@ -17,7 +19,7 @@ from picamera2 import MappedArray, Picamera2
 
 from firmware_bridge.ports import Clock, DeviceError, EncodedFrame, FramePainter, SensorInfo, VideoMode
 from firmware_bridge.raspberry_pi.camera_delivery import Delivery
-from firmware_bridge.raspberry_pi.camera_encoders import EncoderKind, FrameOutput, make_encoder
+from firmware_bridge.raspberry_pi.camera_encoders import EncoderKind, EncoderMaker, FrameOutput, make_encoder
 from firmware_bridge.raspberry_pi.camera_frames import FrameBook
 from firmware_bridge.raspberry_pi.camera_loop import EventLoop
 
@@ -25,6 +27,7 @@ LOG = logging.getLogger(__name__)
 
 BUFFERS: Final = 6
 """Requests in flight. Two are in the encoder's hands at times; the rest is how long a frame may take without loss."""
+_TUNING: Final = "LIBCAMERA_RPI_TUNING_FILE"
 FORMATS: Final = ("YUV420", "NV12")
 """Formats whose buffer begins with the luma plane, which is all the painter touches; the second is what cameras without
 Raspberry Pi's image processor fall back to."""
@@ -35,7 +38,7 @@ class CameraSettings:
     """``rotation`` in degrees, 0 or 180. ``controls``: libcamera's names and values, beside the frame rate."""
 
     camera_num: int
-    encoder: EncoderKind
+    encoder: EncoderKind | EncoderMaker
     rotation: int = 0
     threads: int = 2
     tuning_file: str | None = None
@@ -43,8 +46,22 @@ class CameraSettings:
 
 
 class _Picamera2(Picamera2):
+    """As upstream's, but it leaves nothing open behind a vain attempt, and closes only when it is told to."""
+
+    def __init__(self, camera_num: int, tuning_file: str | None) -> None:
+        try:
+            super().__init__(camera_num, tuning=tuning_file)
+        except Exception:
+            # A camera that is missing is looked for again every few seconds, as long as the unit runs.
+            self.notifymeread.close()
+            os.close(self.notifyme_w)
+            if self.is_open:
+                self.camera.release()
+            raise
+        atexit.unregister(self.close)
+
     def __del__(self) -> None:
-        """Upstream closes here and at exit, and would wait for a loop that hangs. Who opens here, closes."""
+        """Upstream closes here and at exit, and would wait for a loop that hangs."""
 
 
 class CameraRun:
@@ -77,9 +94,14 @@ class CameraRun:
     def open(self) -> None:
         """Raises whatever picamera2 and libcamera raise, and DeviceError for what they do not mind but we do."""
         mode, name = self._mode, f"camera {self._settings.camera_num}"
+        tuning_file = self._settings.tuning_file
+        if tuning_file is not None:
+            if not Path(tuning_file).is_file():
+                raise DeviceError(name, f"tuning_file = {tuning_file!r}: 没有这个文件 no such file")
+            # picamera2 sets it too, but libcamera reads it when it looks for cameras, and that is the next line.
+            os.environ[_TUNING] = tuning_file
         self._id = _find(self._settings.camera_num)
-        self._camera = camera = _Picamera2(self._settings.camera_num, tuning=self._settings.tuning_file)
-        atexit.unregister(camera.close)
+        self._camera = camera = _Picamera2(self._settings.camera_num, tuning_file)
         turned = self._settings.rotation == 180
         camera.configure(
             camera.create_video_configuration(

@@ -56,7 +56,7 @@ class Camera:
             CONTROLS["Brightness"]: ControlInfo(-1.0, 1.0, 0.0),
             CONTROLS["ExposureTime"]: ControlInfo(0, 66_666, 20_000),
             CONTROLS["ExposureValue"]: ControlInfo(-8.0, 8.0, 0.0),
-            CONTROLS["FrameDurationLimits"]: ControlInfo(17_849, 220_535_845, 33_333),
+            CONTROLS["FrameDurationLimits"]: ControlInfo(8_333, 220_535_845, 33_333),
             CONTROLS["NoiseReductionMode"]: ControlInfo(0, 4, 0),
             CONTROLS["ScalerCrop"]: ControlInfo(Rectangle(0, 0, 64, 64), full, full),
         }
@@ -83,7 +83,7 @@ class Camera:
         self._acquired = False
 
     def generate_configuration(self, roles: list[StreamRole]) -> CameraConfiguration:
-        return CameraConfiguration(roles)
+        return CameraConfiguration(roles, self._sensor.pixel_formats)
 
     def configure(self, configuration: CameraConfiguration) -> None:
         self._check("Failed to configure camera")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from hw_sim.libcamera_stand_in.values import ColorSpace, Orientation, PixelFormat, Size, StreamRole
@@ -11,6 +11,8 @@ from hw_sim.libcamera_stand_in.values import ColorSpace, Orientation, PixelForma
 RAW_FORMAT: Final = "SRGGB10_CSI2P"
 SENSOR_MODES: Final = ((1536, 864), (2304, 1296), (4608, 2592))
 """Those of the imx708 (Camera Module 3)."""
+PIXEL_FORMATS: Final = ("YUV420", "NV12")
+"""What the stand-in can draw; the first is what anything else is adjusted to."""
 _ALIGN: Final = 64
 _BYTES_PER_PIXEL: Final = {"XBGR8888": 4, "XRGB8888": 4, "RGB888": 3, "BGR888": 3}
 
@@ -32,10 +34,11 @@ class StreamFormats:
 class StreamConfiguration:
     """One stream: what is asked for, and after ``CameraConfiguration.validate`` what it will be."""
 
-    def __init__(self, role: StreamRole) -> None:
+    def __init__(self, role: StreamRole, offered: Sequence[str] = PIXEL_FORMATS) -> None:
         self.role = role
+        self._offered = offered
         self.size = Size(1920, 1080)
-        self.pixel_format = PixelFormat(RAW_FORMAT if role is StreamRole.Raw else "YUV420")
+        self.pixel_format = PixelFormat(RAW_FORMAT if role is StreamRole.Raw else offered[0])
         self.buffer_count = 6
         self.stride = 0
         self.frame_size = 0
@@ -58,8 +61,8 @@ class StreamConfiguration:
             self.stride = _aligned(width * _BYTES_PER_PIXEL[name])
             self.frame_size = self.stride * height
         else:
-            if name not in ("YUV420", "NV12"):
-                self.pixel_format, adjusted = PixelFormat("YUV420"), True
+            if name not in self._offered:
+                self.pixel_format, adjusted = PixelFormat(self._offered[0]), True
             self.stride = _aligned(width)
             self.frame_size = self.stride * height * 3 // 2
         return adjusted
@@ -81,8 +84,8 @@ class CameraConfiguration:
         Adjusted = 1
         Invalid = 2
 
-    def __init__(self, roles: list[StreamRole]) -> None:
-        self._streams = [StreamConfiguration(role) for role in roles]
+    def __init__(self, roles: list[StreamRole], offered: Sequence[str] = PIXEL_FORMATS) -> None:
+        self._streams = [StreamConfiguration(role, offered) for role in roles]
         self.orientation = Orientation.Rotate0
         self.sensor_config: SensorConfiguration | None = None
 

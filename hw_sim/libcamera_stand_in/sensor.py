@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, Protocol, TypeAlias, cast
 
 from firmware_bridge.ports import Clock, Plane, SensorInfo
 from hw_sim.devices.sensor_view import SensorView
+from hw_sim.libcamera_stand_in.configuration import PIXEL_FORMATS
 from hw_sim.world_keys import Value
 
 Condition: TypeAlias = Literal["ok", "stuck", "off", "error", "hung"]
@@ -23,6 +24,10 @@ class Sensor(Protocol):
 
     @property
     def model(self) -> str: ...
+
+    @property
+    def pixel_formats(self) -> Sequence[str]:
+        """Of ``configuration.PIXEL_FORMATS``; the first is the camera's own choice."""
 
     def condition(self) -> Condition: ...
 
@@ -42,6 +47,7 @@ class WorldSensor:
 
     name: Final = "/base/soc/i2c0mux/i2c@1/imx708@1a"
     model: Final = "imx708"
+    pixel_formats: Final = PIXEL_FORMATS
 
     def __init__(self, clock: Clock, lookup: Callable[[str], Value], alive: Callable[[], bool]) -> None:
         self._clock = clock

@@ -1,31 +1,13 @@
 """The traps of the hardware's libraries, each reproduced before the design was made: how this code is kept off them.
 
-trap | what happens | how it is avoided | where that is pinned
------|--------------|-------------------|---------------------
-T1 | an exception in a picamera2 callback kills its loop in silence | ``paint`` guarded twice, every end of a camera
-   | thread is a failure | here; the driver's own guard with the picamera2 driver (later)
-T2 | a blocked output blocks the camera | ``deliver`` only enqueues, whatever the disk does | here
-T3 | SplittableOutput waits for a keyframe for ever | not used; a stop ends by the clock | here
-T4 | CircularOutput2 keeps the newest seconds off the disk | not used; one log is ring and queue | test_preroll,
-   | test_frames_exactly_once
-T5 | PyavOutput writes a phantom encoder's ``avcC`` | ``add_mux_stream`` | test_frames_exactly_once
-T6 | time stamps are not rebased per file | a segment begins at 0, its base in the tags | test_frames_exactly_once
-T7 | ``pict_type="I"`` is a TypeError since PyAV 14 | ``PictureType.I`` | test_software_encoder; the Pi 5 path with the
-   | picamera2 driver (later)
-T8 | a silent microphone makes libavformat withhold the picture | fragments are built here, 0.2 s of patience | test_audio
-T9 | a file cut inside ``moof`` does not open | entries end at box ends, recovery cuts there | test_frames_exactly_once
-T10 | a ``mov_text`` track can abort the process | telemetry in ``uuid`` boxes, libavformat muxes the header only | here
-T11 | exiftool reads no timed metadata of fragments | an export makes a flat file | with the export (later)
-T12 | PyAV's wheels have no ``pulse`` input | sound never comes through libavdevice | here
-T13 | espeak-ng 1.51 reads ``cmn`` as English | prompts are rendered beforehand | with the prompts (later)
-T14 | the platform found decides which class ``H264Encoder`` is | the driver names its class | with the picamera2 driver
-   | (later)
-T15 | PyAV 17.1: ``empty_moov`` with ``add_mux_stream`` is unreadable | ``av>=18,<19`` | here, test_frames_exactly_once
+The table of all of them, with the test that pins each, is in docs/testing.md; those of picamera2 itself are sprung in
+``tests/firmware_bridge/raspberry_pi/test_camera_traps.py``.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,25 +19,22 @@ from firmware_bridge.ports import Plane
 from firmware_bridge.software_encoder import SoftwareEncodedCamera
 from recorder.capture.boxes import walk
 from recorder.capture.packet_log import PacketLog
-from tests.capture import test_audio, test_frames_exactly_once, test_preroll
 from tests.capture.doubles import ManualClock, Rig, capture_settings
 from tests.capture.footage import SMALL, CounterSource, film
-from tests.firmware_bridge import test_software_encoder
 
+ROOT = Path(__file__).parents[2]
 CAPTURE = Path(next(iter(recorder.capture.__path__)))
 
 
 def test_the_table_points_at_tests_that_exist() -> None:
-    for test in (
-        test_preroll.test_the_preroll_is_closed_within_a_second_while_live_goes_on,  # T4
-        test_frames_exactly_once.test_live_is_durable_before_the_preroll_is_written,  # T4
-        test_frames_exactly_once.test_header_is_the_real_encoders,  # T5, T15
-        test_frames_exactly_once.test_time_base_is_the_first_frame,  # T6
-        test_software_encoder.test_picture_type_trap,  # T7
-        test_audio.test_a_silent_microphone_never_withholds_video,  # T8
-        test_frames_exactly_once.test_a_cut_file_plays_up_to_its_last_whole_entry,  # T9
-    ):
-        assert callable(test)
+    text = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    table = text.split("<!-- traps -->")[1].split("<!-- /traps -->")[0]
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", table)
+    for file, test in named:
+        assert re.search(rf"^def {test}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE), f"{file}::{test}"
+    assert len(named) > 20
+    traps = re.findall(r"^\| (T\d+) \|", table, re.MULTILINE)
+    assert traps == [f"T{n}" for n in range(1, 16)]
 
 
 def test_t1_an_exception_in_the_callback_ends_in_a_failure_and_one_in_the_painter_in_nothing() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import queue
 from pathlib import Path
 
 import pytest
 
 from firmware_bridge.clock import SystemClock
+from firmware_bridge.ports import EncodedFrame, VideoMode
 from recorder.evidence.verify.command import verify
-from tests.support import require_program
+from tests.support import require_module, require_program
 from tools.bench.footage import FRAME_RATE, Footage, Shape, footage, repeated
 from tools.bench.model import MeasurementError
 from tools.bench.packet_file import read
@@ -88,3 +90,25 @@ def test_the_preroll_job_holds_what_it_was_asked_to(shop: Workshop, stream: Foot
 def test_a_job_that_fails_says_why(shop: Workshop, tmp_path: Path) -> None:
     with pytest.raises(MeasurementError, match="no-such-file"):
         shop.job("preroll", str(tmp_path / "no-such-file"))
+
+
+def test_the_replayed_encoder_gives_the_file_s_pictures_at_the_camera_s_times(shop: Workshop, stream: Footage) -> None:
+    require_module("picamera2")
+    from tools.bench.picamera2_board import capture_board
+
+    board = capture_board({"encoder": str(stream.packets)}, "cam0")
+    frames: queue.SimpleQueue[EncodedFrame] = queue.SimpleQueue()
+    board.camera.start(VideoMode(320, 180, FRAME_RATE, 500_000, FRAME_RATE), None, frames.put)
+    expected = [packet for packet in read(stream.packets) if packet.video]
+    got = [frames.get(timeout=20) for _ in range(40)]
+    board.close()
+    assert [frame.data for frame in got] == [packet.data for packet in expected[:40]]
+    assert [frame.keyframe for frame in got[:31]] == [True, *([False] * 29), True]
+    assert got[39].timestamp_us - got[0].timestamp_us >= 39 * 33_333
+
+
+def test_the_overlay_job_times_every_frame_with_and_without(shop: Workshop) -> None:
+    require_module("picamera2")
+    _, answer = shop.job("overlay", "--seconds", "0.7", "--size", "320", "180")
+    assert min(len(answer["bare_us"]), len(answer["marked_us"])) > 10
+    assert answer["marked_us"] == sorted(answer["marked_us"])

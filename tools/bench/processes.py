@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +14,13 @@ LEAN = {"recorder.uplink.process": "uplink", "recorder.capture.process": "captur
 @dataclass(frozen=True, slots=True)
 class Memory:
     """Bytes. ``rss`` resident; ``pss`` with shared pages divided among their users; ``peak`` the largest ``rss`` ever;
-    ``anonymous`` what belongs to the process alone."""
+    ``anonymous`` what belongs to the process alone; ``shared`` anonymous memory of several (memfd), part of ``rss``."""
 
     rss: int
     pss: int
     peak: int
     anonymous: int
+    shared: int
 
 
 def memory(pid: int | str) -> Memory:
@@ -30,7 +32,15 @@ def memory(pid: int | str) -> Memory:
         pss=_kib(rollup["Pss"]),
         peak=_kib(status["VmHWM"]),
         anonymous=_kib(status["RssAnon"]),
+        shared=_kib(status["RssShmem"]),
     )
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of a process so far, in seconds. Raises OSError when it is gone."""
+    # The name of the program, in brackets, may hold anything; fields 14 and 15 of proc_pid_stat(5) come 11 behind it.
+    fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def descendants(root: int) -> list[int]:

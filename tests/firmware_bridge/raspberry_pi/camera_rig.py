@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from firmware_bridge.raspberry_pi.camera import Picamera2Camera
     from hw_sim.libcamera_stand_in.sensor import Condition
 
-MODE = VideoMode(width=320, height=180, frame_rate=30, bitrate=800_000, gop=15)
+MODE = VideoMode(width=320, height=180, frame_rate=60, bitrate=800_000, gop=15)
 
 
 @dataclass
@@ -31,6 +31,7 @@ class TestSensor:
 
     name: str = "/base/soc/i2c0mux/i2c@1/imx708@1a"
     model: str = "imx708"
+    pixel_formats: tuple[str, ...] = ("YUV420", "NV12")
     state: Condition = "ok"
     clock_shift_us: int = 0
     """Between boot-time and the clock of the time stamps."""

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import errno
+import gc
 import itertools
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,6 +29,10 @@ from tests.firmware_bridge.raspberry_pi.camera_rig import (
     until,
 )
 from tests.firmware_bridge.test_software_encoder import IDR, PPS, SPS, nal_types
+from tests.support import require_module
+
+if TYPE_CHECKING:
+    from hw_sim.libcamera_stand_in.sensor import Condition
 
 
 @pytest.fixture
@@ -77,11 +87,20 @@ def test_a_width_that_is_no_multiple_of_the_stride(sensor: TestSensor) -> None:
     def paint(luma: Plane, timestamp_us: int) -> None:
         shapes.add(luma.shape)
 
-    camera.start(VideoMode(360, 200, 30, 800_000, 15), paint, frames.add)
+    camera.start(VideoMode(360, 200, 60, 800_000, 15), paint, frames.add)
     frames.wait_for(20)
     camera.stop()
     assert shapes == {(200, 360)} and {luma.shape for luma in decoded(frames.all)} == {(200, 360)}
     assert counters(frames.all) == sensor.shown[: len(frames.all)]
+
+
+@pytest.mark.parametrize("width", [320, 360])
+def test_a_camera_that_only_does_nv12(width: int) -> None:
+    """libcamera's virtual camera and many USB ones; the luma plane stands in front there too."""
+    sensor = TestSensor(pixel_formats=("NV12",))
+    with plugged_in(sensor):
+        frames = record(make_camera(), 20, VideoMode(width, 200, 60, 800_000, 15))
+    assert counters(frames) == sensor.shown[: len(frames)]
 
 
 def test_paint_is_applied_once_to_each_frame_with_the_frame_s_time(camera: Picamera2Camera) -> None:
@@ -123,7 +142,7 @@ def test_controls_that_are_not_advertised_are_left_out(sensor: TestSensor, caplo
 
 
 def test_bitrate_has_a_floor(sensor: TestSensor) -> None:
-    starved = record(make_camera(), 45, VideoMode(320, 180, 30, 1_000, 15))
+    starved = record(make_camera(), 45, VideoMode(320, 180, 60, 1_000, 15))
     assert sum(len(frame.data) for frame in starved[15:45]) * 8 > 150_000, "1 kbit/s was asked for"
 
 
@@ -179,7 +198,7 @@ def test_a_camera_that_comes_late_is_found(sensor: TestSensor) -> None:
     assert record(camera, 3)
 
 
-@pytest.mark.parametrize("mode", [VideoMode(321, 181, 30, 800_000, 30), VideoMode(9216, 6912, 10, 800_000, 30)])
+@pytest.mark.parametrize("mode", [VideoMode(321, 181, 60, 800_000, 30), VideoMode(9216, 6912, 10, 800_000, 30)])
 def test_an_impossible_mode_is_a_device_error(camera: Picamera2Camera, mode: VideoMode) -> None:
     with pytest.raises(DeviceError, match=str(mode.width)):
         camera.start(mode, None, lambda frame: None)
@@ -221,7 +240,82 @@ def test_sensor_time_that_is_not_boot_time_is_shifted(sensor: TestSensor) -> Non
     ages = [clock.boottime_us() - frame.timestamp_us for frame in frames.all]
     assert all(0 < age < 60_000_000 for age in ages)
     steps = {after.timestamp_us - before.timestamp_us for before, after in itertools.pairwise(frames.all)}
-    assert min(steps) >= 33_333
+    assert min(steps) >= 16_666
+
+
+def descriptors() -> int:
+    gc.collect()
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_looking_for_a_camera_in_vain_leaves_nothing_open(sensor: TestSensor) -> None:
+    """Every few seconds, for a whole shift."""
+    from hw_sim.libcamera_stand_in.camera import CameraManager
+
+    camera = make_camera()
+    record(camera, 1)
+    before = descriptors()
+    sensor.state = "off"
+    for _ in range(5):
+        with pytest.raises(DeviceError):
+            camera.start(MODE, None, lambda frame: None)
+    sensor.state = "ok"
+    (taken,) = CameraManager.singleton().cameras
+    taken.acquire()  # somebody else has it
+    for _ in range(5):
+        with pytest.raises(DeviceError, match="busy"):
+            camera.start(MODE, None, lambda frame: None)
+    taken.release()
+    for _ in range(3):
+        record(camera, 1)
+    assert descriptors() <= before
+
+
+def test_the_tuning_file_is_told_before_libcamera_looks(
+    sensor: TestSensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str | None] = []
+
+    class Looking(TestSensor):
+        def condition(self) -> Condition:
+            told.append(os.environ.get("LIBCAMERA_RPI_TUNING_FILE"))
+            return super().condition()
+
+    monkeypatch.delenv("LIBCAMERA_RPI_TUNING_FILE", raising=False)
+    tuning = tmp_path / "imx708_noir.json"
+    camera = make_camera(tuning_file=str(tuning))
+    with pytest.raises(DeviceError, match=r"imx708_noir\.json.*no such file"):
+        camera.start(MODE, None, lambda frame: None)
+    tuning.write_text("{}")
+    with plugged_in(Looking()):
+        record(camera, 1)
+    assert set(told) == {str(tuning)}
+
+
+def test_a_machine_without_libcamera_says_what_to_install(tmp_path: Path) -> None:
+    """In a process of its own, without the stand-in."""
+    require_module("picamera2")
+    code = """
+from firmware_bridge.clock import SystemClock
+from firmware_bridge.ports import DeviceError, VideoMode
+from firmware_bridge.raspberry_pi.camera import Picamera2Camera, attached_cameras
+camera = Picamera2Camera(0, "v4l2", SystemClock())
+for call in (attached_cameras, lambda: camera.start(VideoMode(640, 360, 60, 1, 1), None, print)):
+    try:
+        call()
+    except DeviceError as error:
+        assert "python3-picamera2" in str(error) and error.errno is None, error
+    else:
+        raise AssertionError(call)
+camera.stop()
+assert camera.failure() is None
+"""
+    (tmp_path / "libcamera.py").write_text("raise ImportError('no libcamera here')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_two_cameras_and_their_names() -> None:

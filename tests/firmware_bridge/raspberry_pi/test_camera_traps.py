@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import errno
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,6 +23,9 @@ from tests.firmware_bridge.raspberry_pi.camera_rig import (
     plugged_in,
     until,
 )
+
+if TYPE_CHECKING:
+    from firmware_bridge.raspberry_pi.camera_encoders import EncoderMaker
 
 DRIVER = Path(driver.__file__).parent
 STOP_S = 3
@@ -144,15 +149,70 @@ def test_t2_a_consumer_that_blocks_does_not_hold_up_the_camera(camera: Picamera2
     works_again(camera)
 
 
-def test_a_loop_that_blocks_is_left_behind(camera: Picamera2Camera, sensor: TestSensor) -> None:
-    """As by a codec that returns no buffers: picamera2's loop waits for them without a time-out, under a lock."""
-    let_go = threading.Event()
+def encoder_that(does: Callable[[int], None]) -> EncoderMaker:
+    """libx264, but ``does`` is called with the number of each frame before it is encoded."""
+    from firmware_bridge.raspberry_pi.camera_encoders import SoftwareEncoder
 
-    def paint(luma: Plane, timestamp_us: int) -> None:
-        let_go.wait(60)
+    class Encoder(SoftwareEncoder):
+        n = 0
 
-    camera.start(MODE, paint, lambda frame: None)
-    until(lambda: len(sensor.shown) > 3)
+        def _encode(self, stream: Any, request: Any) -> None:
+            does(self.n)
+            self.n += 1
+            super()._encode(stream, request)
+
+    return lambda mode, failed: Encoder(mode, 1)
+
+
+def test_t1_an_encoder_that_raises_is_a_failure_and_the_camera_can_be_used_again(sensor: TestSensor) -> None:
+    def does(n: int) -> None:
+        if n == 5:
+            raise OSError(errno.EIO, "codec")
+
+    camera, frames = make_camera(encoder=encoder_that(does)), Frames()
+    camera.start(MODE, None, frames.add)
+    until(camera.failure)
+    failure = camera.failure()
+    assert failure is not None and failure.errno == errno.EIO and "codec" in str(failure)
+    stop_in_time(camera)
+    works_again(make_camera())
+
+
+def test_what_the_encoder_swallows_is_counted(sensor: TestSensor) -> None:
+    """Upstream passes over a buffer that holds parameter sets and no picture, which a dark scene makes at a low rate."""
+    from firmware_bridge.raspberry_pi.camera_encoders import SoftwareEncoder
+
+    class Swallowing(SoftwareEncoder):
+        n = 0
+
+        def outputframe(self, *arguments: Any, **named: Any) -> None:
+            self.n += 1
+            if self.n % 5:
+                super().outputframe(*arguments, **named)
+
+    camera, frames = make_camera(encoder=lambda mode, failed: Swallowing(mode, 1)), Frames()
+    camera.start(MODE, None, frames.add)
+    frames.wait_for(20)
+    camera.stop()
+    missing = [
+        n for n in sensor.shown if n * 1_000_000 // MODE.frame_rate not in {frame.timestamp_us for frame in frames.all}
+    ]
+    last = frames.all[-1].timestamp_us
+    assert camera.dropped_frames() == len([n for n in missing if n * 1_000_000 // MODE.frame_rate < last]) >= 4
+
+
+def test_an_encoder_that_stalls_is_left_behind(sensor: TestSensor) -> None:
+    """As a codec that returns no buffers: picamera2's loop waits for them without a time-out, under the encoder's lock."""
+    stalled, let_go = threading.Event(), threading.Event()
+
+    def does(n: int) -> None:
+        if n == 5:
+            stalled.set()
+            let_go.wait(60)
+
+    camera = make_camera(encoder=encoder_that(does))
+    camera.start(MODE, None, lambda frame: None)
+    assert stalled.wait(20)
     stop_in_time(camera)
     assert "did not stop" in str(camera.failure())
     with pytest.raises(DeviceError, match="hung"):  # two openings of one camera are none

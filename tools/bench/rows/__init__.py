@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.bench.rows import button, capture, kills, memory, preroll, splits, start, upload, verify, worker
+from tools.bench.rows import button, camera, capture, kills, memory, preroll, splits, start, upload, verify, worker
 from tools.bench.workshop import Row
 
 ROWS: tuple[Row, ...] = (
@@ -16,4 +16,5 @@ ROWS: tuple[Row, ...] = (
     upload.ROW,
     verify.ROW,
     start.ROW,
+    camera.ROW,
 )
