@@ -12,6 +12,7 @@ from firmware_bridge.clock_quality import judged
 from firmware_bridge.ports import ClockQuality, ClockSource
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_HEARD_US: Final = 1_000_000
 _RTC_AGREES_S: Final = 2.0
 """The RTC tells whole seconds, and the start reads it once."""
 
@@ -64,6 +65,8 @@ class SystemClock:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._discipline = discipline
         self._pulse_offset_ns = pulse_offset_ns
+        self._heard_us: int | None = None
+        self._hearing: tuple[ClockSource | None, int | None] = None, None
         self._rtc_agreed_us = None if rtc_offset_s is None else self._agreement(rtc_offset_s)
 
     def boottime_us(self) -> int:
@@ -78,14 +81,26 @@ class SystemClock:
     def quality(self) -> ClockQuality:
         timex = _Timex()
         refused = self._libc.adjtimex(ctypes.byref(timex)) < 0
-        wall_us = self.wall_us()
+        discipline, pulse_offset_ns = self._heard()
         return judged(
             status=None if refused else timex.status,
             max_error_us=timex.maxerror,
-            discipline=self._discipline(wall_us) if self._discipline else None,
-            pulse_offset_ns=self._pulse_offset_ns(wall_us) if self._pulse_offset_ns else None,
+            discipline=discipline,
+            pulse_offset_ns=pulse_offset_ns,
             rtc_agrees=self._still_agrees(),
         )
+
+    def _heard(self) -> tuple[ClockSource | None, int | None]:
+        """What daemon and pulse say: asked once a second, since that is files and each record of the journal bears it."""
+        now_us = self.boottime_us()
+        if self._heard_us is None or now_us - self._heard_us >= _HEARD_US:
+            wall_us = self.wall_us()
+            self._hearing = (
+                self._discipline(wall_us) if self._discipline else None,
+                self._pulse_offset_ns(wall_us) if self._pulse_offset_ns else None,
+            )
+            self._heard_us = now_us
+        return self._hearing
 
     def _agreement(self, rtc_offset_s: Callable[[int], float | None]) -> int | None:
         """Wall clock minus boot-time, when the RTC says the same as the wall clock."""
