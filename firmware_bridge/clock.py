@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Final
 
 from firmware_bridge.clock_quality import judged
 from firmware_bridge.ports import ClockQuality, ClockSource
+
+LOG = logging.getLogger(__name__)
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _HEARD_US: Final = 1_000_000
@@ -65,6 +69,7 @@ class SystemClock:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._discipline = discipline
         self._pulse_offset_ns = pulse_offset_ns
+        self._refused = False
         self._heard_us: int | None = None
         self._hearing: tuple[ClockSource | None, int | None] = None, None
         self._rtc_agreed_us = None if rtc_offset_s is None else self._agreement(rtc_offset_s)
@@ -81,6 +86,12 @@ class SystemClock:
     def quality(self) -> ClockQuality:
         timex = _Timex()
         refused = self._libc.adjtimex(ctypes.byref(timex)) < 0
+        if refused and not self._refused:
+            # A sandbox that forbids the question makes every clock worth nothing: see systemd/recorder-unit.service.
+            LOG.warning(
+                "内核拒绝说明时钟质量 the kernel refuses to judge the clock: %s", os.strerror(ctypes.get_errno())
+            )
+        self._refused = refused
         discipline, pulse_offset_ns = self._heard()
         return judged(
             status=None if refused else timex.status,
