@@ -7,9 +7,12 @@ a chip holds the clock): chips are read on a thread of their own (``polling.py``
 from __future__ import annotations
 
 import errno
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from firmware_bridge.ports import DeviceError
+
+if TYPE_CHECKING:
+    from smbus2 import SMBus
 
 _ABSENT: Final = frozenset({errno.ENODEV, errno.ENXIO, errno.EREMOTEIO})
 """Nobody acknowledged the address: EREMOTEIO from the Pi's adapter (i2c-bcm2835), ENXIO from others, ENODEV from
@@ -33,14 +36,11 @@ class I2cBus(Protocol):
 
 
 class SmbusBus:
-    """``I2cBus`` on /dev/i2c-``number`` through smbus2."""
+    """``I2cBus`` on /dev/i2c-``number``. ``bus``: smbus2's, open."""
 
-    def __init__(self, number: int) -> None:
-        # Imported here: most boards have no such chip, and no other process has use for the library.
-        from smbus2 import SMBus
-
+    def __init__(self, number: int, bus: SMBus) -> None:
         self.number = number
-        self._bus = SMBus(number)
+        self._bus = bus
 
     def read_byte(self, address: int, register: int) -> int:
         return self._bus.read_byte_data(address, register)
@@ -60,8 +60,11 @@ class SmbusBus:
 
 def open_bus(number: int) -> I2cBus:
     """Raises DeviceError when /dev/i2c-``number`` is not there or may not be used."""
+    # Imported here: most boards have no such chip, and no other process has use for the library.
+    from smbus2 import SMBus
+
     try:
-        return SmbusBus(number)
+        return SmbusBus(number, SMBus(number))
     except OSError as error:
         raise DeviceError(
             f"i2c-{number}",

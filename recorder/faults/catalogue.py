@@ -318,7 +318,12 @@ def _kinds() -> Iterator[FaultKind]:
     )
     yield FaultKind("duty-fault", "附属功能出错", "a duty of the unit process failed", evidence=("call", "error"))
     yield FaultKind("output-fault", "指示输出故障", "a light, motor or loudspeaker fails", evidence=("error", "errno"))
-    yield FaultKind("sensor-fault", "传感器无应答", "a sensor does not answer, or hangs", evidence=("error", "errno"))
+    yield FaultKind(
+        "sensor-fault",
+        "传感器无应答",
+        "a sensor does not answer, or hangs",
+        evidence=("from_us", "to_us", "error", "errno"),
+    )
     yield FaultKind(
         "watchdog-fault", "看门狗无法使用", "the board's watchdog cannot be fed", evidence=("error", "errno")
     )

@@ -69,5 +69,8 @@ def test_sources_are_asked_with_the_wall_clock_s_time() -> None:
     clock = SystemClock(discipline=follows)
     before = clock.wall_us()
     found = clock.quality()
-    assert len(asked) == 1 and before <= asked[0] <= clock.wall_us()
+    for _ in range(50):
+        clock.quality()
+    assert len(asked) < 50, "not for every record"
+    assert before <= asked[0] <= clock.wall_us()
     assert found.source == ("nts" if found.synchronized else "none")

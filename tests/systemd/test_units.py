@@ -74,6 +74,34 @@ def test_what_sees_evidence_sees_no_network(name: str) -> None:
     assert "AF_INET" not in " ".join(setting(SYSTEMD / name, "RestrictAddressFamilies"))
 
 
+def calls_of(group: str) -> set[str]:
+    """The system calls of a group such as ``@clock``, as this systemd knows them."""
+    lines = [line.strip() for line in analyze("syscall-filter", group).stdout.splitlines()[1:]]
+    named = [line for line in lines if line and not line.startswith("#")]
+    return {call for name in named for call in (calls_of(name) if name.startswith("@") else {name})}
+
+
+def allowed(unit: Path) -> set[str]:
+    """What is left after each line of ``SystemCallFilter=`` in turn (systemd.exec(5))."""
+    left: set[str] = set()
+    for value in setting(unit, "SystemCallFilter"):
+        names = value.removeprefix("~").split()
+        calls = {call for name in names for call in (calls_of(name) if name.startswith("@") else {name})}
+        left = left - calls if value.startswith("~") else left | calls
+    return left
+
+
+@pytest.mark.parametrize("name", ["recorder-unit.service", "recorder-capture@.service"])
+def test_who_signs_a_time_may_ask_what_it_is_worth_and_not_set_it(name: str) -> None:
+    """``SystemClock.quality`` is adjtimex(3), which the C library turns into clock_adjtime(2)."""
+    unit = SYSTEMD / name
+    left = allowed(unit)
+    assert {"adjtimex", "clock_adjtime", "clock_gettime"} <= left
+    assert left.isdisjoint({"clock_settime", "settimeofday", "reboot", "mount"})
+    assert "ProtectClock" not in unit.read_text(encoding="utf-8").replace("ProtectClock= forbids", "")
+    assert setting(unit, "CapabilityBoundingSet") == [""]
+
+
 def test_each_process_has_its_own_devices() -> None:
     def devices(name: str) -> str:
         return " ".join(setting(SYSTEMD / name, "DeviceAllow"))

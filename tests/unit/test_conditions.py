@@ -224,6 +224,22 @@ def test_a_gauge_that_does_not_answer_is_a_fault_while_another_source_stands_in(
     assert bench.faults("sensor-fault") == [("sensor-fault", "onset"), ("sensor-fault", "end")]
 
 
+def test_a_sensor_that_falls_silent_is_a_fault_once_it_stays_so(bench: Bench) -> None:
+    bench.live(1)
+    bench.thermal.celsius = None
+    bench.live(4)
+    bench.thermal.celsius = 45.0
+    bench.live(1)
+    assert not bench.faults("sensor-fault"), "a reading missed now and then is none"
+    bench.thermal.celsius = None
+    bench.live(6)
+    bench.thermal.celsius = 45.0
+    bench.live(1)
+    assert bench.faults("sensor-fault") == [("sensor-fault", "onset"), ("sensor-fault", "end")]
+    (component,) = {p["component"] for typ, p in bench.records() if typ == "fault" and p["code"] == "sensor-fault"}
+    assert component == "thermal"
+
+
 @pytest.mark.parametrize("on", [True, False, None])
 def test_a_vehicle_whose_ignition_is_on_feeds_its_unit(bench: Bench, on: bool | None) -> None:
     class Ignition:

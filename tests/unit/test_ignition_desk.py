@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recorder.session import events as ev
-from recorder.unit.events import IgnitionChanged
+from recorder.unit.events import IgnitionChanged, WorkerDisconnected, WorkerExited
 from tests.evidence.kit import BOOT_A
 from tests.unit.unit_kit import UnitKit
 
@@ -65,6 +65,23 @@ def test_a_recording_that_runs_is_left_alone(tmp_path: Path) -> None:
     kit.turn(60 * MINUTE)
     assert [start["trigger"] for start in of(kit, "session-start")] == ["button"]
     assert kit.unit.p.machine.session_id is not None and not of(kit, "session-stop")
+
+
+def test_a_drive_that_begins_while_the_last_one_is_being_closed_is_recorded(tmp_path: Path) -> None:
+    kit = unit(tmp_path, BOTH)
+    kit.worker_up()
+    switch(kit, True)
+    switch(kit, False)
+    for _ in range(601):
+        kit.progress(frames=kit.clock.now_us // SECOND)
+        kit.turn(SECOND)
+    assert kit.unit.p.machine.state.value == "stopping"
+    switch(kit, True)
+    kit.events.put(WorkerDisconnected("cam0", "closed"))
+    kit.events.put(WorkerExited("cam0", 1, 0))
+    kit.turn(SECOND)
+    assert [start["trigger"] for start in of(kit, "session-start")] == ["ignition", "ignition"]
+    assert [stop["reason"] for stop in of(kit, "session-stop")] == ["ignition"]
 
 
 def test_in_whole_mode_nothing_ends_without_a_reason(tmp_path: Path) -> None:

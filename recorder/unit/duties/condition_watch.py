@@ -10,12 +10,15 @@ from firmware_bridge.ports import GnssFix
 from recorder.channel import messages
 from recorder.faults.battery import BatteryWatch
 from recorder.faults.gnss import GnssReading, GnssWatch
-from recorder.faults.latch import Change
+from recorder.faults.latch import Change, Latch
 from recorder.faults.space import BitRate, SpaceWatch
 from recorder.faults.thermal import ThermalWatch
 from recorder.faults.wall_clock import ClockHealth
 from recorder.unit.duty import Duty, UnitServices
 from recorder.unit.events import UnitEvent, WorkerMessage
+
+_SILENT_US: int = 5_000_000
+"""A sensor that does not answer for so long does not answer."""
 
 _OVERHEAD: float = 1.05
 """Container, telemetry and padding over what the encoders give."""
@@ -48,6 +51,7 @@ class ConditionWatch(Duty):
         audio_kbps = config.audio.bitrate_kbps if config.audio.enabled else 0
         kbps = sum(camera.bitrate_kbps + audio_kbps for camera in config.cameras.values())
         self._rate = BitRate(kbps * 125 * _OVERHEAD)
+        self._silent = {name: Latch("sensor-fault", onset_after_us=_SILENT_US) for name in ("light", "thermal")}
 
     def handle(self, event: UnitEvent) -> None:
         if isinstance(event, WorkerMessage) and isinstance(event.message, messages.EntryWritten):
@@ -68,7 +72,10 @@ class ConditionWatch(Duty):
             failure = parts.board.power.failure()
             evidence = {} if failure is None else {"error": str(failure), "errno": failure.errno}
             self._unit.fault("sensor-fault", "power", failure is not None, evidence)
+        if parts.board.light is not None:
+            self._look_for_silence("light", now_us, readings.lux)
         if parts.board.thermal is not None:
+            self._look_for_silence("thermal", now_us, readings.temperature_c)
             throttled = parts.board.thermal.throttled()
             self._tell("processor", self._thermal.look(now_us, readings.temperature_c, throttled))
         free = None if "data" in parts.custody.problems else parts.custody.free_bytes
@@ -83,6 +90,10 @@ class ConditionWatch(Duty):
     def _tell(self, component: str, changes: Iterable[Change]) -> None:
         for change in changes:
             self._unit.fault(change.code, component, change.present, change.evidence)
+
+    def _look_for_silence(self, name: str, now_us: int, value: float | None) -> None:
+        change = self._silent[name].update(now_us, value is None)
+        self._tell(name, () if change is None else (change,))
 
     def _ignition(self) -> bool | None:
         """A vehicle whose ignition is on feeds its unit; one whose ignition is off may do so all the same."""

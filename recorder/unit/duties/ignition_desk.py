@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 from recorder.evidence.records import Event, Mark, Record, SessionStart, SessionStop
 from recorder.evidence.state import JournalState
-from recorder.session import effects as fx
 from recorder.session import events as ev
 from recorder.session.ignition import IgnitionPolicy, IgnitionSettings
 from recorder.unit.duty import Duty, UnitServices
 from recorder.unit.events import IgnitionChanged, UnitEvent
-
-log = logging.getLogger("recorder.unit")
 
 
 class IgnitionDesk(Duty):
@@ -42,12 +37,11 @@ class IgnitionDesk(Duty):
             return
         unit = self._unit
         unit.write(Event(event=f"ignition-{'on' if event.on else 'off'}", at_us=event.since_us, detail={}))
-        if self._policy.level(event.on, event.since_us) and unit.p.machine.session_id is None:
+        if self._policy.level(event.on, event.since_us):
+            # Refused while a recording runs; one that is just being closed is followed by this one.
             unit.decide(unit.start_request("ignition"))
 
     def tick(self, now_us: int) -> None:
-        if not self._policy.due(now_us):
-            return
-        for effect in self._unit.decide(ev.StopRequested(at_us=now_us, reason="ignition")):
-            if isinstance(effect, fx.Refused):
-                log.info("ignition.stop-refused", extra={"fields": {"code": effect.code, "en": effect.en}})
+        if self._policy.due(now_us):
+            # Refused in 全程 mode (art. 20): the recording goes on until somebody says why it ends.
+            self._unit.decide(ev.StopRequested(at_us=now_us, reason="ignition"))

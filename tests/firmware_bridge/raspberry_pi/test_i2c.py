@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+from unittest.mock import call, create_autospec
 
 import pytest
+import smbus2
 
 from firmware_bridge.ports import DeviceError
-from firmware_bridge.raspberry_pi.i2c import I2cChip, open_bus, signed, swapped
+from firmware_bridge.raspberry_pi.i2c import I2cChip, SmbusBus, open_bus, signed, swapped
 from tests.firmware_bridge.raspberry_pi.i2c_stub import StubBus
 
 
@@ -38,6 +40,25 @@ def test_a_refused_transfer_is_no_missing_chip() -> None:
     chip = I2cChip(StubBus(chips={0x36: {}}, failing=errno.ETIMEDOUT), "max17048", 0x36)
     with pytest.raises(DeviceError, match="cannot write"):
         chip.write_word(0x06, 0x4000)
+
+
+def test_the_library_is_asked_for_bytes_and_words_and_nothing_else() -> None:
+    """With the real library's signatures: ``i2c-stub`` and some adapters refuse block and plain I²C transfers."""
+    library = create_autospec(smbus2.SMBus, instance=True)
+    library.read_word_data.return_value = 0x6745
+    library.read_byte_data.return_value = 0x45
+    bus = SmbusBus(1, library)
+    assert (bus.read_word(0x40, 2), bus.read_byte(0x40, 3)) == (0x6745, 0x45)
+    bus.write_word(0x40, 0, 0x1234)
+    bus.write_byte(0x40, 1, 0x12)
+    bus.close()
+    assert library.mock_calls == [
+        call.read_word_data(0x40, 2),
+        call.read_byte_data(0x40, 3),
+        call.write_word_data(0x40, 0, 0x1234),
+        call.write_byte_data(0x40, 1, 0x12),
+        call.close(),
+    ]
 
 
 def test_a_bus_that_is_not_there_says_what_to_do() -> None:
