@@ -137,7 +137,7 @@ def uplink_command(config_files: tuple[Path, ...]) -> None:
     from recorder.uplink.process import exec_uplink
 
     # A fresh interpreter without the configuration's libraries: 31 MB instead of 54 for a process that idles all day.
-    exec_uplink(load(config_files).config)
+    exec_uplink(load(config_files).config, [str(path) for path in config_files])
 
 
 @main.command("status")

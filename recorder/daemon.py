@@ -26,7 +26,7 @@ from recorder.evidence.records import Config
 from recorder.evidence.recovery import BootFacts, Recovered, recover
 from recorder.evidence.signer import FileSigner, KeyFileError, load_or_create, load_or_create_key
 from recorder.lean import give_memory_back
-from recorder.loading import BoardLoadError, load_board_module
+from recorder.loading import BoardLoadError, load_board_module, system_clock
 from recorder.notify import Notifier
 from recorder.officer.indicators import Indicators
 from recorder.session import events as ev
@@ -54,6 +54,7 @@ from recorder.unit.parts import CameraParts, Parts
 from recorder.unit.process import UnitProcess
 from recorder.unit.reloading import Reloading
 from recorder.unit.sensors import Sensors
+from recorder.unit.start_log import note_start
 from recorder.unit.status_writer import StatusWriter
 from recorder.unit.store_key import StoreKeyFile
 from recorder.unit.systemd_launcher import SystemdLauncher
@@ -83,14 +84,16 @@ def run_unit(loaded: Loaded, read: Callable[[], Loaded]) -> int:
     """
     give_memory_back()
     logs.configure()
+    termination = Termination()
+    termination.install()
     try:
-        return _locked(loaded, read)
+        return _locked(loaded, read, termination)
     except (CannotStart, JournalError, KeyFileError, BoardLoadError, DeviceError, OSError) as error:
         log.critical("start.refused", extra={"fields": {"error": str(error)}})
         return CANNOT_START
 
 
-def _locked(loaded: Loaded, read: Callable[[], Loaded]) -> int:
+def _locked(loaded: Loaded, read: Callable[[], Loaded], termination: Termination) -> int:
     config = loaded.config
     data_dir, run_dir = Path(config.storage.data_dir), Path(config.storage.run_dir)
     OsFiles().make_dir(data_dir)
@@ -100,10 +103,27 @@ def _locked(loaded: Loaded, read: Callable[[], Loaded]) -> int:
         # The run folder too: a second unit there would take over the first one's sockets.
         for folder in dict.fromkeys((data_dir.resolve(), run_dir.resolve())):
             held.callback(os.close, _lock(folder))
+        _slow_down(run_dir, termination)
         signer, unusable = _signer(data_dir)
         board = load_board_module(config.board.module).unit_board(board_options(config))
         held.callback(board.close)
-        return _run(loaded, read, NotedFiles(board.medium), signer, board, unusable)
+        return _run(loaded, read, termination, NotedFiles(board.medium), signer, board, unusable)
+
+
+def supervised() -> bool:
+    """Somebody starts the unit process again when it ends: systemd sets this variable."""
+    return "INVOCATION_ID" in os.environ
+
+
+def _slow_down(run_dir: Path, termination: Termination) -> None:
+    """A unit process that keeps ending begins ever more slowly: see ``session.restart_pause``."""
+    if not supervised():
+        return
+    clock = system_clock()
+    pause = note_start(run_dir / "starts.json", clock.boot_id(), clock.boottime_us(), OsFiles())
+    if pause:
+        log.error("start.paused", extra={"fields": {"pause_s": pause / 1e6}})
+        termination.wait(pause / 1e6)
 
 
 def _signer(data_dir: Path) -> tuple[FileSigner, list[Finding]]:
@@ -121,6 +141,7 @@ def _signer(data_dir: Path) -> tuple[FileSigner, list[Finding]]:
 def _run(
     loaded: Loaded,
     read: Callable[[], Loaded],
+    termination: Termination,
     files: Files,
     signer: FileSigner,
     board: UnitBoard,
@@ -200,8 +221,6 @@ def _run(
     check.start()
     notifier = Notifier(os.environ)
     status = StatusWriter(unit, index, journal, run_dir, files, notifier)
-    termination = Termination()
-    termination.install()
     hangup = HangUp()
     hangup.install()
     notifier.ready("待机 standby")
@@ -319,7 +338,7 @@ def _reloading(loaded: Loaded, read: Callable[[], Loaded]) -> Reloading:
         read=read,
         loaded=loaded,
         sha256=loaded.sha256,
-        restarts="INVOCATION_ID" in os.environ,  # set by systemd
+        restarts=supervised(),
         errors=loaded.errors,
     )
 

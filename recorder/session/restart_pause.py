@@ -1,9 +1,9 @@
 """How long a unit process that keeps ending waits before it begins again. Pure.
 
-systemd starts it again for ever, half a second after its end (``StartLimitIntervalSec=0``); ``RestartSteps=`` would make the
-pauses grow, but not before systemd 254. A process that ends in its first minute again and again would write a ``boot`` record
-and read the journal's end twice a second. So it counts its own starts. The pause stays short: each second of it may be one
-that nobody records.
+systemd starts it again for ever, half a second after its end (``StartLimitIntervalSec=0``); ``RestartSteps=`` would
+make the pauses grow, but not before systemd 254. A process that ends in its first minute again and again would write a
+``boot`` record and read the journal's end twice a second. So it counts its own starts. The pause stays short: each second
+of it may be one that nobody records.
 """
 
 from __future__ import annotations

@@ -102,8 +102,11 @@ class WorkerDesk:
         camera.exited = True
         known = any(as_cause(code) is not None for code in self.p.faults.of(camera_id))
         camera.in_order = (status == EXIT_INCOMPLETE and known) or (camera.told_to_end and status == 0)
+        detail = "ended without a word" if status is None else f"exit status {status}"
+        if camera.told_to_end:
+            detail += ", told to start anew with another configuration"
         camera.told_to_end = False
-        camera.supervisor.note_exit("ended without a word" if status is None else f"exit status {status}")
+        camera.supervisor.note_exit(detail)
         self._maybe_lost(camera_id)
 
     def message(self, camera_id: str, message: messages.FromWorker) -> None:

@@ -24,7 +24,15 @@ def test_a_storm_is_slowed_down_within_a_boot(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"{", b"[]", b"null", b'{"boot_id": "a"}', b'{"boot_id": "a", "starts_us": 7}', b'{"boot_id":"a","starts_us":["x"]}'],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"boot_id": "a"}',
+        b'{"boot_id": "a", "starts_us": 7}',
+        b'{"boot_id":"a","starts_us":["x"]}',
+    ],
 )
 def test_a_damaged_file_is_as_good_as_none(text: bytes, tmp_path: Path) -> None:
     path = tmp_path / "starts.json"

@@ -64,14 +64,13 @@ class ReloadDesk(Duty):
             if self._again:
                 self._again = False
                 self._begin()
-        recording = self._unit.p.machine.session_id is not None
-        if self._pending.boundary_is_due(recording=recording):
-            self._pending.boundary_done = True
+        pending = self._pending
+        pending.look(now_us, recording=self._unit.p.machine.session_id is not None)
+        if pending.take_boundary():
             self._apply(AT_ONCE)
-        if self._pending.idle_is_due(recording=recording):
-            self._pending.idle_done = True
+        if pending.take_idle():
             self._apply(WHEN_IDLE)
-        if self._pending.idle_done and not recording:
+        if pending.is_left and pending.is_quiet:
             self._restart_if_needed()
 
     def close(self) -> None:
@@ -168,10 +167,8 @@ class ReloadDesk(Duty):
 
     def _restart_if_needed(self) -> None:
         """What only a new process can take up, while nothing is recorded: it ends in order and is started again."""
-        if self._pending.target is None or self._restart_asked:
-            return
         known = self._unit.p.reloading
-        if not known.restarts:
+        if self._restart_asked or not known.restarts:
             return  # nobody would start it again: the status says what waits
         self._restart_asked = True
         detail = {"changes": list(known.waiting)}
