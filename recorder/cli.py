@@ -70,14 +70,17 @@ config_option = click.option(
 )
 
 
+def layer_files(given: tuple[Path, ...]) -> tuple[Path, ...]:
+    return given or tuple(path for path in DEFAULT_FILES if path.exists())
+
+
 def load(config_files: tuple[Path, ...]) -> Loaded:
     """The effective configuration; problems are printed and recorded, never fatal (promise 1)."""
     from recorder.config.load import load_config
     from recorder.config.paths import ShippedFilesMissing
 
-    files = config_files or tuple(path for path in DEFAULT_FILES if path.exists())
     try:
-        loaded = load_config(files, os.environ)
+        loaded = load_config(layer_files(config_files), os.environ)
     except ShippedFilesMissing as error:
         fail(str(error), str(error))
     for problem in loaded.problems:
@@ -95,9 +98,10 @@ def main() -> None:
 @config_option
 def run_command(config_files: tuple[Path, ...]) -> None:
     """运行记录单元 · the unit process: session, journal, signing, prompts."""
+    from recorder.config.load import load_config
     from recorder.daemon import run_unit
 
-    sys.exit(run_unit(load(config_files), config_files))
+    sys.exit(run_unit(load(config_files), lambda: load_config(layer_files(config_files), os.environ)))
 
 
 @main.command("capture-worker")
@@ -133,7 +137,7 @@ def uplink_command(config_files: tuple[Path, ...]) -> None:
     from recorder.uplink.process import exec_uplink
 
     # A fresh interpreter without the configuration's libraries: 31 MB instead of 54 for a process that idles all day.
-    exec_uplink(load(config_files).config)
+    exec_uplink(load(config_files).config, [str(path) for path in config_files])
 
 
 @main.command("status")
@@ -279,6 +283,13 @@ def ctl_shift(action: str, config_files: tuple[Path, ...]) -> None:
 def ctl_scan(config_files: tuple[Path, ...]) -> None:
     """扫码登记 · watch the lens for an officer's QR code."""
     _control(config_files, {"cmd": "scan"})
+
+
+@ctl_group.command("reload")
+@config_option
+def ctl_reload(config_files: tuple[Path, ...]) -> None:
+    """重新读取配置，在片段边界生效 · read the configuration again; it takes effect at a segment boundary."""
+    _control(config_files, {"cmd": "reload"})
 
 
 @ctl_group.command("checklist")

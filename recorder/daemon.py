@@ -8,7 +8,7 @@ import logging
 import os
 import queue
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from firmware_bridge.ports import DeviceError, UnitBoard
@@ -26,7 +26,7 @@ from recorder.evidence.records import Config
 from recorder.evidence.recovery import BootFacts, Recovered, recover
 from recorder.evidence.signer import FileSigner, KeyFileError, load_or_create, load_or_create_key
 from recorder.lean import give_memory_back
-from recorder.loading import BoardLoadError, load_board_module
+from recorder.loading import BoardLoadError, load_board_module, system_clock
 from recorder.notify import Notifier
 from recorder.officer.indicators import Indicators
 from recorder.session import events as ev
@@ -40,8 +40,9 @@ from recorder.unit.control_socket import ControlSocket
 from recorder.unit.custody import Custody
 from recorder.unit.devices import guard, listen
 from recorder.unit.duties import DUTIES
-from recorder.unit.events import Shutdown, UnitEvent
+from recorder.unit.events import ReloadRequested, Shutdown, UnitEvent
 from recorder.unit.fault_book import FaultBook
+from recorder.unit.hangup import HangUp
 from recorder.unit.heads import HeadBook
 from recorder.unit.index import Index
 from recorder.unit.journal_check import JournalCheck, backlog_end
@@ -51,7 +52,9 @@ from recorder.unit.noted_files import NotedFiles
 from recorder.unit.officers import Officers
 from recorder.unit.parts import CameraParts, Parts
 from recorder.unit.process import UnitProcess
+from recorder.unit.reloading import Reloading
 from recorder.unit.sensors import Sensors
+from recorder.unit.start_log import note_start
 from recorder.unit.status_writer import StatusWriter
 from recorder.unit.store_key import StoreKeyFile
 from recorder.unit.systemd_launcher import SystemdLauncher
@@ -73,19 +76,24 @@ class CannotStart(Exception):
     """The unit cannot run at all; the message says why, in Chinese and English."""
 
 
-def run_unit(loaded: Loaded, config_files: Sequence[Path]) -> int:
-    """Run until SIGTERM or SIGINT; 0 after an orderly end, 1 when the disk refused the last records, 2 when the unit cannot
-    start at all (the service manager tries again)."""
+def run_unit(loaded: Loaded, read: Callable[[], Loaded]) -> int:
+    """Run until SIGTERM or SIGINT. ``read`` reads the configuration again (SIGHUP).
+
+    Returns 0 after an orderly end, 1 when the disk refused the last records, 2 when the unit cannot start at all (the
+    service manager tries again).
+    """
     give_memory_back()
     logs.configure()
+    termination = Termination()
+    termination.install()
     try:
-        return _locked(loaded, config_files)
+        return _locked(loaded, read, termination)
     except (CannotStart, JournalError, KeyFileError, BoardLoadError, DeviceError, OSError) as error:
         log.critical("start.refused", extra={"fields": {"error": str(error)}})
         return CANNOT_START
 
 
-def _locked(loaded: Loaded, config_files: Sequence[Path]) -> int:
+def _locked(loaded: Loaded, read: Callable[[], Loaded], termination: Termination) -> int:
     config = loaded.config
     data_dir, run_dir = Path(config.storage.data_dir), Path(config.storage.run_dir)
     OsFiles().make_dir(data_dir)
@@ -95,10 +103,27 @@ def _locked(loaded: Loaded, config_files: Sequence[Path]) -> int:
         # The run folder too: a second unit there would take over the first one's sockets.
         for folder in dict.fromkeys((data_dir.resolve(), run_dir.resolve())):
             held.callback(os.close, _lock(folder))
+        _slow_down(run_dir, termination)
         signer, unusable = _signer(data_dir)
         board = load_board_module(config.board.module).unit_board(board_options(config))
         held.callback(board.close)
-        return _run(loaded, config_files, NotedFiles(board.medium), signer, board, unusable)
+        return _run(loaded, read, termination, NotedFiles(board.medium), signer, board, unusable)
+
+
+def supervised() -> bool:
+    """Somebody starts the unit process again when it ends: systemd sets this variable."""
+    return "INVOCATION_ID" in os.environ
+
+
+def _slow_down(run_dir: Path, termination: Termination) -> None:
+    """A unit process that keeps ending begins ever more slowly: see ``session.restart_pause``."""
+    if not supervised():
+        return
+    clock = system_clock()
+    pause = note_start(run_dir / "starts.json", clock.boot_id(), clock.boottime_us(), OsFiles())
+    if pause:
+        log.error("start.paused", extra={"fields": {"pause_s": pause / 1e6}})
+        termination.wait(pause / 1e6)
 
 
 def _signer(data_dir: Path) -> tuple[FileSigner, list[Finding]]:
@@ -115,7 +140,8 @@ def _signer(data_dir: Path) -> tuple[FileSigner, list[Finding]]:
 
 def _run(
     loaded: Loaded,
-    config_files: Sequence[Path],
+    read: Callable[[], Loaded],
+    termination: Termination,
     files: Files,
     signer: FileSigner,
     board: UnitBoard,
@@ -167,6 +193,7 @@ def _run(
         sensors=sensors,
         faults=FaultBook(new_id),
         guarded=guarded,
+        reloading=_reloading(loaded, read),
     )
     unit = UnitProcess(parts, DUTIES)
     ledger.write(Config(sha256=loaded.sha256, layers=loaded.layer_names, status=loaded.status, errors=loaded.errors))
@@ -194,13 +221,15 @@ def _run(
     check.start()
     notifier = Notifier(os.environ)
     status = StatusWriter(unit, index, journal, run_dir, files, notifier)
-    termination = Termination()
-    termination.install()
+    hangup = HangUp()
+    hangup.install()
     notifier.ready("待机 standby")
     try:
-        while not unit.finished:
+        while not (unit.finished or unit.restarting):
             if termination.requested:
                 unit.handle(Shutdown())
+            if hangup.take():
+                unit.handle(ReloadRequested())
             unit.turn()
             if index.behind and catch_up.step(CATCH_UP_US):
                 custody.finish_releases()
@@ -302,6 +331,16 @@ def _launcher(config: RecorderConfig, run_dir: Path, events: queue.Queue[UnitEve
     if config.supervision.launcher == "systemd":
         return SystemdLauncher(canonical(config), launch_socket(run_dir), events)
     return ChildProcessLauncher(canonical(config), events)
+
+
+def _reloading(loaded: Loaded, read: Callable[[], Loaded]) -> Reloading:
+    return Reloading(
+        read=read,
+        loaded=loaded,
+        sha256=loaded.sha256,
+        restarts=supervised(),
+        errors=loaded.errors,
+    )
 
 
 def _save_last_good(files: Files, loaded: Loaded) -> None:

@@ -129,6 +129,10 @@ class UnitProcesses:
             process.kill()
             process.wait(10)
 
+    def hang_up(self, name: str) -> None:
+        """SIGHUP: the configuration is read again, as ``systemctl reload`` does."""
+        self._processes[name].send_signal(signal.SIGHUP)
+
     def power_cut(self) -> None:
         """SIGKILL of everything at once. Keeps the page cache: it proves order, not durability (design §9)."""
         pids = self.worker_pids()

@@ -38,6 +38,7 @@ class Session:
         self._reason: StopReason = "stop"
         preroll_audio = audio if capture.pre_event_audio else None
         segment_us, gop_us = round(capture.segment_s * 1_000_000), round(capture.gop_s * 1_000_000)
+        self._gop_us = gop_us
         early: Callable[[AudioPacket], None] | None = None
         if start.preroll and preroll_audio is not None:
             early = log.give_preroll
@@ -66,6 +67,11 @@ class Session:
         self._ended_us = 0
         self._live_base_us: int | None = None
         log.begin(start.at_us, preroll=start.preroll)
+
+    def resize(self, segment_us: int) -> None:
+        """Another length of segments; the pre-roll is one piece and stays so."""
+        if self._live is not None:
+            self._live.splitter.resize(segment_us, self._gop_us)
 
     @property
     def live(self) -> bool:

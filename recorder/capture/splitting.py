@@ -37,11 +37,15 @@ class Splitter:
     early at most: with the bare length, jitter would make segments flap between 60 and 61 s."""
 
     def __init__(self, segment_us: int, gop_us: int, role: Role = "live") -> None:
-        self._least_us = max(1, segment_us - gop_us // 2)
+        self.resize(segment_us, gop_us)
         self._role: Role = role
         self._base_us: int | None = None
         self._stop_us: int | None = None
         self._end_us = 0
+
+    def resize(self, segment_us: int, gop_us: int) -> None:
+        """Another nominal length, for the open segment, too."""
+        self._least_us = max(1, segment_us - gop_us // 2)
 
     @property
     def role(self) -> Role:

@@ -48,6 +48,7 @@ from recorder.channel.messages import (
     Progress,
     Qr,
     Recipients,
+    SegmentLength,
     Speech,
     Start,
     Stop,
@@ -231,7 +232,7 @@ class Worker:
             case Start():
                 self._terms.set_recording(True)
                 self._writer.submit(message)
-            case Stop():
+            case Stop() | SegmentLength():
                 self._writer.submit(message)
             case Telemetry():
                 self._telemetry.add(message)

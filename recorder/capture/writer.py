@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from av.audio.stream import AudioStream
+from msgspec import structs
 
 from recorder.capture.packet_log import PacketLog
 from recorder.capture.session import Session
 from recorder.capture.settings import Capture
 from recorder.capture.stream import StreamContext
-from recorder.channel.messages import Start, Stop
+from recorder.channel.messages import SegmentLength, Start, Stop
 
 LOG = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Shutdown:
     at_us: int
 
 
-Command: TypeAlias = Start | Stop | CameraFailed | Shutdown
+Command: TypeAlias = Start | Stop | SegmentLength | CameraFailed | Shutdown
 
 
 class Writer:
@@ -111,6 +112,10 @@ class Writer:
             case Stop():
                 if self._session is not None and self._session.session_id == command.session_id:
                     self._session.stop(command.at_us, command.reason)
+            case SegmentLength(segment_us=segment_us):
+                self._capture = structs.replace(self._capture, segment_s=segment_us / 1e6)
+                if self._session is not None:
+                    self._session.resize(segment_us)
             case CameraFailed():
                 if self._session is not None:
                     self._session.camera_failed()

@@ -91,6 +91,12 @@ class Recipients(Message, frozen=True, kw_only=True, tag="recipients"):
     recipients: tuple[str, ...]
 
 
+class SegmentLength(Message, frozen=True, kw_only=True, tag="segment-length"):
+    """Nominal length of segments from now on; one that is longer already ends at its next keyframe."""
+
+    segment_us: int
+
+
 class Look(Message, frozen=True, kw_only=True, tag="look"):
     """Look for a QR code in the picture until boot-time ``until_us``; a time that is over ends the looking."""
 
@@ -213,7 +219,7 @@ class Progress(Message, frozen=True, kw_only=True, tag="progress"):
     camera_absent: bool = False
 
 
-ToWorker: TypeAlias = Start | Stop | Telemetry | Overlay | Recipients | Look | Ack
+ToWorker: TypeAlias = Start | Stop | Telemetry | Overlay | Recipients | SegmentLength | Look | Ack
 FromWorker: TypeAlias = Hello | Opened | EntryWritten | Closed | Speech | Qr | FaultReport | Progress
 
 _ENCODER = msgspec.json.Encoder()

@@ -68,6 +68,9 @@ class IndicatorState:
         self._alarms: dict[str, int] = {}
         self._heard_us: dict[str, int] = {}
 
+    def reconfigure(self, table: Mapping[str, Indication]) -> None:
+        self._table = table
+
     def show(self, name: str, momentary: bool, now_us: int) -> tuple[int, ...]:
         """Begin an indication; returns the tones to play (Hz, 0 = pause). An unknown name shows nothing new."""
         indication = self._table.get(name)
@@ -149,6 +152,10 @@ class Indicators:
         self._last: dict[str, bool] = {}
         self.silent = False
         """Stealth mode 静默模式: no tones. Lights and vibration stay."""
+
+    def reconfigure(self, table: Mapping[str, Indication]) -> None:
+        """Other patterns, from the next step on."""
+        self._state.reconfigure(table)
 
     def show(self, name: str, momentary: bool, now_us: int) -> None:
         self._play(self._state.show(name, momentary, now_us))

@@ -28,7 +28,7 @@ MODE_LOWERED = Refused(
 
 class Agenda:
     def __init__(self, default_mode: Mode) -> None:
-        self._default_mode = default_mode
+        self.default_mode = default_mode
         self._mode: Mode | None = None
         self._matter: Matter | None = None
 
@@ -37,7 +37,7 @@ class Agenda:
 
     def mode(self, session: Session | None) -> Mode:
         """Of the session that runs, or else of the next one."""
-        return (self._mode if session is None else session.mode) or self._default_mode
+        return (self._mode if session is None else session.mode) or self.default_mode
 
     def matter(self, session: Session | None) -> Matter | None:
         """Of the session that runs, or else of the next one."""

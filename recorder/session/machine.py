@@ -9,6 +9,7 @@ order of events: at most one session; a start is refused only because one runs a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from recorder.channel import messages
@@ -147,6 +148,12 @@ class SessionMachine:
                 pass
         effects += self._advance()
         return effects
+
+    def reconfigure(self, settings: MachineSettings) -> None:
+        """Other times and defaults from here on. The cameras stay the ones it was made with."""
+        self._settings = replace(settings, cameras=self._settings.cameras)
+        self._shift.interval_us = settings.standby_interval_us
+        self._agenda.default_mode = settings.default_mode
 
     def _advance(self) -> list[Effect]:
         """What follows from the state alone, whatever the event was."""

@@ -14,6 +14,10 @@ class NightSwitch:
         self.night = False
         self._beyond_since_us: int | None = None
 
+    def reconfigure(self, settings: Night) -> None:
+        """Other thresholds; the state stays until they say otherwise."""
+        self._settings = settings
+
     def update(self, lux: float | None, now_us: int) -> bool:
         """Feed a reading (None: the sensor did not answer; the state is kept). True when the state just changed."""
         if not self._settings.enabled or lux is None:

@@ -12,7 +12,7 @@ class ShiftAccount:
     """``covered_us``: boot-time up to which standby intervals or a session speak for the unit."""
 
     def __init__(self, interval_us: int, new_id: Callable[[], str]) -> None:
-        self._interval_us = interval_us
+        self.interval_us = interval_us
         self._new_id = new_id
         self.shift_id: str | None = None
         self.covered_us = 0
@@ -33,7 +33,7 @@ class ShiftAccount:
     @property
     def next_us(self) -> int:
         """When the next standby record is due, while in standby."""
-        return self.covered_us + (1 if self._boundary else self._interval_us)
+        return self.covered_us + (1 if self._boundary else self.interval_us)
 
     def standby_to(self, to_us: int) -> list[Record]:
         """Sign standby up to ``to_us``. Outside a shift no time is owed and nothing is written."""

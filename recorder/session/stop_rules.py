@@ -54,6 +54,9 @@ class StopRules:
         self._prompts: dict[int, int] = {}
         self.reset()
 
+    def reconfigure(self, settings: StopRuleSettings) -> None:
+        self._settings = settings
+
     def reset(self) -> None:
         self._asked_us: int | None = None
         self._choice: int | None = None

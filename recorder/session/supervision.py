@@ -99,6 +99,9 @@ class WorkerSupervisor:
         self._recording = False
         self._tick_us: int | None = None
 
+    def reconfigure(self, limits: Limits) -> None:
+        self._limits = limits
+
     @property
     def is_waiting(self) -> bool:
         """No worker exists; one will be started."""

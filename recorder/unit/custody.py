@@ -80,6 +80,9 @@ class Custody:
         self.free_bytes = 0
         self._look_at_space()
 
+    def reconfigure(self, config: RecorderConfig) -> None:
+        self._config = config
+
     # --- sealed fields -----------------------------------------------------------------------------------------------
 
     def sealed(self, value: object) -> SealedField:

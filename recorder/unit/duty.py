@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol, TypeAlias
 
+from recorder.config.models import RecorderConfig
 from recorder.evidence.journal_loader import Finding
 from recorder.evidence.records import Record
 from recorder.evidence.state import JournalState
@@ -62,6 +63,15 @@ class UnitServices(Protocol):
     def send_overlay(self) -> None:
         """Tell every worker the watermark's new text."""
 
+    def announce(self, config: RecorderConfig) -> None:
+        """Tell every worker what of ``config`` holds from its next segment on."""
+
+    def reconfigure(self, config: RecorderConfig, *, restart_workers: bool) -> None:
+        """``config`` is in force from here on. ``restart_workers``: only while nothing is recorded."""
+
+    def restart(self) -> None:
+        """End this process in order, shift and officers as they are; whoever supervises it starts a new one."""
+
 
 class Duty:
     """Base: a duty that does nothing. Override what it needs."""
@@ -100,6 +110,10 @@ class Duty:
 
     def poll(self, now_us: int, wall_us: int) -> None:
         """Each 0.2 s: what has to be looked at rather than waited for."""
+
+    def reconfigured(self, before: RecorderConfig) -> None:
+        """A new configuration is in force (``p.config``). Only what ``config.changes`` lets take effect under way differs
+        from ``before``."""
 
     def close(self) -> None:
         """The unit process ends."""

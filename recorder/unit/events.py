@@ -78,6 +78,11 @@ class JournalAltered:
 
 
 @dataclass(frozen=True, slots=True)
+class ReloadRequested:
+    """SIGHUP: the configuration's files have changed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """SIGTERM or SIGINT: the unit is switched off in order."""
 
@@ -92,5 +97,6 @@ UnitEvent: TypeAlias = (
     | WorkerExited
     | ControlRequest
     | JournalAltered
+    | ReloadRequested
     | Shutdown
 )

@@ -24,6 +24,7 @@ from recorder.unit.index import Index
 from recorder.unit.launcher import WorkerLauncher
 from recorder.unit.ledger import Ledger
 from recorder.unit.officers import Officers
+from recorder.unit.reloading import Reloading
 from recorder.unit.sensors import Sensors
 from recorder.unit.worker_link import WorkerLink
 
@@ -39,7 +40,9 @@ class CameraParts:
     exited: bool = True
     ready: bool = False
     in_order: bool = False
-    """The last worker ended because it could not close a session, and why it could not is an open fault already."""
+    """The last worker's end is no crash: it could not close a session, and why it could not is an open fault already; or
+    it was told to end, to start anew with another configuration."""
+    told_to_end: bool = False
     inherited: set[str] = field(default_factory=set)
     """Faults open when the worker connected, which it has not reported itself: the last worker's, over once it delivers."""
     last: messages.Progress | None = None
@@ -68,3 +71,4 @@ class Parts:
     sensors: Sensors
     faults: FaultBook
     guarded: tuple[Guarded, ...] = ()
+    reloading: Reloading = field(default_factory=Reloading)

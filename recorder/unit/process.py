@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from recorder.channel import messages
+from recorder.config.models import RecorderConfig
 from recorder.evidence.journal import SigningError
 from recorder.evidence.journal_loader import Finding
 from recorder.evidence.records import Event, Record, ShiftEnd
@@ -36,6 +37,7 @@ from recorder.unit.events import (
 )
 from recorder.unit.parts import CameraParts as CameraParts
 from recorder.unit.parts import Parts as Parts
+from recorder.unit.reconfigure import reconfigure
 from recorder.unit.workers import WorkerDesk
 
 log = logging.getLogger("recorder.unit")
@@ -56,6 +58,8 @@ class UnitProcess:
     def __init__(self, parts: Parts, duties: Sequence[DutyFactory] = ()) -> None:
         self.p = parts
         self.finished = False
+        self.restarting = False
+        """It ends so that a new process takes over; nothing of the shift ends."""
         self._clean_end = False
         self.voice: Voice | None = None
         """Set by the duty that speaks; until then a prompt is only logged."""
@@ -100,7 +104,7 @@ class UnitProcess:
     def close(self) -> None:
         """The duties say their last words. In an orderly end the last record of all says that it was one."""
         self._each("close", lambda duty: duty.close())
-        if self.finished and not self._clean_end:
+        if (self.finished or self.restarting) and not self._clean_end:
             self.write(Event(event=CLEAN_END_EVENT, at_us=self.now_us(), detail={}))
 
     def _add(self, make: DutyFactory) -> None:
@@ -177,6 +181,20 @@ class UnitProcess:
 
     def send_overlay(self) -> None:
         self._workers.send_overlay()
+
+    def announce(self, config: RecorderConfig) -> None:
+        self._workers.announce(config)
+
+    def reconfigure(self, config: RecorderConfig, *, restart_workers: bool) -> None:
+        before = self.p.config
+        reconfigure(self.p, config)
+        self._each("reconfigured", lambda duty: duty.reconfigured(before))
+        self._workers.announce(config)
+        if restart_workers:
+            self._workers.restart_all()
+
+    def restart(self) -> None:
+        self.restarting = True
 
     # --- effects -----------------------------------------------------------------------------------------------------
 

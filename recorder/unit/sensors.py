@@ -30,6 +30,12 @@ class Sensors:
         self._clock_watch = ClockWatch(board.clock.quality())
         self.readings = Readings()
 
+    def reconfigure(self, config: RecorderConfig) -> None:
+        before, self._config = self._config, config
+        self._night.reconfigure(config.night)
+        if config.night != before.night:
+            self.apply_night()
+
     @property
     def night(self) -> bool:
         return self._night.night

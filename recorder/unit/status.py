@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from recorder.evidence.files import Files
+from recorder.unit.reloading import ReloadStatus
 
 
 class CameraStatus(BaseModel):
@@ -41,6 +42,18 @@ class ChecklistStatus(BaseModel):
     missing: tuple[str, ...]
 
 
+class ConfigurationStatus(BaseModel):
+    """``sha256``: of what is in force. The rest is of the last reload: ``none`` before there was one; ``waiting``: settings
+    accepted and not in force yet, in ``errors`` why it was refused."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sha256: str
+    reload: ReloadStatus
+    waiting: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
 class UnitStatus(BaseModel):
     """Everything a technician asks first. Times are CLOCK_BOOTTIME µs of ``boot_id``."""
 
@@ -62,6 +75,7 @@ class UnitStatus(BaseModel):
     mode: str
     matter: MatterStatus
     checklist: ChecklistStatus | None
+    config: ConfigurationStatus
     journal_id: str
     head_seq: int
     durable_seq: int

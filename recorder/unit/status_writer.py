@@ -14,7 +14,7 @@ from recorder.session.staffing import warning
 from recorder.unit.duties.context_desk import shown
 from recorder.unit.index import Index
 from recorder.unit.process import UnitProcess
-from recorder.unit.status import CameraStatus, ChecklistStatus, MatterStatus, UnitStatus, write
+from recorder.unit.status import CameraStatus, ChecklistStatus, ConfigurationStatus, MatterStatus, UnitStatus, write
 from recorder.units import MB
 
 log = logging.getLogger("recorder.unit")
@@ -88,6 +88,12 @@ class StatusWriter:
             mode=parts.machine.mode,
             matter=MatterStatus(**shown(parts.machine.matter)),
             checklist=self._checklist(),
+            config=ConfigurationStatus(
+                sha256=parts.reloading.sha256,
+                reload=parts.reloading.status,
+                waiting=parts.reloading.waiting,
+                errors=parts.reloading.errors,
+            ),
             journal_id=self._journal.journal_id,
             head_seq=self._journal.state.next_seq - 1,
             durable_seq=-1 if self._journal.durable is None else self._journal.durable[0],

@@ -7,7 +7,10 @@ thread is just inside ``Queue.get`` it holds the queue's lock, for which the han
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType
+
+STEP_S = 0.05
 
 
 class Termination:
@@ -20,6 +23,14 @@ class Termination:
         """For the main thread only."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+
+    def wait(self, seconds: float) -> None:
+        """A pause that a signal ends."""
+        pause = threading.Event()
+        for _ in range(round(seconds / STEP_S)):
+            if self.requested:
+                return
+            pause.wait(STEP_S)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.requested = True

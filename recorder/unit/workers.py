@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from recorder.channel import messages
 from recorder.channel.exits import EXIT_INCOMPLETE
+from recorder.config.models import RecorderConfig
 from recorder.session import events as ev
 from recorder.session.restart import as_cause
 from recorder.session.supervision import KillWorker, Launch
@@ -55,6 +56,26 @@ class WorkerDesk:
             officers=self.p.officers.certificate_numbers,
         )
 
+    def announce(self, config: RecorderConfig) -> None:
+        now = self._unit.now_us()
+        for camera_id, camera in self.p.cameras.items():
+            if not camera.connected:
+                continue
+            self.send(self._recipients(camera_id, config))
+            length = round(config.capture.segment_s * 1e6)
+            self.send(messages.SegmentLength(camera_id=camera_id, at_us=now, segment_us=length))
+
+    def restart_all(self) -> None:
+        """New workers for a configuration running ones cannot take up. Only while nothing is recorded."""
+        for camera in self.p.cameras.values():
+            if camera.connected:
+                camera.told_to_end = True
+                camera.link.drop()
+
+    def _recipients(self, camera_id: str, config: RecorderConfig) -> messages.Recipients:
+        recipients = config.sealing.recipients if config.sealing.enabled else ()
+        return messages.Recipients(camera_id=camera_id, at_us=self._unit.now_us(), recipients=recipients)
+
     # --- events ------------------------------------------------------------------------------------------------------
 
     def connected(self, camera_id: str) -> None:
@@ -63,9 +84,7 @@ class WorkerDesk:
         camera.inherited = self.p.faults.of(camera_id)
         camera.heads = HeadBook(round(self.p.config.signing.head_interval_s * 1e6))
         now = self._unit.now_us()
-        sealing = self.p.config.sealing
-        recipients = sealing.recipients if sealing.enabled else ()
-        self.send(messages.Recipients(camera_id=camera_id, at_us=now, recipients=recipients))
+        self.send(self._recipients(camera_id, self.p.config))
         self.send(self._overlay(camera_id))
         self.send(self.p.sensors.telemetry(camera_id, now))
         camera.supervisor.hello(now)
@@ -82,8 +101,12 @@ class WorkerDesk:
         camera = self.p.cameras[camera_id]
         camera.exited = True
         known = any(as_cause(code) is not None for code in self.p.faults.of(camera_id))
-        camera.in_order = status == EXIT_INCOMPLETE and known
-        camera.supervisor.note_exit("ended without a word" if status is None else f"exit status {status}")
+        camera.in_order = (status == EXIT_INCOMPLETE and known) or (camera.told_to_end and status == 0)
+        detail = "ended without a word" if status is None else f"exit status {status}"
+        if camera.told_to_end:
+            detail += ", told to start anew with another configuration"
+        camera.told_to_end = False
+        camera.supervisor.note_exit(detail)
         self._maybe_lost(camera_id)
 
     def message(self, camera_id: str, message: messages.FromWorker) -> None:

@@ -71,9 +71,11 @@ def parse_store_url(url: str) -> StoreAddress:
     return StoreAddress(parts.hostname, port, parts.path.rstrip("/"))
 
 
-def tls_context(tls_dir: Path) -> ssl.SSLContext:
-    """TLS 1.2+, the store's CA from ``ca.pem``, our certificate and key. Raises UplinkFault ``tls-credentials``."""
+def tls_context(tls_dir: Path, key_file: Path | None = None) -> ssl.SSLContext:
+    """TLS 1.2+, the store's CA from ``ca.pem``, our certificate and key (``key_file``: where it is when not
+    in ``tls_dir``). Raises UplinkFault ``tls-credentials``."""
     ca, certificate, key = (tls_dir / name for name in CREDENTIAL_FILES)
+    key = key_file or key
     for path in (ca, certificate, key):
         try:
             path.open("rb").close()
@@ -152,7 +154,10 @@ class _Replay(io.RawIOBase):
 class StoreClient:
     """Requests to one store over one kept-alive connection. One thread uses it; ``abort`` may come from another."""
 
-    def __init__(self, url: str, tls_dir: Path, connect_timeout_s: float, io_timeout_s: float) -> None:
+    def __init__(
+        self, url: str, tls_dir: Path, connect_timeout_s: float, io_timeout_s: float, key_file: Path | None = None
+    ) -> None:
+        self._key_file = key_file
         self._url = url
         self._tls_dir = tls_dir
         self._connect_s = connect_timeout_s
@@ -189,7 +194,9 @@ class StoreClient:
             raise Stopped
         if self._connection is not None and self._connection.sock is not None:
             return self._connection, False
-        connection = _Connection(parse_store_url(self._url), tls_context(self._tls_dir), self._connect_s, self._io_s)
+        connection = _Connection(
+            parse_store_url(self._url), tls_context(self._tls_dir, self._key_file), self._connect_s, self._io_s
+        )
         self._connection = connection
         try:
             connection.connect()

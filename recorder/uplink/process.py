@@ -7,36 +7,53 @@ notice nothing) by one without them.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from recorder.lean import exec_module, give_memory_back
+from recorder.lean import exec_module, give_memory_back, replace_process
 
 if TYPE_CHECKING:
     from recorder.config.models import RecorderConfig
 
 
-def exec_uplink(config: RecorderConfig) -> NoReturn:
-    """Replace this process by the lean uplink. Does not return; raises OSError when that is impossible."""
+def exec_uplink(config: RecorderConfig, config_files: Sequence[str] = ()) -> NoReturn:
+    """Replace this process by the lean uplink. Does not return; raises OSError when that is impossible.
+
+    ``config_files``: to be read again at SIGHUP.
+    """
     from recorder.uplink.settings import settings_of
 
-    exec_module("recorder.uplink.process", settings_of(config).to_json().encode("utf-8"))
+    settings = settings_of(config, os.environ).to_json().encode("utf-8")
+    exec_module("recorder.uplink.process", settings, config_files)
 
 
 def main() -> int:
     give_memory_back()
-    stop = threading.Event()
+    stop, again = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+
+    def reload(*_: object) -> None:
+        again.set()
+        stop.set()
+
+    signal.signal(signal.SIGHUP, reload)
     from recorder.loading import system_clock
     from recorder.unit.logs import configure
     from recorder.uplink.service import run_with_settings
     from recorder.uplink.settings import settings_from_json
 
     configure()
-    return run_with_settings(settings_from_json(sys.stdin.read()), system_clock(), stop)
+    code = run_with_settings(settings_from_json(sys.stdin.read()), system_clock(), stop)
+    if again.is_set():
+        # The whole way again, same pid: what is wrong with the new files is set aside there as at any start.
+        files = [part for name in sys.argv[1:] for part in ("--config", name)]
+        replace_process("recorder", ("uplink", *files))
+    return code
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Three threads: this one (journal, MQTT desk, status, telling the unit), the uploader (everything over HTTPS) and the MQTT
 connection. Nothing that can be missing at the start ends the process: no store, no certificates, no journal, no broker
-are faults in ``uplink-status.json`` and the log, and are looked at again.
+are faults in ``uplink/status.json`` and the log, and are looked at again.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("recorder.uplink")
 TICK_S = 0.5
+EXIT_OUTDATED = 75
+"""EX_TEMPFAIL of sysexits.h: started again, it gets the new credentials."""
 
 
 def run_uplink(config: RecorderConfig, clock: Clock, stop: threading.Event) -> int:
@@ -75,11 +77,14 @@ def run_with_settings(settings: UplinkSettings, clock: Clock, stop: threading.Ev
     log.info("uplink.started", extra={"fields": {"unit": settings.unit_id, "version": __version__}})
     tick_s = min(TICK_S, settings.journal_interval_s)
     try:
-        while not stop.is_set():
+        while not (stop.is_set() or uplink.outdated):
             if uplink.tick():
                 stop.wait(tick_s)
     finally:
         uplink.close()
+    if uplink.outdated:
+        log.info("uplink.credentials-changed")
+        return EXIT_OUTDATED
     log.info("uplink.stopped")
     return 0
 
@@ -106,6 +111,8 @@ class UplinkProcess:
         self._open_sessions: set[str] = set()
         self._journal: tuple[str | None, int] = (None, -1)
         self._stamp: object = None
+        self.outdated = False
+        """The credentials have changed, and only a new process gets the new ones."""
         self._status_text = ""
         self._uploader = Uploader(
             settings, clock, self._receipts, self._board, fraction, lambda receipt, new: self._kept.put((receipt, new))
@@ -163,7 +170,7 @@ class UplinkProcess:
         return MqttLink(options, self._tls, self._clock, backoff, self._fraction, deliver)
 
     def _tls(self) -> ssl.SSLContext:
-        return tls_context(Path(self._settings.tls_dir))
+        return tls_context(Path(self._settings.tls_dir), self._settings.key_file)
 
     # --- one round ---------------------------------------------------------------------------------------------------
 
@@ -184,12 +191,15 @@ class UplinkProcess:
         if stamp == self._stamp:
             return
         first, self._stamp = self._stamp is None, stamp
+        if not first and self._settings.credentials_dir:
+            # systemd copied the key when it started us: a new one comes with a new start.
+            self.outdated = True
         self._board.clear("settings")
         if not self._settings.uplink_enabled:
             return
         try:
             parse_store_url(self._settings.store_url)
-            tls_context(Path(self._settings.tls_dir))
+            tls_context(Path(self._settings.tls_dir), self._settings.key_file)
         except UplinkFault as fault:
             self._board.report("settings", fault)
             return

@@ -7,6 +7,7 @@ as JSON and are dataclasses on the other side.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class UplinkSettings:
-    """Times in seconds. ``store_url`` empty: nothing is uploaded; ``mqtt_host`` empty: no MQTT."""
+    """Times in seconds. ``store_url`` empty: nothing is uploaded; ``mqtt_host`` empty: no MQTT. ``credentials_dir``: where
+    the service manager put secrets, empty without one."""
 
     unit_id: str
     data_dir: str
@@ -26,6 +28,7 @@ class UplinkSettings:
     uplink_enabled: bool
     store_url: str
     tls_dir: str
+    credentials_dir: str
     journal_interval_s: float
     standby_interval_s: float
     connect_timeout_s: float
@@ -37,6 +40,11 @@ class UplinkSettings:
     mqtt_port: int
     mqtt_keepalive_s: int
     mqtt_status_interval_s: float
+
+    @property
+    def key_file(self) -> Path | None:
+        """The private key for mutual TLS where systemd passed it on (``LoadCredential=``), None: it is in ``tls_dir``."""
+        return Path(self.credentials_dir) / "client-key.pem" if self.credentials_dir else None
 
     @property
     def journal_dir(self) -> Path:
@@ -56,7 +64,8 @@ class UplinkSettings:
 
     @property
     def status_file(self) -> Path:
-        return Path(self.run_dir) / "uplink-status.json"
+        """In a folder of its own: the uplink may write nowhere else in ``run_dir``."""
+        return Path(self.run_dir) / "uplink" / "status.json"
 
     @property
     def control_socket(self) -> Path:
@@ -66,7 +75,8 @@ class UplinkSettings:
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
-def settings_of(config: RecorderConfig) -> UplinkSettings:
+def settings_of(config: RecorderConfig, environment: Mapping[str, str] | None = None) -> UplinkSettings:
+    """``environment``: of the process, for what the service manager tells."""
     uplink, mqtt = config.uplink, config.mqtt
     return UplinkSettings(
         unit_id=config.device.id,
@@ -76,6 +86,7 @@ def settings_of(config: RecorderConfig) -> UplinkSettings:
         uplink_enabled=uplink.enabled,
         store_url=uplink.store_url,
         tls_dir=uplink.tls_dir,
+        credentials_dir=(environment or {}).get("CREDENTIALS_DIRECTORY", ""),
         journal_interval_s=uplink.journal_interval_s,
         standby_interval_s=uplink.standby_interval_s,
         connect_timeout_s=uplink.connect_timeout_s,

@@ -62,7 +62,9 @@ Inbox: TypeAlias = Fact | ReceiptKept | Hurry
 
 def store_client(settings: UplinkSettings) -> StoreClient:
     """The real one: HTTPS with the credentials of ``tls_dir``."""
-    return StoreClient(settings.store_url, Path(settings.tls_dir), settings.connect_timeout_s, settings.io_timeout_s)
+    return StoreClient(
+        settings.store_url, Path(settings.tls_dir), settings.connect_timeout_s, settings.io_timeout_s, settings.key_file
+    )
 
 
 class Uploader:

@@ -88,19 +88,19 @@ class DeskKit(UnitKit):
         self.turn()
         return session_id
 
-    def closed(self, session_id: str) -> None:
-        """The worker closes the session's file."""
+    def closed(self, session_id: str, segment: int = 1, *, last: bool = True) -> None:
+        """The worker closes a file of the session, with ``last`` the session."""
         end_us = self.clock.now_us
-        self.say(self.entry(1, 0))
+        self.say(self.entry(segment, 0))
         self.say(
             messages.Closed(
                 camera_id="cam0",
                 at_us=end_us,
                 n=self.next_n(),
                 session_id=session_id,
-                segment_id=self.opened(1, session_id).segment_id,
+                segment_id=self.opened(segment, session_id).segment_id,
                 reason="stop",
-                last_of_session=True,
+                last_of_session=last,
                 entries=1,
                 size=65536,
                 sha256="A" * 43,

@@ -7,7 +7,7 @@ from typing import Any
 
 from recorder.evidence.files import OsFiles
 from recorder.unit.logs import JsonLines
-from recorder.unit.status import CameraStatus, MatterStatus, UnitStatus, prometheus, write
+from recorder.unit.status import CameraStatus, ConfigurationStatus, MatterStatus, UnitStatus, prometheus, write
 
 
 def status(**changes: Any) -> UnitStatus:
@@ -29,6 +29,7 @@ def status(**changes: Any) -> UnitStatus:
         "mode": "一般",
         "matter": MatterStatus(kind=None, stage=None, item=False, entrusting_agency=False, documents=False),
         "checklist": None,
+        "config": ConfigurationStatus(sha256="c", reload="none", waiting=(), errors=()),
         "journal_id": "j",
         "head_seq": 12,
         "durable_seq": 12,

@@ -90,10 +90,14 @@ class FakeLink:
     """Keeps what the worker would be told."""
 
     sent: list[messages.Message] = field(default_factory=list)
+    dropped: int = 0
 
     def send(self, message: messages.Message) -> bool:
         self.sent.append(message)
         return True
+
+    def drop(self) -> None:
+        self.dropped += 1
 
     def of(self, kind: type[messages.Message]) -> list[Any]:
         return [message for message in self.sent if isinstance(message, kind)]
@@ -164,6 +168,7 @@ class UnitKit:
         **storage: Any,
     ) -> None:
         self.config = configuration(data_dir, sections, **storage)
+        self.sections = sections or {}
         self.data_dir = data_dir
         self.clock = ToldClock(now_us=now_us, boot=boot or BOOT_A, step_us=0)
         self.files = RefusingFiles()

@@ -55,6 +55,7 @@ def settings(tmp_path: Path, pki: Pki) -> UplinkSettings:
         uplink_enabled=True,
         store_url="",
         tls_dir=str(pki.tls),
+        credentials_dir="",
         journal_interval_s=0.2,
         standby_interval_s=0.2,
         connect_timeout_s=2.0,

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from firmware_bridge.ports import Clock
+from recorder.uplink.service import EXIT_OUTDATED
 from recorder.uplink.settings import UplinkSettings
 from tests.uplink.broker import Mosquitto
 from tests.uplink.fake_store import FakeStore
@@ -211,3 +212,48 @@ def test_exec_replaces_the_process_by_the_lean_one(tmp_path: Path) -> None:
     assert child.wait(10) == 0, rest
     assert "pydantic" not in maps
     assert "numpy" not in maps
+
+
+def test_a_key_the_service_manager_passes_on(process: UplinkProcess, unit: UnitFiles, tmp_path: Path, pki: Pki) -> None:
+    """The uplink may not read the key where it lies. Before enrolment the credential holds a word instead of a key; a new
+    one comes with a new process (systemd starts it again)."""
+    tls, credentials = tmp_path / "tls", tmp_path / "credentials"
+    shutil.copytree(pki.tls, tls)
+    key = (tls / "client-key.pem").read_bytes()
+    (tls / "client-key.pem").unlink()
+    credentials.mkdir()
+    (credentials / "client-key.pem").write_text("absent")
+    process.settings = dataclasses.replace(process.settings, tls_dir=str(tls), credentials_dir=str(credentials))
+    unit.segment(MB)
+    process.start()
+    process.until(lambda: "tls-credentials" in process.codes())
+    (tls / "ca.pem").touch()  # an enrolment comes
+    assert process.child.wait(20) == EXIT_OUTDATED
+    (credentials / "client-key.pem").write_bytes(key)
+    process.start()
+    process.until(lambda: process.receipts() > 0)
+    assert process.terminate() == 0
+
+
+def test_a_hang_up_reads_the_configuration_again(settings: UplinkSettings, clock: Clock, tmp_path: Path) -> None:
+    """``systemctl reload``: the same process, other settings."""
+    unit_toml = tmp_path / "unit.toml"
+
+    def write(store_url: str) -> None:
+        lines = ["[storage]", f'data_dir = "{settings.data_dir}"', f'run_dir = "{settings.run_dir}"']
+        unit_toml.write_text("\n".join([*lines, "[uplink]", f'store_url = "{store_url}"', ""]))
+
+    write("")
+    process = UplinkProcess(settings, clock, tmp_path / "log")
+    process.command = (sys.executable, "-m", "recorder", "uplink", "--config", str(unit_toml))
+    process.start()
+    try:
+        process.until(lambda: "store-not-configured" in process.codes())
+        pid = process.child.pid
+        write("https://127.0.0.1:1")
+        process.child.send_signal(signal.SIGHUP)
+        process.until(lambda: "tls-credentials" in process.codes())
+        assert process.child.pid == pid == process.status()["pid"]
+        assert process.terminate() == 0
+    finally:
+        process.kill()

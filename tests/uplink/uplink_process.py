@@ -24,6 +24,7 @@ class UplinkProcess:
         self._child: subprocess.Popen[bytes] | None = None
         self.environment: dict[str, str] = {}
         self.environment_without: tuple[str, ...] = ()
+        self.command: tuple[str, ...] = (sys.executable, "-W", "error", "-m", "recorder.uplink.process")
 
     @property
     def child(self) -> subprocess.Popen[bytes]:
@@ -34,7 +35,7 @@ class UplinkProcess:
         environment = {key: value for key, value in os.environ.items() if key not in self.environment_without}
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
-                [sys.executable, "-W", "error", "-m", "recorder.uplink.process"],
+                self.command,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -14,6 +14,7 @@ from recorder.unit.duties.interruption_desk import InterruptionDesk
 from recorder.unit.duties.mark_desk import MarkDesk
 from recorder.unit.duties.officer_desk import OfficerDesk
 from recorder.unit.duties.prompts import PromptDesk
+from recorder.unit.duties.reload_desk import ReloadDesk
 from recorder.unit.duties.session_desk import SessionDesk
 from recorder.unit.duties.start_faults import StartFaults
 from recorder.unit.duties.statements import StatementDesk
@@ -41,4 +42,5 @@ DUTIES: tuple[DutyFactory, ...] = (
     StrayFiles,
     IgnitionDesk,
     BoardWatchdog,
+    ReloadDesk,
 )

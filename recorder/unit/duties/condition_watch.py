@@ -8,6 +8,7 @@ from typing import Any
 
 from firmware_bridge.ports import GnssFix
 from recorder.channel import messages
+from recorder.config.models import RecorderConfig
 from recorder.faults.battery import BatteryWatch
 from recorder.faults.gnss import GnssReading, GnssWatch
 from recorder.faults.latch import Change, Latch
@@ -24,34 +25,81 @@ _OVERHEAD: float = 1.05
 """Container, telemetry and padding over what the encoders give."""
 
 
+def _gnss(config: RecorderConfig) -> GnssWatch:
+    faults = config.faults.gnss
+    return GnssWatch(
+        lost_after_us=round(faults.lost_after_s * 1e6),
+        stale_us=round(config.gnss.stale_s * 1e6),
+        implausible_clear_us=round(faults.implausible_clear_s * 1e6),
+    )
+
+
+def _clock(config: RecorderConfig) -> ClockHealth:
+    faults = config.faults.clock
+    return ClockHealth(
+        step_us=round(faults.step_ms * 1e3),
+        drift_ppm=faults.drift_ppm,
+        drift_window_us=round(faults.drift_window_s * 1e6),
+    )
+
+
+def _thermal(config: RecorderConfig) -> ThermalWatch:
+    return ThermalWatch(config.faults.thermal.high_c, config.faults.thermal.clear_c)
+
+
+def _space(config: RecorderConfig) -> SpaceWatch:
+    return SpaceWatch(
+        low_minutes=config.faults.storage.low_minutes,
+        very_low_minutes=config.faults.storage.very_low_minutes,
+        reserve_bytes=config.storage.reserve_mb << 20,
+    )
+
+
+def _nominal_bytes_s(config: RecorderConfig) -> float:
+    audio_kbps = config.audio.bitrate_kbps if config.audio.enabled else 0
+    kbps = sum(camera.bitrate_kbps + audio_kbps for camera in config.cameras.values())
+    return kbps * 125 * _OVERHEAD
+
+
 class ConditionWatch(Duty):
     name = "conditions"
 
     def __init__(self, services: UnitServices) -> None:
         super().__init__(services)
         config = services.p.config
-        faults = config.faults
-        self._gnss = GnssWatch(
-            lost_after_us=round(faults.gnss.lost_after_s * 1e6),
-            stale_us=round(config.gnss.stale_s * 1e6),
-            implausible_clear_us=round(faults.gnss.implausible_clear_s * 1e6),
-        )
-        self._clock = ClockHealth(
-            step_us=round(faults.clock.step_ms * 1e3),
-            drift_ppm=faults.clock.drift_ppm,
-            drift_window_us=round(faults.clock.drift_window_s * 1e6),
-        )
-        self._battery = BatteryWatch(faults.battery)
-        self._thermal = ThermalWatch(faults.thermal.high_c, faults.thermal.clear_c)
-        self._space = SpaceWatch(
-            low_minutes=faults.storage.low_minutes,
-            very_low_minutes=faults.storage.very_low_minutes,
-            reserve_bytes=config.storage.reserve_mb << 20,
-        )
-        audio_kbps = config.audio.bitrate_kbps if config.audio.enabled else 0
-        kbps = sum(camera.bitrate_kbps + audio_kbps for camera in config.cameras.values())
-        self._rate = BitRate(kbps * 125 * _OVERHEAD)
+        self._gnss = _gnss(config)
+        self._clock = _clock(config)
+        self._battery = BatteryWatch(config.faults.battery)
+        self._thermal = _thermal(config)
+        self._space = _space(config)
+        self._rate = BitRate(_nominal_bytes_s(config))
         self._silent = {name: Latch("sensor-fault", onset_after_us=_SILENT_US) for name in ("light", "thermal")}
+
+    def reconfigured(self, before: RecorderConfig) -> None:
+        """Detectors whose thresholds changed begin anew: what they held to be a fault is one only if they find it again."""
+        config = self._unit.p.config
+        old, new = before.faults, config.faults
+        if (old.gnss, before.gnss.stale_s) != (new.gnss, config.gnss.stale_s):
+            self._gnss = _gnss(config)
+            self._forget("gnss")
+        if old.clock != new.clock:
+            self._clock = _clock(config)
+            self._forget("clock")
+        if old.battery != new.battery:
+            self._battery = BatteryWatch(new.battery)
+            self._forget("battery")
+        if old.thermal != new.thermal:
+            self._thermal = _thermal(config)
+            self._forget("processor")
+        if old.storage != new.storage:
+            self._space = _space(config)
+            self._forget("storage")
+        if _nominal_bytes_s(before) != _nominal_bytes_s(config):
+            self._rate = BitRate(_nominal_bytes_s(config))
+
+    def _forget(self, component: str) -> None:
+        for code in self._unit.p.faults.of(component):
+            self._unit.fault(code, component, False, {})
 
     def handle(self, event: UnitEvent) -> None:
         if isinstance(event, WorkerMessage) and isinstance(event.message, messages.EntryWritten):

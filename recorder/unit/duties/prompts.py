@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from firmware_bridge.ports import DeviceError
+from recorder.config.models import RecorderConfig
 from recorder.config.paths import shipped_dir
 from recorder.evidence.journal_loader import Finding
 from recorder.evidence.records import Event
@@ -115,6 +116,11 @@ class PromptDesk(Duty):
             self._unit.write(Event(event="stealth-on" if on else "stealth-off", at_us=now, detail={}))
             self._unit.say("stealth-on" if on else "stealth-off")
         return {"ok": True, "stealth": on}
+
+    def reconfigured(self, before: RecorderConfig) -> None:
+        stealth = self._unit.p.config.prompts.stealth
+        if stealth != before.prompts.stealth:  # else what an officer has chosen since stands
+            self._stealth({"on": stealth})
 
     def begun(self, utterance: Utterance, length_us: int) -> None:
         self._expected_end_us = utterance.from_us + length_us

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from recorder.config.models import RecorderConfig, Statutory
 from recorder.evidence.records import DeadlineBasis, Event
 from recorder.session.elapsed import BootClock, BootClocks
 from recorder.session.events import Moment
@@ -29,26 +30,33 @@ NAMED = 32
 """Sessions a warning names; the rest is a number."""
 
 
+def _rules(config: Statutory) -> StatutoryRules:
+    return StatutoryRules(
+        near_us=round(config.near_h * 3.6e9),
+        urgent_us=round(config.urgent_h * 3.6e9),
+        per=config.per,
+        completion=config.completion,
+        continuous_us=round(config.continuous_after_h * 3.6e9),
+    )
+
+
 class StatutoryDesk(Duty):
     name = "statutory"
     read_only: ClassVar[frozenset[str]] = frozenset({"deadlines"})
 
     def __init__(self, services: UnitServices) -> None:
         super().__init__(services)
-        config = services.p.config.statutory
-        self._rules = StatutoryRules(
-            near_us=round(config.near_h * 3.6e9),
-            urgent_us=round(config.urgent_h * 3.6e9),
-            per=config.per,
-            completion=config.completion,
-            continuous_us=round(config.continuous_after_h * 3.6e9),
-        )
+        self._rules = _rules(services.p.config.statutory)
         self._warnings = WarningBook()
         self._next_look_us = 0
         self._waiting = False
 
     def commands(self) -> Mapping[str, Command]:
         return {"field-mode": self._field_mode, "returned": self._returned, "deadlines": self._deadlines}
+
+    def reconfigured(self, before: RecorderConfig) -> None:
+        self._rules = _rules(self._unit.p.config.statutory)
+        self._next_look_us = 0
 
     def poll(self, now_us: int, wall_us: int) -> None:
         if now_us >= self._next_look_us:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from recorder.channel.messages import Speech
+from recorder.config.models import Matter, RecorderConfig
 from recorder.evidence.matter import StopReason
 from recorder.evidence.records import Event, Record, SessionStart, SessionStop
 from recorder.session import effects as fx
@@ -21,13 +22,19 @@ _PROMPTS: Final = {"prompt-begun": "expected_to_us", "prompt": "to_us"}
 """Events of the unit's own voice, and where they say until when it is heard."""
 
 
+def _settings(matter: Matter) -> StopRuleSettings:
+    return StopRuleSettings(round(matter.stop_speech_s * 1e6), round(matter.stop_window_s * 1e6))
+
+
 class StopDesk(Duty):
     name = "stop"
 
     def __init__(self, services: UnitServices) -> None:
         super().__init__(services)
-        matter = services.p.config.matter
-        self._rules = StopRules(StopRuleSettings(round(matter.stop_speech_s * 1e6), round(matter.stop_window_s * 1e6)))
+        self._rules = StopRules(_settings(services.p.config.matter))
+
+    def reconfigured(self, before: RecorderConfig) -> None:
+        self._rules.reconfigure(_settings(self._unit.p.config.matter))
 
     def commands(self) -> Mapping[str, Command]:
         return {"stop": self._stop}
