@@ -24,7 +24,7 @@ def unit_board(options: BoardOptions) -> UnitBoard:
     unit = board.unit_board(options)
     _sound_cards(options, "unit")
     if unit.speaker is not None:
-        driver = PyAudioSpeaker("spk")
+        driver = PyAudioSpeaker("spk", unit.clock)
         unit.speaker = _HeardSpeaker(driver, unit.speaker)
         unit.on_close = (driver.close, *unit.on_close)
     return unit
