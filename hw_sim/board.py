@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from gpiozero.pins import mock
 
-from firmware_bridge.board import CaptureDevices
+from firmware_bridge.board import CaptureDevices, UnitDevices
 from firmware_bridge.clock import SystemClock
-from firmware_bridge.ports import BoardIdentity, BoardOptions, CaptureBoard, Clock, DeviceError, Output, UnitBoard
+from firmware_bridge.ports import BoardIdentity, BoardOptions, CaptureBoard, Clock, DeviceError, Output
 from firmware_bridge.raspberry_pi.board import compose
 from firmware_bridge.raspberry_pi.gpio import PinSpec
 from firmware_bridge.raspberry_pi.ignition import GpioIgnition
@@ -48,7 +48,7 @@ def ignition_pin(wiring: BoardOptions) -> PinSpec:
     return PinSpec.parse("ignition", wiring.get("ignition", "GPIO22"), default_high=True)
 
 
-def unit_board(options: BoardOptions) -> UnitBoard:
+def unit_board(options: BoardOptions) -> UnitDevices:
     """Raises DeviceError when there is no world at ``options["world"]`` or an option is wrong."""
     client = connect(options, {"hello": "unit"})
     clock = clock_of(client)

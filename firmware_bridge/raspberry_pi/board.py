@@ -106,7 +106,7 @@ def compose(options: BoardOptions, factory: Any, clock: Clock, identity: BoardId
         raise
     if device := options.get("speaker_device"):
         # A device that is not there is a fault when something is to be said, and no reason not to record.
-        board.speaker = speaker = PyAudioSpeaker(device)
+        board.speaker = speaker = PyAudioSpeaker(device, clock)
         board.on_close = (speaker.close,)
     if folder := options.get("thermal_zone"):
         throttle = options.get("throttle_file")
