@@ -128,13 +128,19 @@ class Picamera2Camera:
             return
         self._looked_us = now_us
         if not run.listed():
-            self._failure = DeviceError(self._name, "摄像头已断开 the camera is gone", errno.ENODEV)
+            self._failure = self._gone()
 
     def _failed(self, error: Exception) -> None:
         """On any thread of the camera's; the first one counts."""
         if self._failure is None:
             LOG.error("%s: 出错 failed", self._name, exc_info=error)
-            self._failure = _device_error(self._name, error)
+            run = self._run
+            # libcamera's own words for a camera that is pulled out carry no number to know it by.
+            gone = run is not None and not run.listed()
+            self._failure = self._gone() if gone else _device_error(self._name, error)
+
+    def _gone(self) -> DeviceError:
+        return DeviceError(self._name, "摄像头已断开 the camera is gone", errno.ENODEV)
 
 
 @dataclass(frozen=True, slots=True)

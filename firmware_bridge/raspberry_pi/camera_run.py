@@ -156,8 +156,12 @@ class CameraRun:
         return self._book.lost + self._delivery.lost
 
     def listed(self) -> bool:
-        """Whether libcamera still has the camera: one that is pulled out says nothing, it only gives no frames."""
-        return any(info["Id"] == self._id for info in Picamera2.global_camera_info())
+        """Whether libcamera still has the camera, or does not say: one that is pulled out often only gives no frames."""
+        try:
+            return any(info["Id"] == self._id for info in Picamera2.global_camera_info())
+        except Exception:
+            LOG.exception("libcamera 没有回答 does not answer")
+            return True
 
     # --- on picamera2's threads ------------------------------------------------------------------------------------
 
@@ -199,7 +203,7 @@ def _find(camera_num: int) -> str:
         Picamera2._cm.reset()
         found = Picamera2.global_camera_info()
     if camera_num >= len(found):
-        names = ", ".join(f"{info['Num']}: {info.get('Model', info['Id'])}" for info in found) or "无 none"
+        names = ", ".join(f"{num}: {info.get('Model', info['Id'])}" for num, info in enumerate(found)) or "无 none"
         raise DeviceError(f"camera {camera_num}", f"没有这个摄像头 no such camera; 现有 there are: {names}", ENODEV)
     return str(found[camera_num]["Id"])
 

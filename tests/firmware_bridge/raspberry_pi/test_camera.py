@@ -218,6 +218,22 @@ def test_unplugging_is_a_failure_and_plugging_in_again_is_not(camera: Picamera2C
     assert record(camera, 5)
 
 
+def test_a_camera_pulled_out_under_picamera2_s_hands_is_unplugged_as_well(sensor: TestSensor) -> None:
+    """The loop gives a buffer back to a camera that is gone: the error has no number, and the camera is not listed."""
+    calls = itertools.count()
+
+    def paint(luma: Plane, timestamp_us: int) -> None:
+        if next(calls) == 5:
+            sensor.state = "off"
+
+    camera = make_camera()
+    camera.start(MODE, paint, lambda frame: None)
+    until(camera.failure)
+    failure = camera.failure()
+    assert failure is not None and failure.errno == errno.ENODEV
+    camera.stop()
+
+
 def test_an_error_of_the_kernel_is_a_failure(camera: Picamera2Camera, sensor: TestSensor) -> None:
     frames = Frames()
     camera.start(MODE, None, frames.add)
