@@ -34,13 +34,18 @@ def check_configuration(library: Any = None) -> None:
     alsa = library or _load("libasound.so.2")
     if alsa is None:
         raise DeviceError("alsa", "没有 libasound no libasound")
-    if (error := alsa.snd_config_update()) < 0:
+    top, node = ctypes.c_void_p(), ctypes.c_void_p()
+    # A reference of our own: PortAudio frees the global tree when it ends (snd_config_update_free_global).
+    if (error := alsa.snd_config_update_ref(ctypes.byref(top))) < 0:
         alsa.snd_strerror.restype = ctypes.c_char_p
         raise DeviceError(
             "alsa", f"无法读取 ALSA 配置 cannot read ALSA's configuration: {_text(alsa.snd_strerror(error))}", -error
         )
-    root, node = ctypes.c_void_p.in_dll(alsa, "snd_config"), ctypes.c_void_p()
-    if not any(alsa.snd_config_search(root, name, ctypes.byref(node)) >= 0 for name in _SPARED):
+    try:
+        spared = any(alsa.snd_config_search(top, name, ctypes.byref(node)) >= 0 for name in _SPARED)
+    finally:
+        alsa.snd_config_unref(top)
+    if not spared:
         raise DeviceError(
             "alsa",
             "ALSA 配置没有 pcm.default，请在 asound.conf 中加上 no pcm.default in ALSA's configuration (ALSA_CONFIG_PATH, "

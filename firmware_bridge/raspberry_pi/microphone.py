@@ -216,10 +216,7 @@ class _PyAudioInput:
         return bool(self._stream.is_active())
 
     def close(self) -> None:
-        try:
-            self._stream.close()
-        finally:
-            self._portaudio.close()
+        self._portaudio.close(self._stream)
 
 
 def open_pyaudio(device: str, rate: int, block: int, heard: Heard) -> InputStream:

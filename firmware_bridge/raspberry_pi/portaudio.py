@@ -11,6 +11,7 @@ import ctypes
 import importlib
 import logging
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -24,9 +25,6 @@ Heard = Callable[[bytes, bool], bool]
 """``heard(samples, overflowed)``: mono 16-bit in the machine's byte order; ``overflowed``: sound was lost before them.
 False when no more is wanted; the stream has still to be closed."""
 
-_INPUT_OVERFLOW: Final = 0x2
-"""``paInputOverflow`` of ``portaudio.h``; PyAudio does not name it as an attribute of its streams."""
-
 
 @dataclass(frozen=True, slots=True)
 class SoundDevice:
@@ -38,19 +36,25 @@ class SoundDevice:
     outputs: int
 
 
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""PortAudio's own lists are without locks, and its end frees ALSA's configuration under whoever else is starting."""
+
+
 class PortAudio:
     """Started anew each time: its list of devices is made when it starts, and a plug may have been put in since.
+    ``pyaudio``: the module, or what stands in for it.
 
     Raises ImportError without PyAudio, DeviceError for an ALSA configuration that PortAudio does not survive, OSError.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pyaudio: Any = None) -> None:
         os.environ.setdefault("PA_ALSA_PLUGHW", "1")
         os.environ.setdefault("JACK_NO_START_SERVER", "1")
-        self._pyaudio: Any = importlib.import_module("pyaudio")  # compiled, and not on every machine
-        alsa.route_messages()
-        alsa.check_configuration()
-        self._library = self._pyaudio.PyAudio()
+        self._pyaudio = pyaudio or importlib.import_module("pyaudio")  # compiled, and not on every machine
+        with _ONE_AT_A_TIME:
+            alsa.route_messages()
+            alsa.check_configuration()
+            self._library = self._pyaudio.PyAudio()
 
     def devices(self) -> list[SoundDevice]:
         found = []
@@ -64,11 +68,12 @@ class PortAudio:
     def open_input(self, device: str, rate: int, block: int, heard: Heard) -> Any:
         """A running mono stream. ``heard`` is called on a thread of PortAudio's with every ``block`` samples and must
         only enqueue. Raises OSError, DeviceError."""
+        overflow = self._pyaudio.paInputOverflow
         proceed, enough = (None, self._pyaudio.paContinue), (None, self._pyaudio.paComplete)
 
         def called(data: bytes, count: int, times: object, status: int) -> tuple[None, int]:
             del count, times
-            return proceed if heard(data, bool(status & _INPUT_OVERFLOW)) else enough
+            return proceed if heard(data, bool(status & overflow)) else enough
 
         return self._open(
             rate=rate,
@@ -83,11 +88,18 @@ class PortAudio:
         index = find_device(device, self.devices(), "speaker").index
         return self._open(rate=rate, output=True, output_device_index=index, frames_per_buffer=block)
 
-    def close(self) -> None:
-        self._library.terminate()
+    def close(self, stream: Any = None) -> None:
+        """``stream`` first. Raises OSError; the library is free all the same."""
+        with _ONE_AT_A_TIME:
+            try:
+                if stream is not None:
+                    stream.close()
+            finally:
+                self._library.terminate()
 
     def _open(self, **parameters: Any) -> Any:
-        return self._library.open(format=self._pyaudio.paInt16, channels=1, **parameters)
+        with _ONE_AT_A_TIME:
+            return self._library.open(format=self._pyaudio.paInt16, channels=1, **parameters)
 
 
 def keep_periods(count: int) -> None:

@@ -211,9 +211,8 @@ class _PyAudioOutput:
                 # tends to lock up"): so silence is written until all before it has left the buffer.
                 for _ in range(DEVICE_PERIODS + 1):
                     self._stream.write(bytes(2 * self._chunk))
-            self._stream.close()
         finally:
-            self._portaudio.close()
+            self._portaudio.close(self._stream)
 
 
 def open_pyaudio(device: str, rate: int) -> Stream:

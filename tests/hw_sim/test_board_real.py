@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import pytest
 
-from firmware_bridge.ports import CaptureBoard, EncodedFrame, VideoMode
+from firmware_bridge.ports import CaptureBoard, DeviceError, EncodedFrame, VideoMode
 from hw_sim import board_real
 from hw_sim.devices.counter import plane_of, read_counter
 from hw_sim.world import World
@@ -72,7 +72,10 @@ def test_unplugging_and_plugging_in_again(world: World, board: CaptureBoard) -> 
 
     def delivers() -> bool:
         board.camera.stop()
-        board.camera.start(MODE, None, frames.put)
+        try:
+            board.camera.start(MODE, None, frames.put)
+        except DeviceError:
+            return False  # the world's word has not arrived yet
         return frames.get(timeout=10) is not None
 
     until(delivers)
