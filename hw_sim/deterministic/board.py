@@ -73,8 +73,11 @@ class SimulatedBoard:
 
     def close(self) -> None:
         self.buttons.clear()
+        if self.watchdog is not None:
+            self.watchdog.close()
 
 
-def simulated_board(clock: Clock, readings: Readings) -> SimulatedBoard:
+def simulated_board(clock: Clock, readings: Readings, watchdog: Watchdog | None = None) -> SimulatedBoard:
     sensors = _Sensors(readings)
-    return SimulatedBoard(clock, BoardIdentity("ueid-simulated", "simulated", "1"), sensors, sensors, sensors)
+    identity = BoardIdentity("ueid-simulated", "simulated", "1")
+    return SimulatedBoard(clock, identity, sensors, sensors, sensors, watchdog=watchdog)

@@ -26,6 +26,7 @@ from hw_sim.deterministic.troubles import Troubles
 from hw_sim.deterministic.truth import Boot, Loss, Truth
 from hw_sim.deterministic.unit import Making, Surroundings, UnitLife
 from hw_sim.deterministic.uplink import SimulatedUplink
+from hw_sim.deterministic.watchdog import SimulatedWatchdog
 from hw_sim.deterministic.worker import SimulatedWorker, WorkerSettings
 from recorder.capture.segment_writer import SealerFactory
 from recorder.config.load import load_config
@@ -40,6 +41,8 @@ TICK_US = 550_000
 RESTART_US = (300_000, 2_500_000)
 DRAIN_US = 120 * SECOND
 SETTLE_US = 25 * SECOND
+PROGRESS_US = 10 * SECOND
+"""A worker with durable media so young makes progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ def _configuration(plan: Plan, folder: Path) -> RecorderConfig:
             "head_interval_s": plan.head_interval_us / 1e6,
             "checkpoint_records": plan.checkpoint_records,
         },
+        # So soon that the troubles of a shift reach it: 15 s later the board is reset.
+        "watchdog": {"reset_after_s": 20, "min_uptime_s": 60},
         "session": {"standby_interval_s": plan.standby_interval_us / 1e6},
         "trust": {"dir": str(folder / "trust") if plan.real_signer else str(folder / "no-trust")},
         "uplink": {"store_url": "https://store.invalid", "backoff_max_s": 20, "journal_interval_s": 10},
@@ -116,6 +121,7 @@ class Shift:
         )
         self.troubles = Troubles(self)
         self.clock: UnitClock | None = None
+        self.watchdog = SimulatedWatchdog(self.timeline, self._reset_by_watchdog)
         self.unit: UnitLife | None = None
         self.uplink: SimulatedUplink | None = None
         self.workers: dict[str, SimulatedWorker] = {}
@@ -232,6 +238,7 @@ class Shift:
         self.clock = clock = UnitClock(self.timeline, boot_id, self.wall_offset_us)
         self.truth.boots[boot_id] = Boot(boot_id, self.timeline.now_us)
         self._powered_since = self.timeline.now_us
+        self.watchdog = SimulatedWatchdog(self.timeline, self._reset_by_watchdog)
         self.trace.say("world", "power on", boot=self._boots)
         self.timeline.after(BOOT_US, lambda: self._start_unit(clock))
         self.timeline.after(BOOT_US, lambda: self._start_uplink(clock))
@@ -248,6 +255,16 @@ class Shift:
         self._power_down()
         self.disk.power_off()
         self._come_back()
+
+    def _reset_by_watchdog(self) -> None:
+        """To the card a reset is a power cut. A unit that recorded must never see one."""
+        self.trace.say("world", "WATCHDOG")
+        self.truth.count("watchdog-reset")
+        for worker in self.workers.values():
+            end_us, clock = worker.media_end_us, self.clock
+            if worker.life.alive and end_us is not None and clock and clock.boottime_us() - end_us < PROGRESS_US:
+                self.truth.internal.append(f"the watchdog reset a unit that recorded with {worker.camera_id}")
+        raise PowerCut
 
     def _note_loss(self, worker: SimulatedWorker) -> None:
         end = worker.media_end_us
@@ -267,6 +284,7 @@ class Shift:
             worker.vanish()
         self.workers.clear()
         self._mark = None
+        self.watchdog.close()
         if self._powered_since is not None:
             self.truth.powered.append((self._powered_since, self.timeline.now_us))
             self._powered_since = None
@@ -300,6 +318,7 @@ class Shift:
             agency=agency(),
             signer=self._signer,
             readings=self.readings,
+            watchdog=self.watchdog,
             new_id=self.new_id,
             make_worker=self._make_worker,
             wake=self._wake,

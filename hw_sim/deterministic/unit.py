@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from firmware_bridge.ports import Watchdog
 from hw_sim.deterministic.board import Readings, simulated_board
 from hw_sim.deterministic.channel import Line, SimulatedLauncher
 from hw_sim.deterministic.clocks import UnitClock
@@ -86,6 +87,7 @@ class Surroundings:
     agency: Agency
     signer: Signer
     readings: Readings
+    watchdog: Watchdog
     new_id: Callable[[], str]
     make_worker: Callable[[Line, UnitClock], SimulatedWorker]
     wake: Callable[[], None]
@@ -128,7 +130,7 @@ class UnitLife:
         config, files = around.config, NotedDisk(around.disk)
         data_dir, run_dir = Path(config.storage.data_dir), Path(config.storage.run_dir)
         self.events = _Events(around.wake)
-        board = simulated_board(clock, around.readings)
+        board = simulated_board(clock, around.readings, around.watchdog)
         facts = BootFacts(
             board.identity.ueid, UNIT_ID, board.identity.hwmodel, board.identity.hwversion, "zfy-recorder", "simulated"
         )
@@ -211,6 +213,7 @@ class UnitLife:
             self.journal.close()
         self.life.alive = False
         self.index.close()
+        self.process.p.board.close()
         return written
 
     def dead(self) -> None:

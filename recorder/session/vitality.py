@@ -4,7 +4,7 @@ A worker that hangs is killed and started again within seconds (``supervision``)
 firmware hangs or a card that swallows every write, only a reset does. A reset ends everything else, too, so the answer is
 no only when all of this holds:
 
-- No camera has made progress for ``reset_after_us``: neither frames nor, while it records, durable entries. One that does
+- No camera has made progress for ``reset_after_us``: frames and, while it is to record, durable entries. One that does
   is worth more than the other.
 - One has, in this run of the unit: a camera that was never there is not brought by a reset, and a reset that did not
   help is not repeated, since nothing makes progress after it.
@@ -52,18 +52,25 @@ class Vitality:
         self._cameras: dict[str, _Camera] = {}
         self._excused_us = 0
 
-    def progress(self, camera_id: str, at_us: int, *, frames: int, entries: int, recording: bool) -> None:
-        """A worker's report: both counters begin anew with each worker."""
+    def progress(self, camera_id: str, at_us: int, *, frames: int, entries: int, wanted: bool) -> None:
+        """A worker's report; both counters begin anew with each worker. ``wanted``: it is to record, whatever it does. A
+        worker's first report is where it begins and no progress: a camera that shows one frame after each restart and hangs
+        again records nothing."""
         camera = self._cameras.get(camera_id)
         if camera is None:
             if frames:
                 self._cameras[camera_id] = _Camera(frames, entries, at_us, at_us)
             return
-        if frames and frames != camera.frames:
+        if 0 < camera.frames < frames:
             camera.frames_us = at_us
-        if not recording or (entries and entries != camera.entries):
+        if not wanted or entries > camera.entries:
             camera.entries_us = at_us
         camera.frames, camera.entries = frames, entries
+
+    def restarted(self, camera_id: str) -> None:
+        """The worker is gone."""
+        if (camera := self._cameras.get(camera_id)) is not None:
+            camera.frames = camera.entries = 0
 
     def last_progress_us(self) -> int | None:
         """When the liveliest camera last had both frames and, where it records, durable entries; None before any."""

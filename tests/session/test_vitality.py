@@ -31,7 +31,7 @@ def run(
             second * SECOND,
             frames=15 * ((second if frames else from_s) + 1),
             entries=2 * ((second if entries else from_s) + 1),
-            recording=True,
+            wanted=True,
         )
 
 
@@ -50,7 +50,7 @@ def test_frames_and_entries_must_both_go_on(frames: bool, entries: bool) -> None
 def test_in_standby_frames_are_enough() -> None:
     vitality = recording(700)
     for second in range(700, 1200):
-        vitality.progress("cam0", second * SECOND, frames=15 * second, entries=1402, recording=False)
+        vitality.progress("cam0", second * SECOND, frames=15 * second, entries=1402, wanted=False)
     assert vitality.alive(1200 * SECOND, ())
 
 
@@ -63,17 +63,26 @@ def test_one_camera_that_records_is_worth_more_than_one_that_hangs() -> None:
 def test_a_camera_that_was_never_there_is_not_brought_by_a_reset() -> None:
     vitality = Vitality(VitalitySettings(RESET, UPTIME))
     assert vitality.alive(10**12, ())
-    vitality.progress("cam0", SECOND, frames=0, entries=0, recording=False)
+    vitality.progress("cam0", SECOND, frames=0, entries=0, wanted=False)
     assert vitality.alive(10**12, ()) and vitality.last_progress_us() is None
 
 
 def test_restarts_that_help_count_and_those_that_do_not_do_not() -> None:
     vitality = recording(1000)
     for second in range(1000, 1200, 5):  # each new worker says hello, and delivers nothing
-        vitality.progress("cam0", second * SECOND, frames=0, entries=0, recording=False)
+        vitality.progress("cam0", second * SECOND, frames=0, entries=0, wanted=False)
     assert not vitality.alive(1200 * SECOND, ())
     run(vitality, 1200, 1203)
     assert vitality.alive(1203 * SECOND, ())
+
+
+def test_a_camera_that_shows_a_frame_after_each_restart_and_hangs_again_records_nothing() -> None:
+    vitality = recording(1000)
+    for second in range(1000, 1200, 5):
+        vitality.restarted("cam0")
+        for _ in range(3):
+            vitality.progress("cam0", second * SECOND, frames=1 + second % 7, entries=0, wanted=True)
+    assert not vitality.alive(1200 * SECOND, ())
 
 
 def test_not_soon_after_power_on() -> None:
@@ -99,7 +108,7 @@ class Report:
     camera: str
     frames: int
     entries: int
-    recording: bool
+    wanted: bool
 
 
 REPORTS = st.builds(Report, st.sampled_from(["cam0", "cam1"]), st.integers(0, 50), st.integers(0, 50), st.booleans())
@@ -110,7 +119,7 @@ def test_a_no_is_never_said_within_the_time_of_the_last_progress(steps: list[tup
     vitality, now = Vitality(VitalitySettings(RESET, UPTIME)), 0
     for wait_s, said in steps:
         now += wait_s * SECOND
-        vitality.progress(said.camera, now, frames=said.frames, entries=said.entries, recording=said.recording)
+        vitality.progress(said.camera, now, frames=said.frames, entries=said.entries, wanted=said.wanted)
     now += after_s * SECOND
     last = vitality.last_progress_us()
     if not vitality.alive(now, ()):

@@ -6,7 +6,7 @@ from firmware_bridge.ports import DeviceError
 from recorder.channel.messages import Progress
 from recorder.session.vitality import Vitality, VitalitySettings
 from recorder.unit.duty import Duty, UnitServices
-from recorder.unit.events import Shutdown, UnitEvent, WorkerMessage
+from recorder.unit.events import Shutdown, UnitEvent, WorkerExited, WorkerMessage
 
 FEED_US = 1_000_000
 
@@ -22,10 +22,12 @@ class BoardWatchdog(Duty):
 
     def handle(self, event: UnitEvent) -> None:
         if isinstance(event, WorkerMessage) and isinstance(event.message, Progress):
-            said = event.message
+            said, wanted = event.message, self._unit.p.machine.session_id is not None
             self._vitality.progress(
-                event.camera_id, said.at_us, frames=said.frames, entries=said.entries, recording=said.recording
+                event.camera_id, said.at_us, frames=said.frames, entries=said.entries, wanted=wanted
             )
+        elif isinstance(event, WorkerExited):
+            self._vitality.restarted(event.camera_id)
         elif isinstance(event, Shutdown):
             self._ending = True
 
