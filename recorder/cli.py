@@ -105,22 +105,14 @@ def run_command(config_files: tuple[Path, ...]) -> None:
 
 
 @main.command("capture-worker")
-@click.option("--camera", "camera_id", help="摄像头编号 camera id")
+@click.option("--camera", "camera_id", required=True, help="摄像头编号 camera id")
 @click.option("--socket", "socket_path", type=click.Path(path_type=Path), help="通道套接字 channel socket")
-@click.option("--activated", is_flag=True, help="由 systemd 启动 by systemd: standard input is the launch connection")
 @config_option
-def capture_worker_command(
-    camera_id: str | None, socket_path: Path | None, activated: bool, config_files: tuple[Path, ...]
-) -> None:
+def capture_worker_command(camera_id: str, socket_path: Path | None, config_files: tuple[Path, ...]) -> None:
     """运行采集进程 · one capture worker; started by the unit process, not by hand."""
-    from recorder.lean import exec_module, replace_process
-
-    if activated:
-        replace_process("recorder.capture.activated")
-    if camera_id is None:
-        raise click.UsageError(say("需要 --camera", "--camera is needed"))
     from recorder.channel.places import channel_socket
     from recorder.config.load import canonical
+    from recorder.lean import exec_module
 
     config = load(config_files).config
     if camera_id not in config.cameras:

@@ -1,6 +1,6 @@
 """The capture worker as systemd starts it: the launch connection is standard input (``recorder.channel.launching``).
 
-``recorder capture-worker --activated`` becomes this, in ``recorder-capture@.service``.
+Run by ``recorder-capture@.service``. What cannot be read is said on standard error, which is the system's log.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from recorder.evidence.files import sync_dir
+from recorder.evidence.files import hand_over, sync_dir
 from recorder.evidence.jws import thumbprint
 
 
@@ -106,6 +106,7 @@ def _create_key(key_file: Path) -> None:
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         os.write(fd, pem)
+        hand_over(fd, key_file.parent)
         os.fsync(fd)
     finally:
         os.close(fd)

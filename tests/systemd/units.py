@@ -8,6 +8,8 @@ SYSTEMD = Path(__file__).parents[2] / "systemd"
 UNITS = sorted(path for path in SYSTEMD.iterdir() if path.suffix in (".service", ".socket", ".target"))
 SERVICES = [path for path in UNITS if path.suffix == ".service"]
 
+PROGRAMS = ("/usr/bin/recorder", "/usr/lib/zfy-recorder/bin/python3")
+
 
 def lay_out(folder: Path) -> dict[str, Path]:
     """Copies of all units whose program exists: the check must complain about the unit, not about what is not installed
@@ -15,7 +17,10 @@ def lay_out(folder: Path) -> dict[str, Path]:
     copies = {}
     for unit in UNITS:
         copy = folder / unit.name
-        copy.write_text(unit.read_text(encoding="utf-8").replace("/usr/bin/recorder", "/bin/true"), encoding="utf-8")
+        text = unit.read_text(encoding="utf-8")
+        for program in PROGRAMS:
+            text = text.replace(program, "/bin/true")
+        copy.write_text(text, encoding="utf-8")
         copies[unit.name] = copy
     return copies
 

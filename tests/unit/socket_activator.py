@@ -20,10 +20,15 @@ class SocketActivator:
     """``started``: every process, oldest first."""
 
     def __init__(
-        self, path: Path, command: Sequence[str] = WORKER, environment: Mapping[str, str] | None = None
+        self,
+        path: Path,
+        command: Sequence[str] = WORKER,
+        environment: Mapping[str, str] | None = None,
+        umask: int = -1,
     ) -> None:
         self.started: list[subprocess.Popen[bytes]] = []
         self._command = list(command)
+        self._umask = umask
         self._environment = {**os.environ, **(environment or {})}
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         self._server.bind(str(path))
@@ -45,7 +50,7 @@ class SocketActivator:
                 connection, _ = self._server.accept()
             except OSError:
                 return
-            child = subprocess.Popen(self._command, stdin=connection.fileno(), env=self._environment)
+            child = subprocess.Popen(self._command, stdin=connection.fileno(), env=self._environment, umask=self._umask)
             self.started.append(child)
             threading.Thread(target=self._hold, args=(child, connection), daemon=True).start()
 

@@ -15,7 +15,7 @@ import pytest
 
 from recorder.unit.events import WorkerExited
 from recorder.unit.systemd_launcher import SystemdLauncher
-from tests.unit.socket_activator import SocketActivator
+from tests.unit.socket_activator import WORKER, SocketActivator
 
 ARMED = """
 import json, os, signal, sys
@@ -127,7 +127,7 @@ def test_without_the_socket_it_says_which_unit_is_missing(bench: Bench) -> None:
 
 def test_the_real_entry_refuses_what_is_no_request(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "recorder", "capture-worker", "--activated"],
+        list(WORKER),
         input=b"nonsense",
         capture_output=True,
         timeout=30,

@@ -1,0 +1,69 @@
+"""Drop-ins, udev rules and limits: well-formed, and consistent with units and users."""
+
+from __future__ import annotations
+
+import configparser
+import re
+
+import pytest
+
+from tests.systemd.units import SYSTEMD, setting
+
+RULES = SYSTEMD / "udev" / "60-zfy-recorder.rules"
+TOKEN = re.compile(r'(?P<key>[A-Z]+(?:\{[^}]+\})?)(?P<op>==|!=|\+=|-=|:=|=)"(?P<value>[^"]*)"')
+MATCHES = {"SUBSYSTEM", "KERNEL", "ATTR", "ATTRS", "ACTION", "ENV", "SUBSYSTEMS", "DRIVERS"}
+ASSIGNS = {"GROUP", "MODE", "SYMLINK", "OWNER", "TAG"}
+
+
+def rules() -> list[str]:
+    lines = RULES.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def known_groups() -> set[str]:
+    lines = (SYSTEMD / "sysusers.d" / "zfy-recorder.conf").read_text(encoding="utf-8").splitlines()
+    return {line.split()[1] for line in lines if line[:1] in ("g", "u")}
+
+
+@pytest.mark.parametrize("rule", rules())
+def test_a_rule_matches_first_and_then_assigns_to_known_groups(rule: str) -> None:
+    """The grammar of udev(7), as far as these rules use it. (``udevadm verify`` came with systemd 254.)"""
+    tokens = list(TOKEN.finditer(rule))
+    assert ", ".join(token.group() for token in tokens) == rule, "something between the tokens"
+    kinds = []
+    for token in tokens:
+        name = token["key"].split("{")[0]
+        is_match = token["op"] in ("==", "!=")
+        assert name in (MATCHES if is_match else ASSIGNS), rule
+        kinds.append(is_match)
+        if name == "GROUP":
+            assert token["value"] in known_groups()
+        if name == "MODE":
+            assert re.fullmatch(r"0[0-7]{3}", token["value"]) and token["value"][-1] == "0", "not for everybody"
+    assert kinds == sorted(kinds, reverse=True) and kinds[0] and not kinds[-1]
+
+
+def drop_in(folder: str, section: str) -> dict[str, str]:
+    parser = configparser.ConfigParser(strict=True, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    (path,) = (SYSTEMD / folder).iterdir()
+    parser.read_string(path.read_text(encoding="utf-8"))
+    assert parser.sections() == [section]
+    return dict(parser[section])
+
+
+def test_the_systems_log_is_bounded() -> None:
+    journal = drop_in("journald.conf.d", "Journal")
+    assert {"SystemMaxUse", "SystemKeepFree", "RuntimeMaxUse"} <= journal.keys()
+
+
+def test_the_boards_watchdog_is_within_what_a_pi_can_count() -> None:
+    assert int(drop_in("system.conf.d", "Manager")["RuntimeWatchdogSec"]) <= 15
+
+
+def test_the_data_folder_is_the_same_in_both_slots() -> None:
+    lines = (SYSTEMD / "slot-shared.d" / "zfy-recorder.conf").read_text(encoding="utf-8").splitlines()
+    said = [line for line in lines if line and not line.startswith("#")]
+    assert said == ["Version=1", "Path=/var/lib/recorder", "Path=/etc/recorder"]
+    for name in ("recorder-unit.service", "recorder-capture@.service", "recorder-uplink.service"):
+        assert setting(SYSTEMD / name, "RequiresMountsFor") == ["/var/lib/recorder"]
