@@ -19,6 +19,13 @@ def tier() -> Tier:
     return "ci" if os.environ.get("CI") == "true" else "quick"
 
 
+def require_whole(suite: str, without: str) -> None:
+    """Skip what only ``./dev test --SUITE`` runs, also in CI, whose hour it does not fit into; ``without`` says what is left
+    out."""
+    if suite not in os.environ.get("RECORDER_WHOLE", "").split():
+        pytest.skip(f"{without} (./dev test --{suite})")
+
+
 def require_module(name: str) -> None:
     """Like :func:`require_program` for a Python module that is compiled where its headers are (packages.apt)."""
     if importlib.util.find_spec(name) is not None:

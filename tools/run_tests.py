@@ -1,7 +1,7 @@
 """``./dev test``: the suites one after another, each with its minutes, then one plain line.
 
 Suites are folders under ``tests/``: the named ones below are slow and run last; ``unit`` is all the rest. With a path among
-the arguments only that is run. Results are left as JUnit XML in ``out/test-results/``.
+the arguments only that is run; ``--package`` runs the suite of that name alone and whole. Results are left as JUnit XML in ``out/test-results/``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import Clock
 
 ROOT = Path(__file__).resolve().parents[1]
-SLOW_SUITES = ("integration", "simulation", "kill", "bench")
+SLOW_SUITES = ("integration", "simulation", "kill", "bench", "package")
+WHOLE_SUITES = {"--package": "package"}
+"""Flags that run one suite alone, with the parts of it that are left out otherwise (``RECORDER_WHOLE`` names it)."""
+
 NO_TESTS = 5
 """pytest's exit code when nothing was collected: fine for one suite under ``-k``, not for all of them."""
 
@@ -88,10 +91,13 @@ def run(
 ) -> int:
     """Run the suites and return the exit code. ``call`` runs a command with an environment and returns its exit code."""
     chosen = tier(env, "--nightly" in arguments)
-    rest = [argument for argument in arguments if argument != "--nightly"]
-    env = {**env, "RECORDER_TESTS": chosen}
+    rest = [argument for argument in arguments if argument != "--nightly" and argument not in WHOLE_SUITES]
+    whole = [suite for flag, suite in WHOLE_SUITES.items() if flag in arguments]
+    env = {**env, "RECORDER_TESTS": chosen, "RECORDER_WHOLE": " ".join(whole)}
     named = [argument for argument in rest if not argument.startswith("-") and Path(argument.split("::")[0]).exists()]
     todo = [Suite("selected", ())] if named else suites(tests)
+    if whole and not named:
+        todo = [suite for suite in todo if suite.name in whole]
     results.mkdir(parents=True, exist_ok=True)
     total, broken, lines, empty = Counts(), False, [], 0
     began = clock.boottime_us()

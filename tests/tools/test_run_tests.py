@@ -38,10 +38,12 @@ class Pytest:
         self.answers = answers
         self.calls: list[Sequence[str]] = []
         self.tiers: list[str] = []
+        self.whole: list[str] = []
 
     def __call__(self, command: Sequence[str], env: Mapping[str, str]) -> int:
         self.calls.append(command)
         self.tiers.append(env["RECORDER_TESTS"])
+        self.whole.append(env["RECORDER_WHOLE"])
         report = Path(next(word for word in command if word.startswith("--junitxml=")).split("=", 1)[1])
         code, numbers = self.answers[report.stem]
         if numbers is not None:
@@ -137,6 +139,16 @@ def test_the_set_of_tests_is_handed_on(tests: Path, tmp_path: Path, capsys: pyte
         assert "--nightly" not in stand_in.calls[0]
     assert tier({"CI": "1"}, False) == "quick"
     assert "over the" not in capsys.readouterr().out
+
+
+def test_a_whole_suite_runs_alone(tests: Path, tmp_path: Path) -> None:
+    (tests / "package").mkdir()
+    (tests / "package/test_e.py").touch()
+    stand_in = Pytest({"package": (0, (1, 0, 0, 0))})
+    assert outcome(stand_in, tests, tmp_path, "--package", "-x") == 0
+    (command,) = stand_in.calls
+    assert list(command[-2:]) == ["-x", "tests/package"]
+    assert stand_in.whole == ["package"]
 
 
 def test_counts_of_real_and_torn_reports(tmp_path: Path) -> None:
