@@ -87,6 +87,18 @@ def test_a_board_without_sound_is_told() -> None:
     assert sounds(silent, []) == [("microphone", "warning"), ("speaker", "warning")]
 
 
+def test_a_device_in_use_is_not_taken_for_one_that_is_gone(tmp_path: Path) -> None:
+    """As /proc/asound shows a microphone that the unit is recording, and a loudspeaker nobody uses."""
+    for pcm, status in (("pcm0c", "state: RUNNING\nowner_pid   : 4711"), ("pcm0p", "closed")):
+        (tmp_path / "card1" / pcm / "sub0").mkdir(parents=True)
+        (tmp_path / "card1" / pcm / "sub0" / "status").write_text(f"{status}\n", encoding="ascii")
+        (tmp_path / "card1" / pcm / "info").write_text("card: 1\nid: USB\nname: USB Audio\n", encoding="ascii")
+    reader = OptionReader({"microphone_device": "USB Audio", "speaker_device": "USB Audio"})
+    microphone, speaker = sound(reader, ["cam0"], lambda: [], tmp_path)
+    assert microphone.verdict == "warning" and "card1 USB Audio" in microphone.en
+    assert speaker.verdict == "fault"
+
+
 def test_an_alsa_configuration_that_would_end_the_process() -> None:
     assert sounds({"speaker_device": "x"}, DeviceError("alsa", "no pcm.default")) == [
         ("microphone", "fault"),
