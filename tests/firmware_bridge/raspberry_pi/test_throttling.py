@@ -89,9 +89,9 @@ def test_the_best_source_there_is(tmp_path: Path) -> None:
     (hwmon / "hwmon2" / "name").write_text("rpi_volt\n")
     (hwmon / "hwmon2" / "in0_lcrit_alarm").write_text("1\n")
     ask, close = throttle_source(str(file), clock, hwmon, "")
-    assert ask is not None and ask() == {"under-voltage"} and close == ()
+    assert ask is not None and ask() == frozenset({"under-voltage"}) and close == ()
     asked, close = throttle_source(str(file), clock, hwmon, str(program(tmp_path, "echo throttled=0x4")))
-    until(lambda: asked is not None and asked() == {"throttled"}, "vcgencmd's answer")
+    until(lambda: asked is not None and asked() == frozenset({"throttled"}), "vcgencmd's answer")
     for end in close:
         end()
     file.write_text("0\n")
