@@ -53,11 +53,12 @@ def _text(value: Any) -> str:
 def _camera_numbers(cameras: Iterable[str], board: Mapping[str, Any]) -> dict[str, str]:
     """A camera the board file says nothing of is tried as the next that is free: a forgotten line must not leave a unit
     without a picture."""
-    named = {camera: values.get("index") for camera, values in (board.get("camera") or {}).items()}
-    taken = {index for index in named.values() if index is not None}
+    fitted = board.get("camera") or {}
+    taken = {values["index"] for values in fitted.values() if values.get("index") is not None}
     numbers: dict[str, str] = {}
     for camera in sorted(cameras):
-        if named.get(camera) is None:
+        named = fitted.get(camera) or {}
+        if named.get("index") is None and named.get("sensor") is None:
             free = next(index for index in range(len(taken) + 1) if index not in taken)
             taken.add(free)
             numbers[f"camera.{camera}.index"] = str(free)

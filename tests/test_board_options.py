@@ -70,3 +70,4 @@ def test_a_camera_the_board_does_not_name_is_tried_as_the_next_one() -> None:
     numbers = {key: value for key, value in flat.items() if key.endswith(".index")}
     assert numbers == {"camera.cam0.index": "0", "camera.front.index": "1", "camera.rear.index": "2"}
     assert options({}, ("cam0",))["camera.cam0.index"] == "0", "no board file at all"
+    assert "camera.cam0.index" not in options({"camera": {"cam0": {"sensor": "imx708"}}}), "named by its model"

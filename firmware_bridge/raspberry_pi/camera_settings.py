@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,9 +20,10 @@ _Encoder = Literal["v4l2", "libx264"]
 
 @dataclass(frozen=True, slots=True)
 class CameraSettings:
-    """``sensor``: libcamera's model of the module, empty where nobody says. ``microphone``: None for a camera without."""
+    """``sensor``: libcamera's model of the module, empty where nobody says. ``index`` None: the one camera of that model.
+    ``microphone``: None for a camera without."""
 
-    index: int
+    index: int | None
     sensor: str
     encoder: _Encoder
     rotation: int
@@ -37,9 +38,11 @@ def camera_settings(reader: OptionReader, camera_id: str, codec: Path = CODEC) -
     at = f"camera.{camera_id}."
     own = reader.raw(f"{at}microphone") or reader.raw("microphone_device") or DEFAULT_MICROPHONE
     usual: _Encoder = "v4l2" if codec.exists() else "libx264"
+    sensor = reader.text(f"{at}sensor") or ""
+    by_model = bool(sensor) and reader.text(f"{at}index") is None
     return CameraSettings(
-        index=reader.integer(f"{at}index", 0, 0, 15),
-        sensor=reader.text(f"{at}sensor") or "",
+        index=None if by_model else reader.integer(f"{at}index", 0, 0, 15),
+        sensor=sensor,
         encoder=reader.choice(f"{at}encoder", usual, _Encoder),
         rotation=reader.choice(f"{at}rotation", 0, Literal[0, 180]),
         threads=reader.integer(f"{at}threads", 2, 1, 8),
@@ -47,3 +50,11 @@ def camera_settings(reader: OptionReader, camera_id: str, codec: Path = CODEC) -
         controls=reader.table(f"{at}controls"),
         microphone=None if own == NONE else own,
     )
+
+
+def number_of(settings: CameraSettings, models: Sequence[str]) -> int:
+    """picamera2's number of the camera; ``models``: of those that are there, in its order. A model that is not among them
+    gets a number nobody has, with which the driver says what there is."""
+    if settings.index is not None:
+        return settings.index
+    return models.index(settings.sensor) if settings.sensor in models else len(models)

@@ -53,7 +53,8 @@ class GpioSection(Section):
 
 
 class BoardCamera(Section):
-    """``index``: libcamera's number of the camera; ``sensor``: the module's libcamera model, for the check of the board.
+    """``index``: picamera2's number of the camera, ``sensor``: the module's libcamera model; either says which it is. Where
+    both do, the number counts and ``recorder doctor`` compares the model.
     ``threads``: of libx264. ``controls``: libcamera's, by name, ``LensPosition = 0.5``. ``microphone``: the sound device
     this camera records, instead of ``[microphone]``; ``none`` for a camera without."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from firmware_bridge.ports import Check, DeviceError
 from firmware_bridge.raspberry_pi.camera import AttachedCamera
-from firmware_bridge.raspberry_pi.camera_settings import CODEC, CameraSettings, camera_settings
+from firmware_bridge.raspberry_pi.camera_settings import CODEC, CameraSettings, camera_settings, number_of
 from firmware_bridge.raspberry_pi.checks.verdicts import fault, ok, refused, warning
 from firmware_bridge.raspberry_pi.options import OptionReader
 
@@ -37,20 +37,22 @@ def _camera(device: str, settings: CameraSettings, found: list[AttachedCamera] |
             "apt install python3-picamera2 (Raspberry Pi OS)",
         )
     there = ", ".join(f"{each.num}: {each.model}" for each in found)
-    camera = next((each for each in found if each.num == settings.index), None)
+    number = number_of(settings, [each.model for each in found])
+    camera = next((each for each in found if each.num == number), None)
     if camera is None:
+        wanted = settings.sensor if settings.index is None else str(number)
         return fault(
             device,
-            f"没有 {settings.index} 号摄像头（现有 {there or '无'}）",
-            f"there is no camera {settings.index} (there are: {there or 'none'})",
+            f"没有摄像头 {wanted}（现有 {there or '无'}）",
+            f"there is no camera {wanted} (there are: {there or 'none'})",
             "断电后检查排线的方向和锁扣；config.txt: camera_auto_detect=1 或模块的 dtoverlay",
             "power off, check the ribbon's side and latch; config.txt: camera_auto_detect=1 or the module's dtoverlay",
         )
     if settings.sensor and camera.model != settings.sensor:
         return warning(
             device,
-            f"{settings.index} 号是 {camera.model}，板卡文件写的是 {settings.sensor}",
-            f"camera {settings.index} is {camera.model}, the board file says {settings.sensor}",
+            f"{number} 号是 {camera.model}，板卡文件写的是 {settings.sensor}",
+            f"camera {number} is {camera.model}, the board file says {settings.sensor}",
             "核对摄像头是否接对插座，或更正 sensor 和 tuning",
             "is the camera in the right socket? Else correct sensor and tuning",
         )

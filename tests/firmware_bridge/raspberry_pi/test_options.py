@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import pytest
 
 from firmware_bridge.raspberry_pi.board import compose
-from firmware_bridge.raspberry_pi.camera_settings import camera_settings
+from firmware_bridge.raspberry_pi.camera_settings import camera_settings, number_of
 from firmware_bridge.raspberry_pi.options import CAMERA_OPTIONS, OPTIONS, OptionReader
 from recorder.board_options import board_options
 from recorder.config.board_file import BoardCamera, BoardDevices, GpioSection
@@ -75,6 +75,14 @@ def test_a_camera_without_options_is_the_first_with_the_encoder_this_board_has(t
     assert (settings.index, settings.encoder, settings.rotation, settings.microphone) == (0, "libx264", 0, "default")
     (tmp_path / "video11").touch()
     assert camera_settings(OptionReader({}), "cam0", codec=tmp_path / "video11").encoder == "v4l2"
+
+
+def test_a_camera_may_be_named_by_its_model() -> None:
+    wide = camera_settings(OptionReader({"camera.cam0.sensor": "imx708_wide"}), "cam0")
+    assert number_of(wide, ["imx219", "imx708_wide"]) == 1
+    assert number_of(wide, ["imx219"]) == 1, "a number nobody has: the driver says what there is"
+    numbered = camera_settings(OptionReader({"camera.cam0.sensor": "imx708_wide", "camera.cam0.index": "0"}), "cam0")
+    assert number_of(numbered, ["imx219", "imx708_wide"]) == 0
 
 
 def test_each_camera_has_its_own_microphone_or_none() -> None:

@@ -39,8 +39,14 @@ def test_the_camera_and_its_encoder_are_there(codec: Path) -> None:
 
 
 def test_another_module_than_the_board_file_says(codec: Path) -> None:
-    camera, _ = pictures({"camera.cam0.sensor": "imx219"}, codec)
+    camera, _ = pictures({"camera.cam0.sensor": "imx219", "camera.cam0.index": "0"}, codec)
     assert camera.verdict == "warning" and "imx708_wide" in camera.en and "imx219" in camera.en
+
+
+def test_a_camera_named_by_its_model(codec: Path) -> None:
+    assert pictures({"camera.cam0.sensor": "imx708_wide"}, codec)[0].verdict == "ok"
+    camera, _ = pictures({"camera.cam0.sensor": "imx219"}, codec)
+    assert camera.verdict == "fault" and "no camera imx219" in camera.en
 
 
 def test_a_socket_without_camera_names_what_there_is(codec: Path) -> None:
