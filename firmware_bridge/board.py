@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from firmware_bridge.ports import (
     BoardIdentity,
@@ -26,6 +27,17 @@ from firmware_bridge.ports import (
 
 LOG = logging.getLogger(__name__)
 
+D = TypeVar("D")
+
+
+def attempt(faults: list[DeviceError], build: Callable[[], D]) -> D | None:
+    """What ``build`` makes; None, and the error in ``faults``, where the device cannot be had."""
+    try:
+        return build()
+    except DeviceError as error:
+        faults.append(error)
+        return None
+
 
 @dataclass(slots=True)
 class UnitDevices:
@@ -43,6 +55,7 @@ class UnitDevices:
     watchdog: Watchdog | None = None
     ignition: IgnitionSense | None = None
     medium: Medium | None = None
+    faults: list[DeviceError] = field(default_factory=list)
     on_close: tuple[Callable[[], None], ...] = ()
 
     def close(self) -> None:

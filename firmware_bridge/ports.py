@@ -10,7 +10,7 @@ second. Every ``*_us`` time stamp is CLOCK_BOOTTIME of the current boot unless i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
@@ -320,6 +320,8 @@ class UnitBoard(Protocol):
     """Vehicle units only."""
     medium: Medium | None
     """None: the kernel's own calls."""
+    faults: list[DeviceError]
+    """The devices this board should have and that could not be had; wrong options too."""
 
     def close(self) -> None: ...
 
@@ -337,10 +339,34 @@ class CaptureBoard(Protocol):
 
 BoardOptions: TypeAlias = dict[str, str]
 
+Verdict = Literal["ok", "warning", "fault"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One device that was looked at: what was seen, and what a technician should do about it (empty when all is well), in
+    Chinese and English. ``device``: named as in the board file."""
+
+    device: str
+    verdict: Verdict
+    zh: str
+    en: str
+    advice_zh: str = ""
+    advice_en: str = ""
+
 
 class BoardModule(Protocol):
-    """What a module named in ``[board] module`` provides: two functions, loaded by name in unit and worker alike."""
+    """What a module named in ``[board] module`` provides: two functions, loaded by name in unit and worker alike, and
+    perhaps those of :class:`DiagnosableBoard`."""
 
     def unit_board(self, options: BoardOptions) -> UnitBoard: ...
 
     def capture_board(self, options: BoardOptions, camera_id: str) -> CaptureBoard: ...
+
+
+class DiagnosableBoard(Protocol):
+    """What a board module provides besides, for ``recorder doctor``."""
+
+    def diagnose(self, options: BoardOptions, cameras: Sequence[str]) -> Iterator[Check]:
+        """Each device of the board, one by one as it is looked at. ``cameras``: ids of the configuration. Never raises,
+        works beside a running unit, takes nothing away from it and changes no output."""

@@ -6,14 +6,25 @@ on a pseudo-terminal, the camera is the real encoder on rendered frames. Only wh
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from gpiozero.pins import mock
 
-from firmware_bridge.board import CaptureDevices, UnitDevices
+from firmware_bridge.board import CaptureDevices, attempt
 from firmware_bridge.clock import SystemClock
-from firmware_bridge.ports import BoardIdentity, BoardOptions, CaptureBoard, Clock, DeviceError, Output
+from firmware_bridge.ports import (
+    BoardIdentity,
+    BoardOptions,
+    CaptureBoard,
+    Check,
+    Clock,
+    DeviceError,
+    Output,
+    UnitBoard,
+)
 from firmware_bridge.raspberry_pi.board import compose
 from firmware_bridge.raspberry_pi.gpio import PinSpec
 from firmware_bridge.raspberry_pi.ignition import GpioIgnition
@@ -39,6 +50,20 @@ WIRING: Final[BoardOptions] = {
 """Which pin is what on the simulated board; buttons pull low, outputs are on when high. Options may rewire it."""
 
 
+_WORLDS: Final = (
+    "battery_",
+    "camera.",
+    "gnss_device",
+    "gnss_pps",
+    "gpio_chip",
+    "light_",
+    "microphone_",
+    "power_",
+    "rtc_",
+    "thermal_",
+    "watchdog_",
+)
+
 IGNITION_OFF_US: Final = 500_000
 """A simulated starter motor turns for less."""
 
@@ -48,19 +73,16 @@ def ignition_pin(wiring: BoardOptions) -> PinSpec:
     return PinSpec.parse("ignition", wiring.get("ignition", "GPIO22"), default_high=True)
 
 
-def unit_board(options: BoardOptions) -> UnitDevices:
-    """Raises DeviceError when there is no world at ``options["world"]`` or an option is wrong."""
+def unit_board(options: BoardOptions) -> UnitBoard:
+    """Raises DeviceError when there is no world at ``options["world"]``. Options of a real board's file are welcome: its
+    pins are wired as they are, its other devices are the world's."""
     client = connect(options, {"hello": "unit"})
     clock = clock_of(client)
     factory = _mock.MockFactory()
-    wiring = {**WIRING, **{key: value for key, value in options.items() if key != "world"}}
-    wiring.setdefault("gnss_device", str(client.get("gnss.tty")))
+    wiring = {**WIRING, **{key: value for key, value in options.items() if not _simulated(key)}}
+    wiring["gnss_device"] = str(client.get("gnss.tty"))
     identity = BoardIdentity(ueid=f"sim-{client.get('seed')}", hwmodel="hw-sim body-worn", hwversion="1")
-    try:
-        board = compose(wiring, factory, clock, identity)
-    except DeviceError:
-        client.close()
-        raise
+    board = compose(wiring, factory, clock, identity)
     lines = _Lines(factory, wiring)
     for name, output in board.outputs.items():
         board.outputs[name] = _ReportedOutput(name, output, lines, client, clock)
@@ -70,7 +92,8 @@ def unit_board(options: BoardOptions) -> UnitDevices:
         lines.press(f"button.{name}", client.get(f"button.{name}"))
     if client.get("ignition") != "none":
         if board.ignition is None:
-            board.ignition = GpioIgnition(ignition_pin(wiring), factory, clock, off_us=IGNITION_OFF_US)
+            sense = partial(GpioIgnition, ignition_pin(wiring), factory, clock, off_us=IGNITION_OFF_US)
+            board.ignition = attempt(board.faults, sense)
         lines.press("ignition", client.get("ignition"))
     board.light = SimulatedLight(client.get, client.connected)
     board.power = SimulatedPower(client.get, client.connected)
@@ -99,6 +122,41 @@ def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
         medium=SimulatedCard(client.get, "media"),
         on_close=(client.close,),
     )
+
+
+def diagnose(options: BoardOptions, cameras: Sequence[str]) -> Iterator[Check]:
+    """``ports.DiagnosableBoard``: the world, and what its devices say just now."""
+    try:
+        client = connect(options, {"hello": "doctor"})
+    except DeviceError as error:
+        advice = ("先启动仿真世界：hw-sim run", "start the world first: hw-sim run")
+        yield Check("world", "fault", str(error), str(error), *advice)
+        return
+    try:
+        yield Check("world", "ok", str(options["world"]), str(options["world"]))
+        source = clock_of(client).quality().source
+        yield Check("clock", "warning" if source == "none" else "ok", source, source)
+        for camera_id in cameras:
+            yield _seen(f"camera.{camera_id}", client.get("camera.failure"))
+        yield _seen("microphone", client.get("microphone.failure"))
+        yield _seen("gnss", client.get("gnss.failure"))
+        yield _seen("card", client.get("card.failure"))
+        for device, key in (("battery", "battery_percent"), ("thermal", "temperature_c"), ("light", "lux")):
+            yield Check(device, "ok", f"{key} = {client.get(key)}", f"{key} = {client.get(key)}")
+    finally:
+        client.close()
+
+
+def _seen(device: str, failure: Value) -> Check:
+    if failure == "ok":
+        return Check(device, "ok", "正常", "well")
+    advice = (f"仿真故障：fault {device} ok", f"a simulated fault: fault {device} ok")
+    return Check(device, "fault", f"故障 {failure}", f"failure: {failure}", *advice)
+
+
+def _simulated(option: str) -> bool:
+    """Whether the world stands for the device that a real board's option names, or the option is the simulator's own."""
+    return option == "world" or option.startswith(_WORLDS)
 
 
 def _speaker_folder(client: WorldClient, socket: Path) -> Path:
@@ -132,7 +190,7 @@ class _Lines:
     def press(self, key: str, value: Value) -> None:
         if key == "ignition":
             spec, active = self._ignition, value == "on"
-        elif key.startswith("button.") and (text := self._wiring.get(f"button_{key.removeprefix('button.')}")):
+        elif key.startswith("button.") and (text := self._button(key)) is not None:
             spec, active = PinSpec.parse(key, text, default_high=False), bool(value)
         else:
             return
@@ -141,6 +199,10 @@ class _Lines:
             line.drive_high()
         else:
             line.drive_low()
+
+    def _button(self, key: str) -> str | None:
+        text = self._wiring.get(f"button_{key.removeprefix('button.')}")
+        return None if text == "none" else text
 
     def is_on(self, name: str) -> bool:
         """What the line itself says, not what the driver believes it did."""

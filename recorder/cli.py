@@ -43,6 +43,7 @@ class LazyGroup(click.Group):
 
     lazy: ClassVar[dict[str, str]] = {
         "config": "recorder.config.commands:config_group",
+        "doctor": "recorder.doctor.command:doctor_command",
         "export": "recorder.export.commands:export_group",
         "statement": "recorder.officer.statement_commands:statement_group",
     }
@@ -74,8 +75,8 @@ def layer_files(given: tuple[Path, ...]) -> tuple[Path, ...]:
     return given or tuple(path for path in DEFAULT_FILES if path.exists())
 
 
-def load(config_files: tuple[Path, ...]) -> Loaded:
-    """The effective configuration; problems are printed and recorded, never fatal (promise 1)."""
+def load(config_files: tuple[Path, ...], *, quiet: bool = False) -> Loaded:
+    """The effective configuration; problems are printed (unless ``quiet``) and recorded, never fatal (promise 1)."""
     from recorder.config.load import load_config
     from recorder.config.paths import ShippedFilesMissing
 
@@ -83,7 +84,7 @@ def load(config_files: tuple[Path, ...]) -> Loaded:
         loaded = load_config(layer_files(config_files), os.environ)
     except ShippedFilesMissing as error:
         fail(str(error), str(error))
-    for problem in loaded.problems:
+    for problem in () if quiet else loaded.problems:
         click.echo(str(problem), err=True)
     return loaded
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from firmware_bridge.ports import DeviceError, UnitBoard
 from recorder import __version__
+from recorder.board_options import board_options
 from recorder.channel.places import capture_dir, channel_socket, launch_socket
 from recorder.channel.worker_lock import wait_until_gone
 from recorder.config.load import Loaded, canonical, save_last_good
@@ -105,7 +106,8 @@ def _locked(loaded: Loaded, read: Callable[[], Loaded], termination: Termination
             held.callback(os.close, _lock(folder))
         _slow_down(run_dir, termination)
         signer, unusable = _signer(data_dir)
-        board = load_board_module(config.board.module).unit_board(board_options(config))
+        options = board_options(config.model_dump(mode="json"))
+        board = load_board_module(config.board.module).unit_board(options)
         held.callback(board.close)
         return _run(loaded, read, termination, NotedFiles(board.medium), signer, board, unusable)
 
@@ -266,15 +268,6 @@ def _close(journal: Journal, ledger: Ledger) -> bool:
 
 def new_id() -> str:
     return str(uuid.uuid4())
-
-
-def board_options(config: RecorderConfig) -> dict[str, str]:
-    """What the drivers need to know of the configuration; ``[board.options]`` may override each."""
-    return {
-        "debounce_ms": str(config.controls.debounce_ms),
-        "gnss_max_speed_mps": str(config.gnss.max_speed_mps),
-        **config.board.options,
-    }
 
 
 def _lock(folder: Path) -> int:

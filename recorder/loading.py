@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import cast
 
-from firmware_bridge.ports import BoardModule, Clock
+from firmware_bridge.ports import BoardModule, Clock, DiagnosableBoard
 
 
 class BoardLoadError(Exception):
@@ -22,6 +22,12 @@ def load_board_module(name: str) -> BoardModule:
     if missing:
         raise BoardLoadError(f"board.module = {name!r}: 缺少 lacks {', '.join(missing)}")
     return cast(BoardModule, module)
+
+
+def load_diagnosis(name: str) -> DiagnosableBoard | None:
+    """The same module where it can look at its devices (``recorder doctor``), else None. Raises BoardLoadError."""
+    module = load_board_module(name)
+    return cast(DiagnosableBoard, module) if hasattr(module, "diagnose") else None
 
 
 def system_clock() -> Clock:

@@ -1,4 +1,4 @@
-"""Are ``config/schema*.json`` what the models say, and do the shipped example layers pass the check?"""
+"""Are ``config/schema*.json`` what the models say, and do the shipped example layers and board files pass the check?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from recorder.config import schema
-from recorder.config.check import check_files
+from recorder.config.check import check_board, check_files
 from recorder.config.layers import read_layer
 from recorder.config.problems import Problem
 
@@ -29,6 +29,8 @@ def findings(directory: Path) -> list[str]:
     lines += [str(problem) for problem in check_files([], defaults) if not problem.tolerable]
     for name in EXAMPLES:
         lines += map(str, check_files([directory / name], defaults))
+    for board in sorted((directory / "boards").glob("*.toml")):
+        lines += map(str, check_board(board, defaults))
     return lines
 
 

@@ -1,167 +1,160 @@
-"""The Raspberry Pi board: devices put together from ``[board.options]`` (all strings; every key may be left out).
+"""The Raspberry Pi board: devices put together from flat options (all strings; every one may be left out).
 
-=====================  ======================================================================================
-button_record/mark     pin, ``GPIO17`` (pressed pulls it low) or ``GPIO17:high``
-led_red, led_green,    pin, ``GPIO5`` (high is on) or ``GPIO5:low``; likewise led_yellow, vibration, ir_lamp, ir_cut
-debounce_ms            hold-off of the buttons after each edge; 20
-gnss_device, gnss_baud tty of the receiver (no receiver without it); 9600
-gnss_max_speed_mps     faster jumps are not believed; 100
-speaker_device         PortAudio's name of the sound device or a part of it, ``USB Audio`` (no sound without it)
-thermal_zone, power_supply, light_sensor   folders in /sys; see ``sysfs.py``
-throttle_file          the firmware's ``get_throttled`` in /sys
-hwmodel, hwversion, ueid  of the unit; read from the device tree where absent
-=====================  ======================================================================================
+The recorder makes them from the board file (``config/boards``) and ``[board.options]``; which there are: ``options.py``.
+A device that cannot be had is a fault in ``faults``, and the board is what is left: recording without a lamp is better than
+none. A camera is opened by the worker when it starts, again and again.
 """
 
 from __future__ import annotations
 
-import importlib
-import math
+import logging
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from gpiozero import BadPinFactory
-
-from firmware_bridge.board import UnitDevices
-from firmware_bridge.clock import SystemClock
+from firmware_bridge.board import CaptureDevices, UnitDevices, attempt
 from firmware_bridge.ports import (
     BoardIdentity,
     BoardOptions,
-    Button,
     CaptureBoard,
+    Check,
     Clock,
     DeviceError,
-    Output,
+    Microphone,
     UnitBoard,
 )
+from firmware_bridge.raspberry_pi.camera_settings import camera_settings, number_of
+from firmware_bridge.raspberry_pi.clock_sources import clock_of
 from firmware_bridge.raspberry_pi.gnss import SerialGnss
-from firmware_bridge.raspberry_pi.gpio import GpioButton, GpioOutput, PinSpec
+from firmware_bridge.raspberry_pi.gpio import GpioButton, GpioOutput
+from firmware_bridge.raspberry_pi.i2c import open_bus
+from firmware_bridge.raspberry_pi.ignition import GpioIgnition
+from firmware_bridge.raspberry_pi.options import BUTTONS, OUTPUTS, OptionReader
+from firmware_bridge.raspberry_pi.pin_factory import pin_factory
+from firmware_bridge.raspberry_pi.power_sources import OpenBus, add_power
 from firmware_bridge.raspberry_pi.speaker import PyAudioSpeaker
-from firmware_bridge.raspberry_pi.sysfs import IioLightSensor, SysfsPowerSupply, ThermalZone
-from firmware_bridge.raspberry_pi.throttling import FileThrottle
+from firmware_bridge.raspberry_pi.sysfs import IioLightSensor, ThermalZone
+from firmware_bridge.raspberry_pi.throttling import throttle_source
+from firmware_bridge.raspberry_pi.watchdog import LinuxWatchdog
 
-BUTTONS: Final = ("record", "mark")
-OUTPUTS: Final = ("led_red", "led_green", "led_yellow", "vibration", "ir_lamp", "ir_cut")
-OPTIONS: Final = frozenset(
-    {
-        *(f"button_{name}" for name in BUTTONS),
-        *OUTPUTS,
-        "debounce_ms",
-        "gnss_device",
-        "gnss_baud",
-        "gnss_max_speed_mps",
-        "speaker_device",
-        "thermal_zone",
-        "throttle_file",
-        "power_supply",
-        "light_sensor",
-        "ueid",
-        "hwmodel",
-        "hwversion",
-    }
-)
-_DEVICE_TREE = Path("/proc/device-tree")
+LOG = logging.getLogger(__name__)
+
+_DEVICE_TREE: Final = Path("/proc/device-tree")
 
 
 def unit_board(options: BoardOptions) -> UnitBoard:
-    """Raises DeviceError naming the option that is wrong or the device that is not there."""
+    """Raises nothing for a device: what is missing is in the board's ``faults``."""
+    reader = OptionReader(options)
     factory: Any = None
-    if any(f"button_{name}" in options for name in BUTTONS) or any(name in options for name in OUTPUTS):
-        factory = _pin_factory()
-    board = compose(options, factory, SystemClock(), _identity(options))
+    faults: list[DeviceError] = []
+    if reader.given((*(f"button_{name}" for name in BUTTONS), *OUTPUTS, "ignition", "power_good")):
+        factory = attempt(faults, lambda: pin_factory(reader))
+    board = _composed(reader, factory, clock_of(reader), _identity(reader), open_bus)
+    board.faults = [*faults, *board.faults]
     if factory is not None:
         board.on_close = (*board.on_close, factory.close)
     return board
 
 
-def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
-    """This version has no camera driver for the Pi (picamera2): always raises DeviceError."""
-    raise DeviceError(
-        f"camera {camera_id}",
-        "本版本不含树莓派摄像头驱动（picamera2）；请用仿真板 hw_sim.board. "
-        "This version has no Raspberry Pi camera driver (picamera2); use the simulated board hw_sim.board",
-    )
+def compose(
+    options: BoardOptions, factory: Any, clock: Clock, identity: BoardIdentity, bus: OpenBus = open_bus
+) -> UnitDevices:
+    """The unit's devices on any gpiozero pin factory (None: no pins) and clock. ``bus`` opens an I²C adapter."""
+    return _composed(OptionReader(options), factory, clock, identity, bus)
 
 
-def compose(options: BoardOptions, factory: Any, clock: Clock, identity: BoardIdentity) -> UnitDevices:
-    """The unit's devices on any gpiozero pin factory and clock. Raises DeviceError; closes what it had opened."""
-    unknown = sorted(set(options) - OPTIONS)
-    if unknown:
-        raise DeviceError(
-            "board.options",
-            f"不认识的选项 unknown option: {', '.join(unknown)}. 可用 known: {', '.join(sorted(OPTIONS))}",
-        )
+def _composed(reader: OptionReader, factory: Any, clock: Clock, identity: BoardIdentity, bus: OpenBus) -> UnitDevices:
     board = UnitDevices(clock, identity)
-    try:
-        _add_gpio(board.buttons, board.outputs, options, factory, clock)
-        if device := options.get("gnss_device"):
-            board.gnss = SerialGnss(
-                device,
-                clock,
-                baud=int(number(options, "gnss_baud", 9600, 1200, 921_600)),
-                max_speed_mps=number(options, "gnss_max_speed_mps", 100, 1, 1000),
-            )
-    except DeviceError:
-        board.close()
-        raise
-    if device := options.get("speaker_device"):
+    if factory is not None:
+        _add_pins(board, reader, factory)
+    if device := reader.text("gnss_device"):
+        board.gnss = SerialGnss(
+            device,
+            clock,
+            baud=reader.integer("gnss_baud", 9600, 1200, 921_600),
+            max_speed_mps=reader.number("gnss_max_speed_mps", 100, 1, 1000),
+        )
+    if device := reader.text("speaker_device"):
         # A device that is not there is a fault when something is to be said, and no reason not to record.
-        board.speaker = speaker = PyAudioSpeaker(device, clock)
-        board.on_close = (speaker.close,)
-    if folder := options.get("thermal_zone"):
-        throttle = options.get("throttle_file")
-        board.thermal = ThermalZone(Path(folder), FileThrottle(Path(throttle)).throttled if throttle else None)
-    if folder := options.get("power_supply"):
-        board.power = SysfsPowerSupply(Path(folder))
-    if folder := options.get("light_sensor"):
+        board.speaker = speaker = PyAudioSpeaker(device)
+        board.on_close = (*board.on_close, speaker.close)
+    if folder := reader.text("thermal_zone"):
+        throttle, close = throttle_source(reader.text("thermal_throttle_file"), clock)
+        board.thermal = ThermalZone(Path(folder), throttle)
+        board.on_close = (*board.on_close, *close)
+    if folder := reader.text("light_sensor"):
         board.light = IioLightSensor(Path(folder))
+    if device := reader.text("watchdog_device"):
+        board.watchdog = LinuxWatchdog(Path(device), reader.integer("watchdog_timeout_s", 15, 1, 3600))
+    add_power(board, reader, factory, bus)
+    for camera_id in reader.cameras():
+        camera_settings(reader, camera_id)  # a worker has no journal: what is wrong with its camera is said here
+    board.faults += reader.faults
     return board
 
 
-def _add_gpio(
-    buttons: dict[str, Button], outputs: dict[str, Output], options: BoardOptions, factory: Any, clock: Clock
-) -> None:
-    debounce_us = round(number(options, "debounce_ms", 20, 0, 500) * 1000)
+def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
+    """Opens nothing yet: camera and microphone say what they lack when the worker starts them."""
+    # Imported here: the unit process loads this module too and has no use for picture and sound.
+    from firmware_bridge.raspberry_pi.camera import Picamera2Camera, attached_cameras
+
+    reader = OptionReader(options)
+    clock = clock_of(reader)
+    settings = camera_settings(reader, camera_id)
+    for fault in reader.faults:
+        LOG.warning("%s", fault)  # the unit process records it
+    found = (attempt([], attached_cameras) or []) if settings.index is None else []
+    camera = Picamera2Camera(
+        number_of(settings, [each.model for each in found]),
+        settings.encoder,
+        clock,
+        rotation=settings.rotation,
+        threads=settings.threads,
+        tuning_file=settings.tuning,
+        controls=settings.controls,
+    )
+    return CaptureDevices(clock, camera, _microphone(reader, settings.microphone, clock))
+
+
+def diagnose(options: BoardOptions, cameras: Sequence[str]) -> Iterator[Check]:
+    """``ports.DiagnosableBoard``: every device of the board, one by one."""
+    # Imported here: no recording needs it.
+    from firmware_bridge.raspberry_pi.checks.board import diagnose as checks
+
+    return checks(options, cameras)
+
+
+def _microphone(reader: OptionReader, device: str | None, clock: Clock) -> Microphone | None:
+    if device is None:
+        return None
+    from firmware_bridge.raspberry_pi.microphone import PyAudioMicrophone
+
+    latency_us = round(reader.number("microphone_latency_ms", 0, -500, 500) * 1000)
+    return PyAudioMicrophone(device, clock, latency_us=latency_us)
+
+
+def _add_pins(board: UnitDevices, reader: OptionReader, factory: Any) -> None:
+    debounce_us = round(reader.number("debounce_ms", 20, 0, 500) * 1000)
     for name in BUTTONS:
-        option = f"button_{name}"
-        if option in options:
-            spec = PinSpec.parse(option, options[option], default_high=False)
-            buttons[name] = GpioButton(name, spec, factory, clock, debounce_us)
+        if (spec := reader.pin(f"button_{name}", default_high=False)) is not None:
+            button = attempt(board.faults, partial(GpioButton, name, spec, factory, board.clock, debounce_us))
+            if button is not None:
+                board.buttons[name] = button
     for name in OUTPUTS:
-        if name in options:
-            spec = PinSpec.parse(name, options[name], default_high=True)
-            outputs[name] = GpioOutput(name, spec, factory)
+        if (spec := reader.pin(name, default_high=True)) is not None:
+            output = attempt(board.faults, partial(GpioOutput, name, spec, factory))
+            if output is not None:
+                board.outputs[name] = output
+    if (spec := reader.pin("ignition", default_high=True)) is not None:
+        board.ignition = attempt(board.faults, partial(GpioIgnition, spec, factory, board.clock))
 
 
-def number(options: BoardOptions, name: str, default: float, low: float, high: float) -> float:
-    """A number out of the options. Raises DeviceError naming the option, its text and the range."""
-    text = options.get(name)
-    if text is None:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not low <= value <= high:
-        raise DeviceError(f"board.options.{name}", f"{text!r}: 应为数值 must be a number, {low:g} … {high:g}")
-    return value
-
-
-def _pin_factory() -> Any:
-    """gpiozero's lgpio factory. Raises DeviceError where the board or the lgpio library is missing."""
-    try:
-        # Imported here: the library is there on a unit only.
-        lgpio: Any = importlib.import_module("gpiozero.pins.lgpio")
-        return lgpio.LGPIOFactory()
-    except (ImportError, OSError, BadPinFactory) as error:
-        raise DeviceError("gpio", f"无法使用引脚 no GPIO on this machine (lgpio): {error}") from error
-
-
-def _identity(options: BoardOptions) -> BoardIdentity:
+def _identity(reader: OptionReader) -> BoardIdentity:
     return BoardIdentity(
-        ueid=options.get("ueid") or _device_tree("serial-number") or "unknown",
-        hwmodel=options.get("hwmodel") or _device_tree("model") or "Raspberry Pi",
-        hwversion=options.get("hwversion") or "unknown",
+        ueid=reader.text("ueid") or _device_tree("serial-number") or "unknown",
+        hwmodel=reader.text("hwmodel") or _device_tree("model") or "Raspberry Pi",
+        hwversion=reader.text("hwversion") or "unknown",
     )
 
 

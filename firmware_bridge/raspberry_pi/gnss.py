@@ -68,7 +68,7 @@ class SerialGnss:
         while not self._stop.is_set():
             before = self._counters.sentences
             try:
-                with serial.Serial(self._device, self._baud, timeout=READ_S) as port:
+                with serial.Serial(self._device, self._baud, timeout=READ_S, exclusive=True) as port:
                     # What waited in the line's buffer is old, however fresh it would look.
                     port.reset_input_buffer()
                     self._read(port, deliver)

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,23 @@ class VcgencmdThrottle:
         if reasons is None:
             raise DeviceError("vcgencmd", f"{self._program}: 不认识的回答 unknown answer {answer.stdout.strip()!r}")
         return reasons
+
+
+def throttle_source(
+    file: str | None, clock: Clock, hwmon: Path = Path("/sys/class/hwmon"), program: str | None = None
+) -> tuple[ThrottleSource | None, tuple[Callable[[], None], ...]]:
+    """The best there is, and what closes it: the driver's ``file``, ``vcgencmd``, the kernel's under-voltage alarm.
+    ``program``: where vcgencmd is; looked for on PATH where None, left out where empty."""
+    if file is not None and Path(file).exists():
+        return FileThrottle(Path(file)).throttled, ()
+    found = shutil.which("vcgencmd") if program is None else program
+    if found:
+        asked = VcgencmdThrottle(Path(found), clock)
+        return asked.throttled, (asked.close,)
+    for folder in sorted(hwmon.glob("hwmon*")):
+        if (_read(folder / "name") or "").strip() == "rpi_volt":
+            return UnderVoltageAlarm(folder).throttled, ()
+    return None, ()
 
 
 def _read(path: Path) -> str | None:

@@ -70,6 +70,7 @@ class SimulatedBoard:
     watchdog: Watchdog | None = None
     ignition: IgnitionSense | None = None
     medium: Medium | None = None
+    faults: list[DeviceError] = field(default_factory=list)
 
     def close(self) -> None:
         self.buttons.clear()

@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TextIO
 
+import msgspec
+
 from firmware_bridge.ports import DeviceError
+from recorder.board_options import board_options
 from recorder.capture.settings import SettingsError, worker_settings
 from recorder.capture.worker import run_worker
 from recorder.channel.worker_lock import hold
@@ -47,7 +50,8 @@ def main(arguments: Sequence[str], config: bytes, errors: TextIO, notifier: Noti
         if hold(path) is None:
             print(f"{camera_id}: 另一个采集进程仍在运行 another capture worker is still running", file=errors)
             return EXIT_ALREADY_RUNNING
-        board = load_board_module(settings.board.module).capture_board(settings.board.options, camera_id)
+        options = board_options(msgspec.json.decode(config))
+        board = load_board_module(settings.board.module).capture_board(options, camera_id)
     except (SettingsError, BoardLoadError, DeviceError, OSError) as error:
         print(str(error), file=errors)
         return EXIT_CANNOT_START

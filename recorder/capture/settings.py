@@ -23,8 +23,9 @@ class Device(Section, frozen=True, kw_only=True):
 
 
 class Board(Section, frozen=True, kw_only=True):
+    """Its devices: ``recorder.board_options``."""
+
     module: str
-    options: dict[str, str]
 
 
 class Storage(Section, frozen=True, kw_only=True):

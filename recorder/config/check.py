@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from recorder.config.board_layer import below_board, board_layer, usable_module
 from recorder.config.fallback import set_aside
 from recorder.config.layers import Layer, read_layer
 from recorder.config.problems import Problem
@@ -12,7 +13,7 @@ from recorder.config.validate import validate
 
 
 def check_files(files: Iterable[Path], defaults: Layer) -> tuple[Problem, ...]:
-    """Check ``files`` as layers over the defaults, lowest first.
+    """Check ``files`` as layers over the defaults, lowest first, with the board file they name.
 
     Each file is also checked on its own, so that a value which a higher layer happens to cover is found as well; rules
     between settings are checked even while other settings are in error.
@@ -25,12 +26,33 @@ def check_files(files: Iterable[Path], defaults: Layer) -> tuple[Problem, ...]:
         else:
             layers.append(layer)
             problems += _alone(defaults, layer)
+    board, unusable = board_layer(layers)
+    problems += unusable
+    if board is not None:
+        layers.insert(1, board)
+        problems += _alone(defaults, board)
+    problems += usable_module(layers)[1]
     outcome = validate(layers)
     problems += outcome.problems
     if outcome.config is None:
         cured, taken = set_aside(layers, rules=False)
         problems += validate(cured, skip=taken).problems
     return _in_reading_order(problems, layers)
+
+
+def check_board(file: Path, defaults: Layer) -> tuple[Problem, ...]:
+    """Check a board file by itself: what is wrong in it, and between its devices."""
+    layer = read_layer(file, "board")
+    if isinstance(layer, Problem):
+        return (layer,)
+    board, problems = below_board(layer)
+    outcome = validate([defaults, board])
+    problems += (problem for problem in outcome.problems if problem.place.source == board.name)
+    if outcome.config is None:
+        cured, taken = set_aside([defaults, board], rules=False)
+        found = validate(cured, skip=taken).problems
+        problems += (problem for problem in found if problem.place.source == board.name)
+    return _in_reading_order(problems, [defaults, board])
 
 
 def _alone(defaults: Layer, layer: Layer) -> Iterable[Problem]:

@@ -23,17 +23,20 @@ def config_group() -> None:
 
 @config_group.command("check")
 @click.argument("files", nargs=-1, type=_FILE)
+@click.option("--board", is_flag=True, help="检查的是板卡文件 FILES are board files")
 @click.option("--json", "as_json", is_flag=True, help="JSON 输出 as JSON")
-def check_command(files: tuple[Path, ...], as_json: bool) -> None:
+def check_command(files: tuple[Path, ...], board: bool, as_json: bool) -> None:
     """检查配置文件（从低层到高层）· check FILES as layers, lowest first (default: /etc/recorder/agency.toml, unit.toml).
 
     退出码 exit: 0 无误 no errors · 1 有错误 errors · 2 无法执行 cannot check.
     """
-    from recorder.config.check import check_files
+    from recorder.config.check import check_board, check_files
     from recorder.config.layers import read_layer
     from recorder.config.paths import ShippedFilesMissing, defaults_file
 
-    chosen = files or tuple(path for path in DEFAULT_FILES if path.exists())
+    chosen = files if files or board else tuple(path for path in DEFAULT_FILES if path.exists())
+    if board and not files:
+        fail("--board 需要文件名", "--board needs a file")
     if not chosen:
         names = ", ".join(map(str, DEFAULT_FILES))
         fail(f"没有可检查的文件（{names} 均不存在）", f"no file to check (there is none of {names})")
@@ -43,7 +46,11 @@ def check_command(files: tuple[Path, ...], as_json: bool) -> None:
         fail(str(error), str(error))
     if isinstance(defaults, Problem):
         fail(defaults.text("zh"), defaults.text("en"))
-    problems = check_files(chosen, defaults)
+    problems = (
+        [problem for file in chosen for problem in check_board(file, defaults)]
+        if board
+        else list(check_files(chosen, defaults))
+    )
     errors = sum(problem.severity == "error" for problem in problems)
     if as_json:
         click.echo(json.dumps([_as_json(problem) for problem in problems], ensure_ascii=False, indent=2))
@@ -79,7 +86,7 @@ def show_command(config_files: tuple[Path, ...], origin: bool, as_json: bool) ->
         loaded = load_config(files, os.environ)
     except ShippedFilesMissing as error:
         fail(str(error), str(error))
-    values = list(_flat(loaded.config.model_dump(mode="json"), ()))
+    values = list(_flat(loaded.config.model_dump(mode="json", exclude_none=True), ()))
     places = {path: str(loaded.provenance[path]) for path, _ in values}
     if as_json:
         document: dict[str, Any] = {
@@ -87,7 +94,7 @@ def show_command(config_files: tuple[Path, ...], origin: bool, as_json: bool) ->
             "sha256": loaded.sha256,
             "layers": loaded.layer_names,
             "problems": [_as_json(problem) for problem in loaded.problems],
-            "config": loaded.config.model_dump(mode="json"),
+            "config": loaded.config.model_dump(mode="json", exclude_none=True),
         }
         if origin:
             document["origin"] = {dotted(path): place for path, place in places.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 import typing
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -13,8 +14,9 @@ from recorder.config.problems import KeyPath, dotted
 
 
 def _bare(annotation: Any) -> Any:
-    while typing.get_origin(annotation) in (Annotated, typing.Literal):
-        if typing.get_origin(annotation) is typing.Literal:
+    """Without constraints and without ``| None``."""
+    while (origin := typing.get_origin(annotation)) in (Annotated, typing.Literal, typing.Union, types.UnionType):
+        if origin is typing.Literal:
             return type(typing.get_args(annotation)[0])
         annotation = typing.get_args(annotation)[0]
     return annotation

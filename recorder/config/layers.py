@@ -1,7 +1,7 @@
 """Configuration layers and the one function that merges them, remembering where every value came from.
 
-``defaults < agency < unit < pushed < environment``: tables are merged key by key, everything else (lists too) is replaced
-by the higher layer as a whole.
+``defaults < board file < agency < unit < pushed < environment``: tables are merged key by key, everything else (lists
+too) is replaced by the higher layer as a whole.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from recorder.config.problems import KeyPath, Place, Problem
 
 ENV_PREFIX = "RECORDER__"
 
-LayerKind = Literal["defaults", "file", "pushed", "environment"]
+LayerKind = Literal["defaults", "board", "file", "pushed", "environment"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from recorder.config import last_good
+from recorder.config.board_layer import board_layer, usable_module
 from recorder.config.fallback import choose
 from recorder.config.keys import is_text
 from recorder.config.layers import Layer, environment_layer, merge, parse_layer, read_layer
@@ -32,6 +33,9 @@ LOCAL_ONLY: tuple[KeyPath, ...] = (
 )
 """What a pushed configuration may not change: who the unit is, where its evidence lies, whom it trusts, who starts its
 workers."""
+
+_BOARD_AT: Final = 1
+"""The board file's place among the layers: above the defaults only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,8 @@ class Loaded:
 
 
 def canonical(config: RecorderConfig) -> bytes:
-    """The bytes the digest is of: JSON, keys sorted, no white space, UTF-8."""
-    values = config.model_dump(mode="json")
+    """The bytes the digest is of: JSON, keys sorted, no white space, UTF-8; without the devices a board lacks."""
+    values = config.model_dump(mode="json", exclude_none=True)
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.encode("utf-8")
 
@@ -71,7 +75,7 @@ def canonical(config: RecorderConfig) -> bytes:
 def load_config(
     files: Sequence[Path], env: Mapping[str, str], data_dir: Path | None = None, defaults: Path | None = None
 ) -> Loaded:
-    """Load ``files`` (lowest first) over the defaults, then the accepted push, then ``env``.
+    """Load ``files`` (lowest first) over the defaults and the board file, then the accepted push, then ``env``.
 
     ``data_dir``: where pushed and last good configuration are looked for when no layer but the defaults names a usable
     ``storage.data_dir``. Raises :class:`ShippedFilesMissing` only when the program's own defaults are absent or damaged.
@@ -97,19 +101,31 @@ def load_config(
         problems += refused
     if pushed is not None:
         add(directory / last_good.PUSHED, pushed)
+    board, unusable = board_layer([*layers, environment_layer(env, merge(layers).data, is_text)[0]])
+    problems += unusable
+    if board is not None:
+        layers.insert(_BOARD_AT, board)
+        unreadable = {name: index + 1 for name, index in unreadable.items()}
     environment, misnamed = environment_layer(env, merge(layers).data, is_text)
     problems += misnamed
     if environment.data:
         layers.append(environment)
 
+    layers, missing = usable_module(layers)
+    problems += missing
+
     first = validate(layers)
     stored: Mapping[str, Layer] = {}
-    if unreadable or first.errors:
+    boardless = board is None and bool(unusable)
+    if unreadable or boardless or first.errors:
         kept = last_good.read(directory)
         if isinstance(kept, Problem):
             problems.append(kept)
         else:
             stored = kept
+    if boardless:
+        # Whatever its name was: the board that last worked is more likely the one on the table than none at all.
+        unreadable = {**{name: _BOARD_AT for name, layer in stored.items() if layer.kind == "board"}, **unreadable}
     chosen, outcome = choose(layers, first, unreadable, stored)
     if outcome.config is None:
         raise ShippedFilesMissing("; ".join(map(str, outcome.errors)))

@@ -18,6 +18,19 @@ _PATTERNS = {
         "not an age public key (age1…, 62 characters)",
     ),
     r"^[a-zA-Z_][\w.]*$": ("不是 Python 模块名", "not a Python module name"),
+    r"^(GPIO([0-9]|[1-4][0-9]|5[0-3])(:(low|high))?|none)$": (
+        "应为引脚 GPIO0 … GPIO53（BCM 编号），可加 :low 或 :high 表示有效电平；没有此器件写 none",
+        "should be a pin GPIO0 … GPIO53 (BCM numbering), with :low or :high for its active level; none where there is no "
+        "such device",
+    ),
+    r"^(/dev/[\w.:/-]+|none)$": (
+        "应为 /dev 下的设备文件，没有则写 none",
+        "should be a device file below /dev, or none",
+    ),
+    r"^(/sys/[\w.:/-]+|none)$": ("应为 /sys 下的路径，没有则写 none", "should be a path below /sys, or none"),
+    r"^(rtc[0-9]+|none)$": ("应为 rtc0、rtc1 …，没有则写 none", "should be rtc0, rtc1 …, or none"),
+    r"^[A-Z]\w*$": ("应为 libcamera 的控制项名称，例如 LensPosition", "should be a libcamera control, LensPosition"),
+    r"^[\w./-]+\.json$": ("应为 .json 文件", "should be a .json file"),
 }
 
 _KINDS = {

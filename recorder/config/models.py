@@ -1,21 +1,17 @@
 """The configuration as frozen pydantic models: types, bounds, nothing else.
 
-No model has a default: every default lives in ``config/defaults.toml`` with its comment, so there is one place to read
-and one place to change. Layers are merged first (``layers``) and validated whole.
+No model has a default (but those of ``board_file``): every default lives in ``config/defaults.toml`` with its comment, so
+there is one place to read and one place to change. Layers are merged first (``layers``) and validated whole.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-"""A unit or camera id: it becomes an MQTT topic level, a certificate name and a file name, hence the small alphabet."""
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from recorder.config.board_file import BoardDevices
+from recorder.config.section import Identifier, Section
 
 
 class Device(Section):
@@ -25,7 +21,11 @@ class Device(Section):
     language: Literal["zh", "en"]
 
 
-class Board(Section):
+class Board(BoardDevices):
+    """``file``: name of a shipped board file or a path; empty: no file. Its tables are merged with those written here.
+    ``options``: single values as the driver gets them, over everything else."""
+
+    file: str
     module: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][\w.]*$")]
     options: dict[str, str]
 

@@ -28,3 +28,8 @@ def shipped_dir(package: Path | None = None) -> Path:
 def defaults_file() -> Path:
     """``defaults.toml``: every setting with its default and a comment."""
     return shipped_dir() / DEFAULTS
+
+
+def boards_dir() -> Path:
+    """The shipped board files."""
+    return shipped_dir() / "boards"

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from recorder.config.board_rules import BOARD_RULES
+from recorder.config.finding import Finding, Rule
 from recorder.config.models import RecorderConfig
-from recorder.config.problems import KeyPath, Severity
 from recorder.evidence import bech32
 from recorder.units import MB
 
 MIN_RECIPIENTS = 2
 """Two keys in two hands: with one, a lost key is lost evidence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """``paths``: the settings that contradict each other, the one to name first in front."""
-
-    paths: tuple[KeyPath, ...]
-    zh: str
-    en: str
-    severity: Severity = "error"
-    tolerable: bool = False
-
-
-Rule = Callable[[RecorderConfig], Iterator[Finding]]
 
 
 def night_hysteresis(config: RecorderConfig) -> Iterator[Finding]:
@@ -218,6 +204,7 @@ RULES: tuple[Rule, ...] = (
     pre_event_fits,
     release_above_reserve,
     fault_thresholds,
+    *BOARD_RULES,
 )
 
 

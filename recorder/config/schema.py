@@ -1,7 +1,7 @@
 """JSON schemas of the configuration, for editors (``#:schema``) and fleet tools.
 
-Two of them: ``schema.json`` for a complete configuration and ``schema.partial.json`` for a layer, which is never complete:
-against the full schema an editor would bury real errors under "required" noise.
+``schema.json`` is for a complete configuration, ``schema.partial.json`` for a layer, which is never complete: against the
+full schema an editor would bury real errors under "required" noise. ``schema.board.json`` is for a board file.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from recorder.config.board_file import BoardDevices
 from recorder.config.models import RecorderConfig
 
 FULL = "schema.json"
 PARTIAL = "schema.partial.json"
+BOARD = "schema.board.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -24,6 +26,10 @@ def full_schema() -> dict[str, Any]:
 def partial_schema() -> dict[str, Any]:
     """The full schema without any ``required``; value checks stay."""
     return {**_without_required(full_schema()), "title": "RecorderConfigLayer"}
+
+
+def board_schema() -> dict[str, Any]:
+    return {"$schema": DIALECT, **BoardDevices.model_json_schema(), "title": "RecorderBoard"}
 
 
 def _without_required(node: Any) -> Any:
@@ -45,7 +51,7 @@ def render(schema: dict[str, Any]) -> str:
 
 def rendered() -> dict[str, str]:
     """File name to content, as committed in ``config/``."""
-    return {FULL: render(full_schema()), PARTIAL: render(partial_schema())}
+    return {FULL: render(full_schema()), PARTIAL: render(partial_schema()), BOARD: render(board_schema())}
 
 
 def drifted(directory: Path) -> list[str]:
@@ -58,7 +64,7 @@ def drifted(directory: Path) -> list[str]:
 
 
 def write(directory: Path) -> list[Path]:
-    """Write both files into ``directory``."""
+    """Write the files into ``directory``."""
     written = []
     for name, text in rendered().items():
         (directory / name).write_text(text, encoding="utf-8")

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from recorder.config.finding import Finding
 from recorder.config.keys import closest, suggestion
 from recorder.config.layers import Layer, Merged, existing, merge
 from recorder.config.messages import explain
 from recorder.config.models import RecorderConfig
 from recorder.config.problems import KeyPath, Problem
-from recorder.config.rules import Finding, findings
+from recorder.config.rules import findings
 
 
 @dataclass(frozen=True, slots=True)

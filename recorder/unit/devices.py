@@ -73,15 +73,15 @@ def guard(board: UnitBoard) -> tuple[Guarded, ...]:
 
 def listen(board: UnitBoard, events: queue.Queue[UnitEvent], *, gnss: bool) -> list[Finding]:
     """Start buttons, ignition sense and, where wanted, GNSS: they enqueue, nothing else happens on their threads. One that
-    does not start is a finding: a unit without GNSS, or with one button, records."""
-    findings: list[Finding] = []
+    does not start is a finding, and so is every device the board could not get: a unit without GNSS, or with one button,
+    records."""
+    findings = [_not_had(error.device, error) for error in board.faults]
 
     def attempt(name: str, start: Callable[[], None]) -> None:
         try:
             start()
         except DeviceError as error:
-            zh, en = f"{name}: 无法启用：{error}", f"{name}: cannot be used: {error}"
-            findings.append(Finding("device-fault", zh, en, name))
+            findings.append(_not_had(name, error))
 
     for name, button in board.buttons.items():
         attempt(f"button-{name}", partial(button.start, partial(_edge, name, events)))
@@ -92,6 +92,10 @@ def listen(board: UnitBoard, events: queue.Queue[UnitEvent], *, gnss: bool) -> l
             "ignition", partial(board.ignition.start, lambda on, since_us: events.put(IgnitionChanged(on, since_us)))
         )
     return findings
+
+
+def _not_had(name: str, error: DeviceError) -> Finding:
+    return Finding("device-fault", f"{name}: 无法启用：{error}", f"{name}: cannot be used: {error}", name)
 
 
 def _edge(name: str, events: queue.Queue[UnitEvent], pressed: bool, at_us: int) -> None:

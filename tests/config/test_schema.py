@@ -14,7 +14,7 @@ def test_no_drift() -> None:
 
 
 def test_drift_is_found(tmp_path: Path) -> None:
-    assert schema.drifted(tmp_path) == [schema.FULL, schema.PARTIAL]
+    assert schema.drifted(tmp_path) == [schema.FULL, schema.PARTIAL, schema.BOARD]
     schema.write(tmp_path)
     assert schema.drifted(tmp_path) == []
     full = tmp_path / schema.FULL

@@ -209,6 +209,8 @@ def test_options_may_rewire_and_a_wrong_one_is_named(world: World, options: dict
     board.outputs["led_red"].set(True)
     assert world.wait_for_output("led_red", True, 5)
     board.close()
-    with pytest.raises(DeviceError, match="led_pink"):
-        hw_board.unit_board({**options, "led_pink": "GPIO1"})
+    board = hw_board.unit_board({**options, "led_pink": "GPIO1", "led_red": "none"})
+    assert [fault.device for fault in board.faults] == ["board.options"] and "led_pink" in str(board.faults[0])
+    assert "led_red" not in board.outputs and "led_green" in board.outputs
+    board.close()
     until(lambda: world.clients() == ())

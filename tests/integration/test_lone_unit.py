@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +70,25 @@ def test_a_file_that_is_no_toml_at_all_leaves_a_unit_that_says_so(paper: Paper, 
         assert recorder("config", "check", str(rig.config)).returncode == 0
         shown = recorder("config", "show", "--config", str(broken), "--config", str(rig.config))
         assert shown.returncode == 1
+
+
+def test_a_board_file_with_a_pin_used_twice_costs_that_lamp_and_nothing_else(paper: Paper, tmp_path: Path) -> None:
+    """A real board's file on simulated lines; ``recorder doctor`` looks at it beside the recording unit."""
+    board = {"file": "body-worn-zero2w", "gpio": {"led_red": "GPIO17"}}
+    with Rig(tmp_path / "run", paper[0], {"board": board}) as rig:
+        checked = recorder("config", "check", str(rig.config))
+        assert checked.returncode == 1 and "GPIO17 is already used by board.gpio.button_record" in checked.stdout
+        rig.start()
+        rig.record()
+        examined = recorder("doctor", "--json", "--config", str(rig.config))
+        rig.end_recording()
+        assert rig.stop() == 0
+        faults = [fault for fault in rig.of("fault") if fault["code"] == "device-fault"]
+        assert [(fault["component"], fault["phase"]) for fault in faults] == [("led_red", "onset")]
+        assert rig.view().uploadable
+    found = {check["device"]: check for check in json.loads(examined.stdout)}
+    assert (examined.returncode, found["world"]["verdict"], found["configuration"]["verdict"]) == (2, "ok", "fault")
+    assert "device-fault" in found["unit"]["en"]
 
 
 def test_nothing_but_a_camera_and_nobody_to_trust(paper: Paper, tmp_path: Path) -> None:

@@ -135,6 +135,9 @@ def test_the_shipped_configuration_is_clean(config: Path) -> None:
         ("defaults.toml", "[capture]", "[capture", "defaults.toml"),
         ("vehicle.toml", "frame_rate = 25", "frame_rate = 0", "cameras.cam0.frame_rate"),
         ("body-worn.toml", "model =", "modell =", "device.modell"),
+        ("boards/vehicle-pi4.toml", "GPIO6", "GPIO5", "board.gpio.led_green"),
+        ("boards/vehicle-pi5.toml", "ina226", "ina999", "board.power.monitor"),
+        ("schema.board.json", "GPIO", "gpio", "schema.board.json"),
     ],
 )
 def test_spoilt_configuration_is_found(config: Path, name: str, old: str, new: str, found: str) -> None:

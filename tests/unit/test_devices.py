@@ -80,6 +80,19 @@ def test_a_button_and_a_receiver_that_do_not_start_are_findings() -> None:
     assert all(finding.zh and finding.en for finding in findings)
 
 
+def test_what_the_board_could_not_get_is_a_finding_by_name() -> None:
+    made = board(Breakable())
+    made.buttons.clear()
+    made.gnss = None
+    made.faults = [DeviceError("gpio", "no GPIO on this machine"), DeviceError("i2c-1", "cannot be opened", 2)]
+    findings = listen(made, queue.Queue(), gnss=True)
+    assert [(finding.code, finding.subject) for finding in findings] == [
+        ("device-fault", "gpio"),
+        ("device-fault", "i2c-1"),
+    ]
+    assert "cannot be used" in findings[0].en and "无法启用" in findings[1].zh
+
+
 def test_those_that_start_enqueue() -> None:
     events: queue.Queue[UnitEvent] = queue.Queue()
     button, receiver = Breakable(), Breakable()

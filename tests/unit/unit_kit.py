@@ -11,7 +11,7 @@ from typing import Any, cast
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from firmware_bridge.ports import BoardIdentity, UnitBoard
+from firmware_bridge.ports import BoardIdentity, DeviceError, UnitBoard
 from recorder.channel import messages
 from recorder.config.load import load_config
 from recorder.config.models import RecorderConfig
@@ -135,6 +135,7 @@ class BareBoard:
         self.outputs: dict[str, Any] = {}
         self.gnss = self.light = self.power = self.thermal = self.speaker = self.medium = None
         self.watchdog = self.ignition = None
+        self.faults: list[DeviceError] = []
 
     def close(self) -> None:
         self.buttons.clear()

@@ -13,6 +13,7 @@ from firmware_bridge.raspberry_pi.throttling import (
     UnderVoltageAlarm,
     VcgencmdThrottle,
     parse_throttled,
+    throttle_source,
 )
 from tests.firmware_bridge.manual_clock import ManualClock
 from tests.firmware_bridge.raspberry_pi.waiting import until
@@ -78,3 +79,21 @@ def test_a_program_that_does_not_answer_is_a_failure(tmp_path: Path, body: str, 
     until(lambda: throttle.failure() is not None, "the failure")
     assert said in str(throttle.failure()) and throttle.throttled() is None
     throttle.close()
+
+
+def test_the_best_source_there_is(tmp_path: Path) -> None:
+    """The driver's file, else the program, else the alarm that knows of under-voltage only, else nobody."""
+    clock, hwmon, file = ManualClock(), tmp_path / "hwmon", tmp_path / "get_throttled"
+    assert throttle_source(str(file), clock, hwmon, "") == (None, ())
+    (hwmon / "hwmon2").mkdir(parents=True)
+    (hwmon / "hwmon2" / "name").write_text("rpi_volt\n")
+    (hwmon / "hwmon2" / "in0_lcrit_alarm").write_text("1\n")
+    ask, close = throttle_source(str(file), clock, hwmon, "")
+    assert ask is not None and ask() == frozenset({"under-voltage"}) and close == ()
+    asked, close = throttle_source(str(file), clock, hwmon, str(program(tmp_path, "echo throttled=0x4")))
+    until(lambda: asked is not None and asked() == frozenset({"throttled"}), "vcgencmd's answer")
+    for end in close:
+        end()
+    file.write_text("0\n")
+    ask, close = throttle_source(str(file), clock, hwmon, str(tmp_path / "vcgencmd"))
+    assert ask is not None and ask() == frozenset() and close == ()

@@ -1,0 +1,94 @@
+"""All checks of the board as a technician would take them: picture, sound, hands, position, power, clock, watchdog."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from firmware_bridge.ports import BoardOptions, Check, Clock, DeviceError, ThrottleReason
+from firmware_bridge.raspberry_pi import gpio_lines
+from firmware_bridge.raspberry_pi.camera import attached_cameras
+from firmware_bridge.raspberry_pi.checks import cameras, chips, kernel, pins, position, sound
+from firmware_bridge.raspberry_pi.checks.verdicts import fault
+from firmware_bridge.raspberry_pi.clock_sources import clock_of
+from firmware_bridge.raspberry_pi.gpio import GpioInput, PinSpec
+from firmware_bridge.raspberry_pi.i2c import open_bus
+from firmware_bridge.raspberry_pi.options import OptionReader
+from firmware_bridge.raspberry_pi.pin_factory import pin_factory
+from firmware_bridge.raspberry_pi.portaudio import PortAudio, SoundDevice, device_error
+from firmware_bridge.raspberry_pi.throttling import throttle_source
+
+ANSWER_S = 2.5
+"""How long vcgencmd's first answer is waited for."""
+
+
+def diagnose(options: BoardOptions, ids: Sequence[str]) -> Iterator[Check]:
+    """``ids``: cameras of the configuration. A check that breaks is a fault of its own and does not hide the others."""
+    reader = OptionReader(options)
+    clock = clock_of(reader)
+    sequence: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
+        ("camera", lambda: cameras.cameras(reader, ids, attached_cameras)),
+        ("microphone", lambda: sound.sound(reader, ids, sound_devices)),
+        ("gpio", lambda: pins.pins(reader, gpio_lines.chips, gpio_lines.line, lambda spec: level(reader, spec))),
+        ("gnss", lambda: position.position(reader, clock)),
+        ("battery", lambda: chips.chips(reader, open_bus)),
+        ("power", lambda: kernel.supply(reader)),
+        ("light", lambda: kernel.light(reader)),
+        ("thermal", lambda: kernel.thermal(reader, throttled(reader, clock))),
+        ("rtc", lambda: kernel.rtc(reader, clock)),
+        ("clock", lambda: kernel.time(clock)),
+        ("watchdog", lambda: kernel.watchdog(reader)),
+    )
+    for device, check in sequence:
+        yield from guarded(device, check)
+    for wrong in dict.fromkeys(map(str, reader.faults)):
+        yield fault(
+            "options", wrong, wrong, "更正 [board.options] 或板卡文件", "correct [board.options] or the board file"
+        )
+
+
+def guarded(device: str, check: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    try:
+        yield from check()
+    except Exception as error:  # noqa: BLE001 - whatever a library makes of a broken board, the next device is looked at
+        what = f"{type(error).__name__}: {error}"
+        yield fault(device, f"检查出错：{what}", f"the check failed: {what}", "请报告此问题", "please report this")
+
+
+def sound_devices() -> list[SoundDevice]:
+    """Raises DeviceError."""
+    try:
+        library = PortAudio()
+    except (ImportError, OSError) as error:
+        raise device_error("sound", error) from error
+    try:
+        return library.devices()
+    finally:
+        library.close()
+
+
+def level(reader: OptionReader, spec: PinSpec) -> bool:
+    """Claims a free input for a moment, with the pull the driver gives it. Raises DeviceError."""
+    factory = pin_factory(reader)
+    try:
+        line = GpioInput("gpio", spec, factory)
+        active = line.is_active()
+        line.close()
+    finally:
+        factory.close()
+    if active is None:
+        raise DeviceError("gpio", f"{spec.pin}: 无法读取 cannot be read")
+    return active
+
+
+def throttled(reader: OptionReader, clock: Clock) -> frozenset[ThrottleReason] | None:
+    ask, close = throttle_source(reader.text("thermal_throttle_file"), clock)
+    waiting = threading.Event()
+    waited_s, reasons = 0.0, ask() if ask is not None else None
+    while ask is not None and reasons is None and waited_s < ANSWER_S and close:
+        waiting.wait(0.1)
+        waited_s += 0.1
+        reasons = ask()
+    for end in close:
+        end()
+    return reasons

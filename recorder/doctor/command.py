@@ -1,0 +1,116 @@
+"""``recorder doctor``. Exit codes: 0 all well · 1 warnings · 2 faults, or the check itself could not begin."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import click
+
+from firmware_bridge.ports import Check, Clock, Verdict
+from recorder.cli import config_option, language, load, say
+
+if TYPE_CHECKING:
+    from recorder.config.load import Loaded
+
+EXIT: Final[dict[Verdict, int]] = {"ok": 0, "warning": 1, "fault": 2}
+SIGN: Final[dict[Verdict, str]] = {"ok": "✓", "warning": "!", "fault": "✗"}
+MOUNTINFO: Final = Path("/proc/self/mountinfo")
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="JSON 输出 as JSON")
+@config_option
+def doctor_command(as_json: bool, config_files: tuple[Path, ...]) -> None:
+    """检查设备 · check every device of the board and what else a recording needs; say what to do about each.
+
+    可在记录单元运行时使用 it may run beside the unit. 退出码 exit: 0 正常 well · 1 有警告 warnings · 2 有故障 faults.
+    """
+    from recorder.loading import system_clock
+
+    loaded, worst = load(config_files, quiet=True), 0
+    found: list[Check] = []
+    for check in examine(loaded, system_clock()):
+        found.append(check)
+        worst = max(worst, EXIT[check.verdict])
+        if not as_json:
+            click.echo(line(check, language()))
+    if as_json:
+        click.echo(json.dumps([asdict(check) for check in found], ensure_ascii=False, indent=2))
+    else:
+        click.echo(summary(found))
+    sys.exit(worst)
+
+
+def examine(loaded: Loaded, clock: Clock) -> Iterator[Check]:
+    """All checks, in order. Raises nothing: what breaks is a fault of its own and the next device is looked at."""
+    from recorder.doctor import identity, software, storage
+    from recorder.unit.control_client import request
+
+    config = loaded.config
+
+    def ask(path: Path, message: dict[str, Any]) -> dict[str, Any]:
+        return request(path, message, timeout_s=3)
+
+    steps: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
+        ("configuration", lambda: software.configuration(loaded)),
+        ("unit", lambda: iter([software.unit(Path(config.storage.run_dir), ask)])),
+        ("board", lambda: board(loaded)),
+        ("storage", lambda: storage.storage(config, clock, MOUNTINFO.read_text(encoding="utf-8"))),
+        ("keys", lambda: identity.identity(config, clock)),
+        ("uplink", lambda: software.uplink(config)),
+    )
+    for device, step in steps:
+        yield from guarded(device, step)
+
+
+def board(loaded: Loaded) -> Iterator[Check]:
+    """The board's own checks."""
+    from recorder.board_options import board_options
+    from recorder.loading import BoardLoadError, load_diagnosis
+
+    config = loaded.config
+    try:
+        module = load_diagnosis(config.board.module)
+    except BoardLoadError as error:
+        yield Check("board", "fault", str(error), str(error), "核对 [board] module", "check [board] module")
+        return
+    named = config.board.file or say("（无板卡文件）", "(no board file)")
+    if module is None:
+        seen = (f"{config.board.module} 不能自检", f"{config.board.module} cannot look at itself")
+        yield Check("board", "warning", *seen, "", "")
+        return
+    yield Check("board", "ok", f"{named} · {config.board.module}", f"{named} · {config.board.module}")
+    for check in module.diagnose(board_options(config.model_dump(mode="json")), sorted(config.cameras)):
+        if check.device != "microphone" or config.audio.enabled:
+            yield check
+
+
+def guarded(device: str, step: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    try:
+        yield from step()
+    except Exception as error:  # noqa: BLE001 - a doctor who faints at one patient sees no other
+        what = f"{type(error).__name__}: {error}"
+        yield Check(
+            device, "fault", f"检查出错：{what}", f"the check failed: {what}", "请报告此问题", "please report this"
+        )
+
+
+def line(check: Check, tongue: Literal["zh", "en"]) -> str:
+    """One or two lines: what was seen, and what to do."""
+    seen, advice = (check.zh, check.advice_zh) if tongue == "zh" else (check.en, check.advice_en)
+    text = f"{SIGN[check.verdict]} {check.device:<22} {seen}"
+    return f"{text}\n{'':25}→ {advice}" if advice else text
+
+
+def summary(found: list[Check]) -> str:
+    faults = sum(check.verdict == "fault" for check in found)
+    warnings = sum(check.verdict == "warning" for check in found)
+    return say(
+        f"{len(found)} 项检查：{faults} 项故障，{warnings} 项警告",
+        f"{len(found)} check(s): {faults} fault(s), {warnings} warning(s)",
+    )

@@ -1,0 +1,78 @@
+"""What cannot be wired like that is found before anything is soldered."""
+
+from __future__ import annotations
+
+import pytest
+
+from recorder.config.layers import Layer
+from recorder.config.validate import Outcome, validate
+from tests.config.conftest import SEALED, layer_of
+
+
+def outcome(defaults: Layer, text: str) -> Outcome:
+    return validate([defaults, layer_of(SEALED + text)])
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "severity", "says"),
+    [
+        (
+            '[board.gpio]\nled_red = "GPIO5"\nvibration = "GPIO5:low"',
+            "board.gpio.vibration",
+            "error",
+            "board.gpio.led_red",
+        ),
+        (
+            '[board.gpio]\nled_red = "GPIO3"\n[board.battery]\ngauge = "max17048"',
+            "board.gpio.led_red",
+            "error",
+            "belongs to I²C 1",
+        ),
+        (
+            '[board.gpio]\nled_red = "GPIO14"\n[board.gnss]\ndevice = "/dev/serial0"',
+            "board.gpio.led_red",
+            "error",
+            "UART",
+        ),
+        (
+            '[board.battery]\ngauge = "max17048"\naddress = 0x40\n[board.power]\nmonitor = "ina219"\nshunt_ohm = 0.1',
+            "board.power.monitor",
+            "error",
+            "0x40 on I²C bus 1",
+        ),
+        ("[board.camera.cam1]\nindex = 0\n[cameras.cam0]\nwidth = 1280", "cameras.cam0", "warning", "it has cam1"),
+        (
+            "[board.camera.cam0]\nindex = 0\n[board.camera.cam1]\nindex = 0",
+            "board.camera.cam1.index",
+            "error",
+            "used by cam0",
+        ),
+        (
+            '[board.camera.cam0]\nencoder = "v4l2"\n[cameras.cam0]\nframe_rate = 50',
+            "board.camera.cam0.encoder",
+            "warning",
+            "1.7",
+        ),
+        ("[board.battery]\naddress = 0x36", "board.battery.address", "warning", "no effect without gauge"),
+        ('[board.power]\nmonitor = "ina219"', "board.power.monitor", "warning", "shunt_ohm"),
+    ],
+)
+def test_each_rule(defaults: Layer, text: str, key: str, severity: str, says: str) -> None:
+    found = outcome(defaults, text)
+    assert [(problem.severity, says in problem.en) for problem in found.problems] == [(severity, True)]
+    assert found.problems[0].key in (key, key.rpartition(".")[0])
+    assert found.config is not None and not found.blocking, "never a reason not to record"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[board.gpio]\nled_red = "none"\nled_green = "none"\n',
+        '[board.gpio]\nled_red = "GPIO3"\n',
+        '[board.gpio]\nled_red = "GPIO2"\n[board.battery]\ngauge = "max17048"\nbus = 3\n',
+        '[board.battery]\ngauge = "max17048"\n[board.power]\nmonitor = "ina219"\nshunt_ohm = 0.1\n',
+        '[board.camera.cam0]\nencoder = "libx264"\n[cameras.cam0]\nframe_rate = 60\n',
+    ],
+)
+def test_what_is_well_wired_is_not_complained_of(defaults: Layer, text: str) -> None:
+    assert outcome(defaults, text).problems == ()
