@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from gpiozero.pins import mock
 
-from firmware_bridge.board import CaptureDevices, attempt
+from firmware_bridge.board import CaptureDevices, UnitDevices, attempt
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import (
     BoardIdentity,
@@ -23,7 +23,6 @@ from firmware_bridge.ports import (
     Clock,
     DeviceError,
     Output,
-    UnitBoard,
 )
 from firmware_bridge.raspberry_pi.board import compose
 from firmware_bridge.raspberry_pi.gpio import PinSpec
@@ -73,7 +72,7 @@ def ignition_pin(wiring: BoardOptions) -> PinSpec:
     return PinSpec.parse("ignition", wiring.get("ignition", "GPIO22"), default_high=True)
 
 
-def unit_board(options: BoardOptions) -> UnitBoard:
+def unit_board(options: BoardOptions) -> UnitDevices:
     """Raises DeviceError when there is no world at ``options["world"]``. Options of a real board's file are welcome: its
     pins are wired as they are, its other devices are the world's."""
     client = connect(options, {"hello": "unit"})

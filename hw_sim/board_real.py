@@ -1,29 +1,45 @@
 """The simulated board on the Raspberry Pi's own drivers wherever a stand-in for what is below them exists.
 
 ``[board] module = "hw_sim.board_real"``, the same options and the same world as ``hw_sim.board``. On top of that board's
-real parts (gpiozero, pyserial, pynmea2) the camera is picamera2 with libx264, on ``hw_sim.libcamera_stand_in``.
+real parts (gpiozero, pyserial, pynmea2) the camera is picamera2 with libx264, on ``hw_sim.libcamera_stand_in``, and
+microphone and loudspeaker are PyAudio, PortAudio and ALSA, on ``hw_sim.devices.alsa_fifo``.
 """
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from firmware_bridge.board import CaptureDevices
-from firmware_bridge.ports import BoardOptions, CaptureBoard, DeviceError, UnitBoard
+from firmware_bridge.ports import BoardOptions, CaptureBoard, DeviceError, Sound, Speaker, UnitBoard
 from hw_sim import board
+from hw_sim.devices.alsa_fifo import SoundCards
 from hw_sim.devices.card import SimulatedCard
 
 
 def unit_board(options: BoardOptions) -> UnitBoard:
-    """Raises DeviceError when there is no world at ``options["world"]``."""
-    return board.unit_board(options)
+    """Raises DeviceError when there is no world at ``options["world"]`` or an option is wrong."""
+    from firmware_bridge.raspberry_pi.speaker import PyAudioSpeaker
+
+    unit = board.unit_board(options)
+    _sound_cards(options, "unit")
+    if unit.speaker is not None:
+        driver = PyAudioSpeaker("spk", unit.clock)
+        unit.speaker = _HeardSpeaker(driver, unit.speaker)
+        unit.on_close = (driver.close, *unit.on_close)
+    return unit
 
 
 def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
     """Raises DeviceError when there is no world at ``options["world"]``, or no picamera2 in this environment."""
     # Imported here: the unit process loads this module too and has no use for 20 MB of codecs.
+    from firmware_bridge.raspberry_pi.microphone import PyAudioMicrophone
+    from hw_sim.devices.alsa_fifo import FedMicrophone, Feeder
     from hw_sim.devices.microphone import SimulatedMicrophone
     from hw_sim.libcamera_stand_in import install
     from hw_sim.libcamera_stand_in.camera import CameraManager
     from hw_sim.libcamera_stand_in.sensor import WorldSensor
+    from hw_sim.libcamera_stand_in.witness import Witness, log_path
 
     try:
         install()
@@ -34,11 +50,44 @@ def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
     client = board.connect(options, {"hello": "worker", "camera_id": camera_id})
     client.start()
     clock = board.clock_of(client)
-    CameraManager.sensors = [WorldSensor(clock, client.get, client.connected)]
+    sensor = WorldSensor(clock, client.get, client.connected)
+    CameraManager.sensors = [
+        Witness(sensor, lambda: log_path(str(client.get("camera.frame_log")), clock.boot_id(), camera_id))
+    ]
+    feeder = Feeder(SimulatedMicrophone(clock, client.get, client.connected), _sound_cards(options, camera_id).fifo)
+    microphone = FedMicrophone(PyAudioMicrophone("mic", clock), feeder)
     return CaptureDevices(
         clock=clock,
         camera=Picamera2Camera(0, "libx264", clock),
-        microphone=SimulatedMicrophone(clock, client.get, client.connected),
+        microphone=microphone,
         medium=SimulatedCard(client.get, "media"),
-        on_close=(client.close,),
+        on_close=(microphone.end, client.close),
     )
+
+
+def _sound_cards(options: BoardOptions, owner: str) -> SoundCards:
+    """This process's own ALSA, beside the world's socket."""
+    folder = Path(f"{options['world']}.sound-{owner}")
+    folder.mkdir(exist_ok=True)
+    cards = SoundCards(folder)
+    os.environ.update(cards.environment)  # read by the C libraries when they start
+    return cards
+
+
+class _HeardSpeaker:
+    """``ports.Speaker``: the real driver, and behind it the room in which it is heard, for as long as it sounds there."""
+
+    def __init__(self, driver: Speaker, room: Speaker) -> None:
+        self._driver = driver
+        self._room = room
+
+    def play(self, samples: Sound, rate: int) -> None:
+        self._driver.play(samples, rate)
+        self._room.play(samples, rate)
+
+    def playing(self) -> bool:
+        return self._driver.playing() or self._room.playing()
+
+    def stop(self) -> None:
+        self._driver.stop()
+        self._room.stop()

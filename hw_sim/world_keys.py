@@ -59,6 +59,7 @@ KEYS: Final[Mapping[str, Key]] = {
     "camera.at_end": _words("loop", "hold"),
     "camera.counter": Key("bool", True),
     "camera.qr": Key("text", ""),
+    "camera.frame_log": Key("text", ""),
     "microphone.failure": _words("ok", "stuck", "off", "silent", "overflow"),
     "microphone.scene": _words("beeps", "quiet", "street"),
     "microphone.file": Key("text", ""),

@@ -1,7 +1,8 @@
 """``./dev test``: the suites one after another, each with its minutes, then one plain line.
 
 Suites are folders under ``tests/``: the named ones below are slow and run last; ``unit`` is all the rest. With a path among
-the arguments only that is run; ``--package`` runs the suite of that name alone and whole. Results are left as JUnit XML in ``out/test-results/``.
+the arguments only that is run; ``--package`` runs the suite of that name alone and whole. Results are left as JUnit XML in
+``out/test-results/``.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def _composed(reader: OptionReader, factory: Any, clock: Clock, identity: BoardI
         )
     if device := reader.text("speaker_device"):
         # A device that is not there is a fault when something is to be said, and no reason not to record.
-        board.speaker = speaker = PyAudioSpeaker(device)
+        board.speaker = speaker = PyAudioSpeaker(device, clock)
         board.on_close = (*board.on_close, speaker.close)
     if folder := reader.text("thermal_zone"):
         throttle, close = throttle_source(reader.text("thermal_throttle_file"), clock)

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from firmware_bridge.ports import DeviceError, Sound
+from firmware_bridge.ports import Clock, DeviceError, Sound
 from firmware_bridge.raspberry_pi.portaudio import PortAudio, device_error, keep_periods
 
 LOG = logging.getLogger(__name__)
@@ -21,6 +21,10 @@ DEVICE_PERIODS: Final = 8
 
 LONGEST_QUEUE_S: Final = 60.0
 """A device that takes nothing must not fill the memory."""
+
+HUNG_US: Final = 700_000
+"""A write that takes longer: the device hangs. Its buffer is :data:`DEVICE_PERIODS` chunks, so no write of one takes so
+long otherwise."""
 
 RETRY_S: Final = 2.0
 """Pause between attempts to open a device that is gone."""
@@ -44,11 +48,16 @@ OpenStream = Callable[[str, int], Stream]
 class PyAudioSpeaker:
     """``device``: PortAudio's name of it, or a part that only one device has (``spk``, ``USB Audio``, ``hw:1,0``).
 
-    :meth:`play` raises DeviceError while the device is known to be gone; it is tried again every two seconds.
+    :meth:`play` raises DeviceError while the device is known to be gone, which is tried again every two seconds, or hangs.
+    What was being played then is over: :meth:`playing` is False.
     """
 
-    def __init__(self, device: str, open_stream: OpenStream | None = None, retry_s: float = RETRY_S) -> None:
+    def __init__(
+        self, device: str, clock: Clock, open_stream: OpenStream | None = None, retry_s: float = RETRY_S
+    ) -> None:
         self._device = device
+        self._clock = clock
+        self._writing_since_us: int | None = None
         self._open_stream = open_stream or open_pyaudio
         self._retry_s = retry_s
         self._changed = threading.Condition()
@@ -62,8 +71,8 @@ class PyAudioSpeaker:
 
     def play(self, samples: Sound, rate: int) -> None:
         with self._changed:
-            if self._failure is not None:
-                raise self._failure
+            if (failure := self._failing()) is not None:
+                raise failure
             if sum(len(data) / 2 / rate for data, rate in self._queue) > LONGEST_QUEUE_S:
                 raise DeviceError("speaker", "声卡停滞，不再接受声音 the device hangs, no more is queued")
             self._queue.append((samples.tobytes(), rate))
@@ -72,7 +81,7 @@ class PyAudioSpeaker:
 
     def playing(self) -> bool:
         with self._changed:
-            return self._busy or bool(self._queue)
+            return (self._busy or bool(self._queue)) and self._failing() is None
 
     def stop(self) -> None:
         with self._changed:
@@ -90,7 +99,13 @@ class PyAudioSpeaker:
 
     def failure(self) -> DeviceError | None:
         with self._changed:
-            return self._failure
+            return self._failing()
+
+    def _failing(self) -> DeviceError | None:
+        since_us = self._writing_since_us
+        if since_us is not None and self._clock.boottime_us() - since_us > HUNG_US:
+            return DeviceError("speaker", f"{self._device}: 驱动无响应 the driver hangs")
+        return self._failure
 
     # --- the thread ---------------------------------------------------------------------------------------------------
 
@@ -120,10 +135,21 @@ class PyAudioSpeaker:
         heard = False
         try:
             while (chunk := self._next_chunk(rate)) is not None:
-                stream.write(chunk)
+                self._write(stream, chunk)
             heard = not self._silenced()
         finally:
             stream.finish(heard)
+
+    def _write(self, stream: Stream, chunk: bytes) -> None:
+        with self._changed:
+            self._writing_since_us = self._clock.boottime_us()
+        try:
+            stream.write(chunk)
+        finally:
+            with self._changed:
+                if self._failing() is not None:
+                    self._queue.clear()  # what could not be played is not played late
+                self._writing_since_us = None
 
     def _silenced(self) -> bool:
         with self._changed:

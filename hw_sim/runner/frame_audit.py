@@ -14,6 +14,7 @@ import av
 import numpy as np
 
 from hw_sim.devices.counter import read_file
+from hw_sim.libcamera_stand_in.witness import delivered, log_path
 from hw_sim.runner.journal_view import JournalView, SegmentView
 from recorder.evidence.age import parse_identities
 from recorder.evidence.age_reader import AgeReader
@@ -28,7 +29,8 @@ class SeenFrame:
 @dataclass(frozen=True, slots=True)
 class FrameAudit:
     """``captured``: frames the sensor produced while recorded, by its counters; ``missing`` are those neither in a file
-    nor declared dropped; ``unreadable`` frames decode but carry no valid counter."""
+    nor declared dropped; ``unreadable`` frames decode but carry no valid counter. ``unlike_sensor``: frames that are in the
+    files and were not delivered by the sensor, or the other way round; None where the sensor keeps no list."""
 
     in_files: int
     captured: int
@@ -38,6 +40,7 @@ class FrameAudit:
     unreadable: int
     unopened: tuple[str, ...]
     last_frame_us: dict[str, int]
+    unlike_sensor: int | None = None
 
 
 def frames_of(plain: bytes, media_start_us: int) -> list[SeenFrame]:
@@ -48,15 +51,16 @@ def frames_of(plain: bytes, media_start_us: int) -> list[SeenFrame]:
         return [SeenFrame(frame.counter, media_start_us + frame.at_us) for frame in read_file(Path(file.name))]
 
 
-def audit(view: JournalView, open_segment: OpenSegment) -> FrameAudit:
+def audit(view: JournalView, open_segment: OpenSegment, frame_logs: Path | None = None) -> FrameAudit:
     """Check all segments of a run. Counters must run on without a hole from segment to segment of one boot, except
-    across a recorded gap."""
+    across a recorded gap. ``frame_logs``: where the sensor keeps its own list, if it does (``camera.frame_log``)."""
     in_files = captured = dropped = missing = repeated = unreadable = 0
     unopened: list[str] = []
     last_frame: dict[str, int] = {}
     gap_starts = {gap.last_segment_id for gap in view.gaps.values()}
     order = sorted(view.segments.values(), key=lambda s: (view.boots.index(s.boot), s.camera_id, s.media_start_us))
     previous: tuple[SegmentView, int] | None = None
+    truth = _Truth(frame_logs)
     for segment in order:
         if segment.state in ("empty", "missing"):
             continue
@@ -78,6 +82,7 @@ def audit(view: JournalView, open_segment: OpenSegment) -> FrameAudit:
         if not counters:
             continue
         last_frame[segment.segment_id] = frames[-1].at_us
+        truth.compare(segment, counters, counters[0], counters[-1])
         if previous is not None:
             before, last = previous
             joined = (
@@ -87,6 +92,7 @@ def audit(view: JournalView, open_segment: OpenSegment) -> FrameAudit:
                 and before.segment_id not in gap_starts
             )
             if joined:
+                truth.compare(segment, [], last + 1, counters[0] - 1)
                 captured += counters[0] - last - 1
                 missing += max(0, counters[0] - last - 1)
                 repeated += max(0, last + 1 - counters[0])
@@ -104,7 +110,27 @@ def audit(view: JournalView, open_segment: OpenSegment) -> FrameAudit:
         unreadable=unreadable,
         unopened=tuple(unopened),
         last_frame_us=last_frame,
+        unlike_sensor=truth.unlike,
     )
+
+
+class _Truth:
+    """The sensor's own lists beside the frames of the files."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._lists: dict[Path, set[int]] = {}
+        self.unlike: int | None = None
+
+    def compare(self, segment: SegmentView, counters: list[int], first: int, last: int) -> None:
+        """``counters`` should be the frames that were delivered from ``first`` to ``last``."""
+        path = None if self._folder is None else log_path(str(self._folder), segment.boot, segment.camera_id)
+        if path is None or not path.exists():
+            return
+        if path not in self._lists:
+            self._lists[path] = delivered(path)
+        true = {n for n in self._lists[path] if first <= n <= last}
+        self.unlike = (self.unlike or 0) + len(true ^ set(counters))
 
 
 class OpenSegment:

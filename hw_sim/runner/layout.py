@@ -53,6 +53,11 @@ class Layout:
         return self.out / "logs"
 
     @property
+    def frame_logs(self) -> Path:
+        """Which frames the sensor delivered, where it keeps a list."""
+        return self.out / "sensor"
+
+    @property
     def speaker(self) -> Path:
         """What the unit's loudspeaker played, one WAV file a piece."""
         return self.out / "speaker"

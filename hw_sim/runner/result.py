@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from hw_sim.runner.av_lag import AvLag
 from hw_sim.runner.frame_audit import FrameAudit
 from hw_sim.runner.journal_view import GapView, JournalView
 from hw_sim.scenario import Expectation, Scenario, evaluate
@@ -68,6 +69,7 @@ def collect(
     verify: dict[str, dict[str, Any]],
     wall_s: float,
     notes: Notes | None = None,
+    av_lag: AvLag | None = None,
 ) -> dict[str, Any]:
     """All numbers of a run, without the expectations."""
     unit, notes = verify["unit"], notes or Notes()
@@ -90,6 +92,10 @@ def collect(
         "frames_missing": frames.missing,
         "frames_repeated": frames.repeated,
         "frames_unreadable": frames.unreadable,
+        "frames_unlike_sensor": frames.unlike_sensor,
+        "av_lag_beeps": 0 if av_lag is None else av_lag.beeps,
+        "av_lag_furthest_ms": None if av_lag is None else av_lag.furthest_ms,
+        "av_lag_mean_ms": None if av_lag is None else av_lag.mean_ms,
         "segments_unopened": list(frames.unopened),
         "gaps": [gap_facts(gap, view) for gap in view.gaps.values()],
         "gaps_open": sum(gap.to_us is None for gap in view.gaps.values()),

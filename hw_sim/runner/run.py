@@ -13,6 +13,7 @@ from firmware_bridge.ports import Clock
 from hw_sim.agency.agency import Agency
 from hw_sim.runner import journal_view
 from hw_sim.runner.actions import Actions
+from hw_sim.runner.av_lag import measure
 from hw_sim.runner.frame_audit import OpenSegment, audit
 from hw_sim.runner.layout import Layout
 from hw_sim.runner.media import MEDIA
@@ -23,6 +24,7 @@ from hw_sim.runner.unit_config import write_unit_config
 from hw_sim.runner.unit_processes import NotifySocket, UnitProcesses, recorder_command, tail
 from hw_sim.scenario import Scenario
 from hw_sim.world import World
+from hw_sim.world_keys import initial_state
 from recorder.config.load import load_config
 from recorder.evidence.verify.command import verify_for_simulator
 
@@ -90,6 +92,7 @@ class ScenarioRun:
         state: dict[str, str | float | int | bool] = {
             "seed": 1,
             "speaker.folder": str(self.layout.speaker),
+            "camera.frame_log": str(self.layout.frame_logs),
             **self.scenario.world,
         }
         playing: dict[str, Path] = {device: MEDIA / name for device, name in self.scenario.media.items()}
@@ -98,6 +101,11 @@ class ScenarioRun:
             state[f"{device}.file"] = str(path.absolute())
             state[f"{device}.at_end"] = self.media.at_end
         return state
+
+    def _beeps(self) -> bool:
+        """Whether flash and beep can tell how far picture and sound are apart."""
+        state = initial_state(self._world_state())
+        return state["microphone.scene"] == "beeps" and not state["microphone.file"] and bool(state["camera.counter"])
 
     def _enrol(self, agency: Agency, config: Path) -> None:
         """The real enrolment: keys are made by `recorder enrol` on the unit and never leave it."""
@@ -146,10 +154,12 @@ class ScenarioRun:
         }
         view = journal_view.view(self.layout.unit / "journal")
         vaults = [self.layout.unit, *sorted(path.parent for path in self.layout.store.glob("*/*/journal"))]
-        frames = audit(view, OpenSegment(vaults, self.layout.identity))
+        open_segment = OpenSegment(vaults, self.layout.identity)
+        frames = audit(view, open_segment, self.layout.frame_logs)
+        av_lag = measure(view, open_segment) if self._beeps() else None
         result = judge(
             self.scenario,
-            collect(self.scenario, view, frames, self.kills, verify, wall_s, self.notes),
+            collect(self.scenario, view, frames, self.kills, verify, wall_s, self.notes, av_lag),
             self.stop.is_set(),
         )
         self.layout.result.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -17,7 +17,8 @@ from tests.support import require_program
 from tools.package.payload import destination, tracked
 
 TARGETS = [("amd64", "3.13"), ("arm64", "3.13")]
-"""Trixie is what units run; bookworm's packages come from the same code and are built by ``--package`` (test_chroots.py)."""
+"""Trixie is what units run; bookworm's packages come from the same code and are built by ``--package``
+(test_chroots.py)."""
 
 
 @pytest.mark.slow

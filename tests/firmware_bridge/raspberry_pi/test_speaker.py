@@ -16,7 +16,7 @@ import pytest
 
 from firmware_bridge.ports import BoardIdentity, DeviceError
 from firmware_bridge.raspberry_pi.board import compose
-from firmware_bridge.raspberry_pi.speaker import LONGEST_QUEUE_S, PyAudioSpeaker
+from firmware_bridge.raspberry_pi.speaker import HUNG_US, LONGEST_QUEUE_S, PyAudioSpeaker
 from tests.firmware_bridge.manual_clock import ManualClock
 from tests.support import require_module
 
@@ -66,7 +66,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_what_is_queued_is_written_whole_and_in_order() -> None:
     device = Device()
-    speaker = PyAudioSpeaker("spk", device.open)
+    speaker = PyAudioSpeaker("spk", ManualClock(), device.open)
     speaker.play(NOISE[:RATE], RATE)
     speaker.play(NOISE[RATE:], RATE)
     until(lambda: not speaker.playing())
@@ -79,7 +79,7 @@ def test_what_is_queued_is_written_whole_and_in_order() -> None:
 
 def test_another_rate_is_another_stream() -> None:
     device = Device()
-    speaker = PyAudioSpeaker("spk", device.open)
+    speaker = PyAudioSpeaker("spk", ManualClock(), device.open)
     device.gate.clear()
     speaker.play(NOISE[:RATE], RATE)
     speaker.play(NOISE[:RATE], 48_000)
@@ -91,7 +91,7 @@ def test_another_rate_is_another_stream() -> None:
 
 def test_stopping_is_heard_within_a_chunk() -> None:
     device = Device()
-    speaker = PyAudioSpeaker("spk", device.open)
+    speaker = PyAudioSpeaker("spk", ManualClock(), device.open)
     device.gate.clear()
     speaker.play(NOISE, RATE)
     device.wrote.get(timeout=10)
@@ -109,7 +109,7 @@ def test_stopping_is_heard_within_a_chunk() -> None:
 def test_a_device_that_is_gone_is_named_and_opened_again_when_it_is_back() -> None:
     device = Device()
     device.broken = OSError(19, "No such device")
-    speaker = PyAudioSpeaker("spk", device.open, retry_s=0.02)
+    speaker = PyAudioSpeaker("spk", ManualClock(), device.open, retry_s=0.02)
     speaker.play(NOISE, RATE)
     until(lambda: not speaker.playing())
     with pytest.raises(DeviceError, match="No such device") as caught:
@@ -125,7 +125,7 @@ def test_a_device_that_is_gone_is_named_and_opened_again_when_it_is_back() -> No
 
 def test_a_device_unplugged_in_the_middle() -> None:
     device = Device()
-    speaker = PyAudioSpeaker("spk", device.open)
+    speaker = PyAudioSpeaker("spk", ManualClock(), device.open)
     device.gate.clear()
     speaker.play(NOISE, RATE)
     device.wrote.get(timeout=10)
@@ -140,7 +140,7 @@ def test_a_device_unplugged_in_the_middle() -> None:
 def test_a_device_that_hangs_does_not_fill_the_memory() -> None:
     device = Device()
     device.gate.clear()
-    speaker = PyAudioSpeaker("spk", device.open)
+    speaker = PyAudioSpeaker("spk", ManualClock(), device.open)
     minute = array("h", bytes(2 * round(RATE * (LONGEST_QUEUE_S + 1))))
     speaker.play(minute, RATE)
     with pytest.raises(DeviceError, match="hangs"):
@@ -150,10 +150,31 @@ def test_a_device_that_hangs_does_not_fill_the_memory() -> None:
     speaker.close()
 
 
+def test_a_device_that_hangs_is_a_failure_until_it_goes_on() -> None:
+    device, clock = Device(), ManualClock()
+    device.gate.clear()
+    speaker = PyAudioSpeaker("spk", clock, device.open)
+    speaker.play(NOISE[:RATE], RATE)
+    device.wrote.get(timeout=10)
+    clock.now_us += HUNG_US
+    assert speaker.playing() and speaker.failure() is None
+    clock.now_us += 1
+    assert not speaker.playing(), "nobody is to wait for its end"
+    with pytest.raises(DeviceError, match="hangs"):
+        speaker.play(NOISE, RATE)
+    device.gate.set()
+    until(lambda: speaker.failure() is None and device.finished == 1)
+    assert len(device.taken) < 2 * RATE, "the rest of it is not played late"
+    speaker.play(NOISE, RATE)
+    until(lambda: not speaker.playing())
+    assert bytes(device.taken[-2 * len(NOISE) :]) == NOISE.tobytes()
+    speaker.close()
+
+
 def test_without_pyaudio_it_says_what_is_missing() -> None:
     device = Device()
     device.broken = ImportError("No module named 'pyaudio'")
-    speaker = PyAudioSpeaker("spk", device.open)
+    speaker = PyAudioSpeaker("spk", ManualClock(), device.open)
     speaker.play(NOISE, RATE)
     until(lambda: speaker.failure() is not None)
     with pytest.raises(DeviceError, match="PyAudio"):
@@ -178,11 +199,11 @@ ctl.default {{ type null }}
 PLAY = """
 import sys, threading
 import numpy as np
-from firmware_bridge.ports import DeviceError
+from firmware_bridge.clock import SystemClock
 from firmware_bridge.raspberry_pi.speaker import PyAudioSpeaker
 
 samples = np.load(sys.argv[2])
-speaker = PyAudioSpeaker(sys.argv[1])
+speaker = PyAudioSpeaker(sys.argv[1], SystemClock())
 for piece in np.array_split(samples, 3):
     speaker.play(piece, 16000)
 pause = threading.Event()
