@@ -16,6 +16,8 @@ from hw_sim import board
 from hw_sim.devices.alsa_fifo import SoundCards
 from hw_sim.devices.card import SimulatedCard
 
+diagnose = board.diagnose
+
 
 def unit_board(options: BoardOptions) -> UnitBoard:
     """Raises DeviceError when there is no world at ``options["world"]`` or an option is wrong."""

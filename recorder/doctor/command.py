@@ -82,7 +82,8 @@ def board(loaded: Loaded) -> Iterator[Check]:
     named = config.board.file or say("（无板卡文件）", "(no board file)")
     if module is None:
         seen = (f"{config.board.module} 不能自检", f"{config.board.module} cannot look at itself")
-        yield Check("board", "warning", *seen, "", "")
+        advice = ("其设备须另行检查", "look at its devices in another way")
+        yield Check("board", "warning", *seen, *advice)
         return
     yield Check("board", "ok", f"{named} · {config.board.module}", f"{named} · {config.board.module}")
     for check in module.diagnose(board_options(config.model_dump(mode="json")), sorted(config.cameras)):

@@ -14,6 +14,7 @@ from hw_sim.board import diagnose
 from hw_sim.world import World
 from recorder.cli import main
 from recorder.doctor.command import guarded, line
+from recorder.loading import load_diagnosis
 
 ENGLISH = {"LANG": "en_US.UTF-8", "LC_ALL": "", "LC_MESSAGES": ""}
 
@@ -66,6 +67,19 @@ def test_a_check_that_breaks_is_told_after_what_it_saw() -> None:
 
     first, second = guarded("x", broken)
     assert first.verdict == "ok" and second.verdict == "fault" and "of all things" in second.en
+
+
+def test_both_simulated_boards_and_that_of_the_pi_can_look_at_themselves() -> None:
+    for module in ("hw_sim.board", "hw_sim.board_real", "firmware_bridge.raspberry_pi.board"):
+        assert load_diagnosis(module) is not None, module
+
+
+def test_a_board_that_cannot_look_at_itself_says_so_and_the_rest_is_looked_at(unit_toml: Path) -> None:
+    """``tests.capture.board`` is a board module without ``diagnose``."""
+    found = json.loads(doctor(unit_toml, "--json", RECORDER__BOARD__MODULE="tests.capture.board").stdout)
+    board = next(check for check in found if check["device"] == "board")
+    assert board["verdict"] == "warning" and board["advice_en"]
+    assert "storage" in {check["device"] for check in found}
 
 
 def test_the_simulated_board(tmp_path: Path) -> None:
