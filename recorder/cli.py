@@ -45,6 +45,7 @@ class LazyGroup(click.Group):
         "config": "recorder.config.commands:config_group",
         "doctor": "recorder.doctor.command:doctor_command",
         "export": "recorder.export.commands:export_group",
+        "status": "recorder.health.command:status_command",
         "statement": "recorder.officer.statement_commands:statement_group",
     }
 
@@ -131,30 +132,6 @@ def uplink_command(config_files: tuple[Path, ...]) -> None:
 
     # A fresh interpreter without the configuration's libraries: 31 MB instead of 54 for a process that idles all day.
     exec_uplink(load(config_files).config, [str(path) for path in config_files])
-
-
-@main.command("status")
-@click.option("--json", "as_json", is_flag=True, help="JSON 输出 as JSON")
-@config_option
-def status_command(as_json: bool, config_files: tuple[Path, ...]) -> None:
-    """显示状态 · what the unit is doing right now."""
-    from recorder.unit.control_client import ControlError, request
-
-    run_dir = Path(load(config_files).config.storage.run_dir)
-    path = run_dir / "status.json"
-    try:
-        # The file outlives a unit that was killed, and then still says that it records: ask the unit itself first.
-        request(run_dir / "control.sock", {"cmd": "status"}, timeout_s=5)
-        status = json.loads(path.read_text(encoding="utf-8"))
-    except ControlError as error:
-        fail(f"记录单元没有运行：{error.zh}", f"the unit is not running: {error.en}", 1)
-    except (OSError, ValueError) as error:
-        fail(f"{path}: {error}", f"{path}: {error}")
-    if as_json:
-        click.echo(json.dumps(status, ensure_ascii=False, indent=2))
-        return
-    for key, value in status.items():
-        click.echo(f"{key:24} {json.dumps(value, ensure_ascii=False)}")
 
 
 @main.command("verify")

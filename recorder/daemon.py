@@ -222,7 +222,7 @@ def _run(
         unit.found(finding)
     check.start()
     notifier = Notifier(os.environ)
-    status = StatusWriter(unit, index, journal, run_dir, files, notifier)
+    status = StatusWriter(unit, journal, run_dir, files, notifier)
     hangup = HangUp()
     hangup.install()
     notifier.ready("待机 standby")

@@ -110,8 +110,6 @@ def unit_toml(tmp_path: Path) -> Path:
         ("ctl", "gaps"),
         ("ctl", "explain", "0a1b2c3d", "--cause", "设备故障"),
         ("ctl", "cannot-resume"),
-        ("status",),
-        ("status", "--json"),
     ],
     ids=lambda arguments: " ".join(arguments[:2]),
 )

@@ -45,6 +45,8 @@ BUDGETS = {
     | NO_NETWORK
     | {
         "av": "18 MB: only the worker encodes",
+        "cryptography": "8 MB: recorder.evidence.p256; certificates only when a statement comes (unit.statement_intake)",
+        "joserfc": "2 MB: recorder.evidence.p256",
         "numpy": "13 MB: only the worker has pictures",
         "recorder.capture": "the worker's",
         "recorder.uplink": "the uplink's",
@@ -53,7 +55,7 @@ BUDGETS = {
     | {
         "av": "18 MB",
         "cryptography": "8 MB: recorder.evidence.libcrypto",
-        "joserfc": "3 MB: recorder.uplink.es256",
+        "joserfc": "3 MB: recorder.evidence.p256",
         "numpy": "13 MB",
         "pydantic": "16 MB: recorder.uplink.settings",
         "recorder.capture": "the worker's",
@@ -82,4 +84,4 @@ def test_a_process_loads_nothing_it_does_not_need(module: str) -> None:
 def test_the_look_would_find_it() -> None:
     """It is the interpreter's own list that is searched: what the processes do load is in it."""
     assert {"av", "numpy", "msgspec"} <= loaded_by("recorder.capture.process")
-    assert {"pydantic", "cryptography", "sqlite3"} <= loaded_by("recorder.daemon")
+    assert {"pydantic", "msgspec", "sqlite3"} <= loaded_by("recorder.daemon")

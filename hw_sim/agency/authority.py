@@ -36,6 +36,7 @@ from hw_sim.agency.certificates import (
     Purpose,
     common_name,
     device_name,
+    file_signer,
     make_ca,
     make_crl,
     make_leaf,
@@ -48,7 +49,6 @@ from recorder.evidence.age import generate_identity, parse_identities
 from recorder.evidence.assignments import TYP as ASSIGNMENT
 from recorder.evidence.assignments import Assignment
 from recorder.evidence.files import OsFiles
-from recorder.evidence.signer import FileSigner
 from recorder.evidence.statement_signatures import TITLES, Role
 
 STORE_NAME = "store"
@@ -164,7 +164,7 @@ class Authority:
             name=name,
             cert_no=cert_no,
         )
-        return jws.sign(ASSIGNMENT, assignment.model_dump(), FileSigner(self._key(self.command_key_file)))
+        return jws.sign(ASSIGNMENT, assignment.model_dump(), file_signer(self._key(self.command_key_file)))
 
     # --- enrolment ---------------------------------------------------------------------------------------------------
 

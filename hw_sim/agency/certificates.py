@@ -10,15 +10,18 @@ network and holds the TLS key, and must not be able to sign a journal with it (d
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_public_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+
+from recorder.evidence.p256 import PrivateKey, PublicKey
+from recorder.evidence.signer import FileSigner
 
 DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 CA_DAYS, LEAF_DAYS, CRL_DAYS = 3650, 1095, 3650
@@ -36,6 +39,19 @@ class Purpose(Enum):
 
 def utc(wall_us: int) -> datetime:
     return datetime.fromtimestamp(wall_us // 1_000_000, UTC)
+
+
+def file_signer(key: ec.EllipticCurvePrivateKey, chain: Sequence[x509.Certificate] = ()) -> FileSigner:
+    """As the recorder would load it from files."""
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return FileSigner(PrivateKey(pem), tuple(certificate.public_bytes(Encoding.DER) for certificate in chain))
+
+
+def as_cryptography(public: PublicKey) -> ec.EllipticCurvePublicKey:
+    """The same key, as the other library has it."""
+    key = load_der_public_key(public.spki)
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    return key
 
 
 def make_ca(key: ec.EllipticCurvePrivateKey, name: str, now: datetime) -> x509.Certificate:

@@ -1,8 +1,9 @@
 """Keys of a simulation: real certificates, and for most shifts a signer that costs microseconds instead of milliseconds.
 
 Signing and verifying is most of what a shift would cost, and says the same each time. So nineteen of twenty shifts sign
-with a keyed hash in the place of r‖s. The verifying side is told so through joserfc's own registry of algorithms: nothing
-in ``recorder`` knows of it, the secret is of this process, and what it did not make itself is verified as ES256.
+with a keyed hash in the place of r‖s. The unit verifies with the keys it is given, and these know of it; store and
+verifier are told so through joserfc's own registry of algorithms. Nothing in ``recorder`` knows of it, the secret is of
+this process, and what it did not make itself is verified as ES256.
 """
 
 from __future__ import annotations
@@ -22,27 +23,42 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc.jwk import ECKey
 from joserfc.jws import JWSRegistry
 
-from hw_sim.agency.certificates import Purpose, device_name, make_ca, make_leaf, utc
+from hw_sim.agency.certificates import Purpose, device_name, file_signer, make_ca, make_leaf, utc
 from hw_sim.deterministic.clocks import EPOCH_US
 from recorder.evidence.age import Identity, generate_identity
 from recorder.evidence.jws import Signer
+from recorder.evidence.p256 import SIGNATURE, PublicKey
 from recorder.evidence.signer import FileSigner
 
 UNIT_ID = "zfy-000001"
 _SECRET = os.urandom(32)
-_SIGNATURE = 64
 
 
-def _secret_of(key: ec.EllipticCurvePublicKey) -> bytes:
-    return hashlib.blake2b(_SECRET + key.public_numbers().x.to_bytes(32, "big"), digest_size=32).digest()
+def _secret_of(spki: bytes) -> bytes:
+    return hashlib.blake2b(_SECRET + spki, digest_size=32).digest()
+
+
+def _signed(message: bytes, secret: bytes) -> bytes:
+    return hashlib.blake2b(message, key=secret, digest_size=SIGNATURE).digest()
+
+
+class _StandInKey(PublicKey):
+    """The unit's and the store's own, which also knows the signatures :class:`StandInSigner` makes in this process."""
+
+    def __init__(self, spki: bytes) -> None:
+        super().__init__(spki)
+        self._secret = _secret_of(spki)
+
+    def verify(self, signature: bytes, message: bytes) -> bool:
+        return hmac.compare_digest(signature, _signed(message, self._secret)) or super().verify(signature, message)
 
 
 class StandInSigner:
     """``jws.Signer`` with the kid, certificate and public key of a real one, and none of its arithmetic."""
 
     def __init__(self, real: FileSigner) -> None:
-        self._kid, self._x5c, self._public = real.kid, real.x5c, real.public_key()
-        self._key = _secret_of(self._public)
+        self._kid, self._x5c, self._public = real.kid, real.x5c, _StandInKey(real.public_key().spki)
+        self._secret = _secret_of(self._public.spki)
 
     @property
     def kid(self) -> str:
@@ -52,11 +68,11 @@ class StandInSigner:
     def x5c(self) -> tuple[str, ...]:
         return self._x5c
 
-    def public_key(self) -> ec.EllipticCurvePublicKey:
+    def public_key(self) -> PublicKey:
         return self._public
 
     def sign(self, message: bytes) -> bytes:
-        return hashlib.blake2b(message, key=self._key, digest_size=_SIGNATURE).digest()
+        return _signed(message, self._secret)
 
 
 class _StandInES256:
@@ -72,8 +88,9 @@ class _StandInES256:
     def verify(self, msg: bytes, sig: bytes, key: ECKey) -> bool:
         known = self._known.get(id(key))
         if known is None or known[0] is not key:
-            known = self._known[id(key)] = key, _secret_of(key.public_key)
-        if hmac.compare_digest(sig, hashlib.blake2b(msg, key=known[1], digest_size=_SIGNATURE).digest()):
+            spki = key.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            known = self._known[id(key)] = key, _secret_of(spki)
+        if hmac.compare_digest(sig, _signed(msg, known[1])):
             return True
         return bool(self._real.verify(msg, sig, key))
 
@@ -122,8 +139,8 @@ def agency() -> Agency:
     scalar = device_key.private_numbers().private_value.to_bytes(32, "big")
     return Agency(
         ca=ca,
-        device=FileSigner(device_key, (leaf,)),
-        store=FileSigner(store_key),
+        device=file_signer(device_key, (leaf,)),
+        store=file_signer(store_key),
         store_public_pem=store_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
         identities=identities,
         device_key_pem=pem,

@@ -12,6 +12,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from typing import Final
 
 import av
@@ -127,6 +128,8 @@ class SegmentMux:
         self._video_size = 0
         self._held_audio: AudioPacket | None = None
         self._audio: list[tuple[AudioPacket, int]] = []
+        self._audio_sizes: list[int] = []
+        """Bytes of the first n packets of ``_audio``: asked for with every frame."""
         self._last_audio_us = base_us - 1
         self._cutter = Cutter()
         self._cut: Candidate | None = None
@@ -143,7 +146,7 @@ class SegmentMux:
             return False
         self._last_audio_us = packet.timestamp_us
         if self._held_audio is not None:
-            self._audio.append((self._held_audio, packet.timestamp_us))
+            self._add_audio(self._held_audio, packet.timestamp_us)
         self._held_audio = packet
         return True
 
@@ -170,7 +173,7 @@ class SegmentMux:
             self._complete(self._held, end_us - last if end_us is not None and end_us > last else nominal_us)
             self._held = None
         if self._held_audio is not None:
-            self._audio.append((self._held_audio, self._held_audio.timestamp_us + self._held_audio.duration_us))
+            self._add_audio(self._held_audio, self._held_audio.timestamp_us + self._held_audio.duration_us)
             self._held_audio = None
         if end_us is not None:
             self._audio = [sound for sound in self._audio if sound[0].timestamp_us < end_us]
@@ -196,12 +199,16 @@ class SegmentMux:
             count = len(self._video)
             size = (
                 moof_size(count, audio)
-                + (8 + self._video_size + sum(len(packet.data) for packet, _ in self._audio[:audio]))
+                + (8 + self._video_size + (self._audio_sizes[audio - 1] if audio else 0))
                 + (_TELEMETRY_RESERVE + 8)
             )
             self._cut = self._cutter.offer(
                 Candidate(count, audio, frame.timestamp_us + duration_us - self._video[0].frame.timestamp_us, size)
             )
+
+    def _add_audio(self, packet: AudioPacket, until_us: int) -> None:
+        self._audio.append((packet, until_us))
+        self._audio_sizes.append((self._audio_sizes[-1] if self._audio_sizes else 0) + len(packet.data))
 
     def _audio_before(self, video: _Video) -> int:
         end_us = video.frame.timestamp_us + video.duration_us
@@ -213,6 +220,7 @@ class SegmentMux:
     def _take(self, video_count: int, audio_count: int) -> Fragment:
         video, self._video = self._video[:video_count], self._video[video_count:]
         audio, self._audio = self._audio[:audio_count], self._audio[audio_count:]
+        self._audio_sizes = list(accumulate(len(packet.data) for packet, _ in self._audio))
         self._video_size = sum(sample.size for sample in self._video)
         self._cutter.restart()
         self._sequence += 1

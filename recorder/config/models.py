@@ -33,6 +33,7 @@ class Board(BoardDevices):
 class Storage(Section):
     data_dir: str
     run_dir: str
+    metrics_dir: str
     keep_window_h: Annotated[float, Field(ge=0, le=24 * 90)]
     release_below_free_mb: Annotated[int, Field(ge=0)]
     reserve_mb: Annotated[int, Field(ge=16)]

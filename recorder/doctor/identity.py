@@ -9,7 +9,7 @@ from typing import Final
 
 from firmware_bridge.ports import Check, Clock, Verdict
 from recorder.config.models import RecorderConfig
-from recorder.evidence.certificates import CertificateError, check_chain, load_chain
+from recorder.evidence.certificates import CertificateError, check_chain, load_chain, private_key
 from recorder.evidence.enrol import device_chain_file, device_key_file
 from recorder.evidence.errors import CannotRead
 from recorder.evidence.signer import KeyFileError, load_or_create_key
@@ -92,9 +92,10 @@ def _certificate(config: RecorderConfig, trust: Trust, clock: Clock) -> Check:
             )
             return Check(device, "warning", *seen, *_ENROL)
         chain = load_chain(path.read_bytes(), str(path))
-        key = load_or_create_key(device_key_file(data_dir)) if device_key_file(data_dir).exists() else None
-        if key is not None and trust.authorities:
-            check_chain(chain, trust.authorities, key.public_key(), config.device.id, str(path))
+        key_file = device_key_file(data_dir)
+        if key_file.exists() and trust.authorities:
+            load_or_create_key(key_file)  # refuses what the unit would refuse
+            check_chain(chain, trust.authorities, private_key(key_file).public_key(), config.device.id, str(path))
     except PermissionError as error:
         advice = ("以 root 或 recorder 用户运行才能检查", "run it as root or as user recorder to look at it")
         return Check(device, "warning", f"{error}", f"{error}", *advice)

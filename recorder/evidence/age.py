@@ -160,10 +160,13 @@ class AgeEncryptor:
         if size == 0 or size % CHUNK:
             raise SealError(f"{size} bytes are not a positive multiple of {CHUNK}")
         self._require_open()
-        if size == CHUNK:
-            return self._encrypt(plain, final=False)
-        view = memoryview(plain)
-        return b"".join(self._encrypt(view[start : start + CHUNK], final=False) for start in range(0, size, CHUNK))
+        data = bytes(plain)
+        sealed = bytearray(size // CHUNK * STORED_CHUNK)
+        for number in range(size // CHUNK):
+            nonce = chunk_nonce(self._index, False)
+            self._aead.encrypt_into(nonce, data, number * CHUNK, CHUNK, sealed, number * STORED_CHUNK)
+            self._index += 1
+        return bytes(sealed)
 
     def finish(self, plain: bytes | bytearray | memoryview) -> bytes:
         """Ciphertext of the final chunk, 1 to CHUNK bytes; the key is forgotten afterwards. Raises SealError.
@@ -173,7 +176,7 @@ class AgeEncryptor:
         if not 1 <= len(plain) <= CHUNK:
             raise SealError(f"final chunk of {len(plain)} bytes: 1 to {CHUNK}")
         self._require_open()
-        sealed = self._encrypt(plain, final=True)
+        sealed = self._aead.encrypt(chunk_nonce(self._index, True), plain)
         self._finished = True
         del self._aead
         return sealed
@@ -182,11 +185,6 @@ class AgeEncryptor:
         if self._finished:
             # A second final chunk, or one more chunk behind it, would make a file no age program opens.
             raise SealError("used after finish")
-
-    def _encrypt(self, plain: bytes | bytearray | memoryview, *, final: bool) -> bytes:
-        sealed = self._aead.encrypt(chunk_nonce(self._index, final), plain)
-        self._index += 1
-        return sealed
 
 
 def _stanza(file_key: bytes, recipient: bytes, random: Callable[[int], bytes]) -> bytes:

@@ -10,12 +10,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import Field, StringConstraints, ValidationError
 
 from recorder.evidence import jws
 from recorder.evidence.base import Model, Uuid
 from recorder.evidence.jws import JwsError
+from recorder.evidence.p256 import PublicKey
 
 TYP: Final = "assignment"
 MAX_TEXT: Final = 2048
@@ -68,7 +68,7 @@ def claims_to_be_one(text: str) -> bool:
 class AssignmentCheck:
     """``key``: the agency's command key, None when the unit has none. ``max_s``: an assignment may be valid so long."""
 
-    key: ec.EllipticCurvePublicKey | None
+    key: PublicKey | None
     unit_id: str
     max_s: float
 
@@ -84,7 +84,7 @@ class AssignmentCheck:
             parts = jws.split(text)
             if parts.typ != TYP:
                 return Refused("assignment-type", "不是指派", f"not an assignment but {parts.typ[:40]!r}")
-            if parts.kid != jws.thumbprint(self.key):
+            if parts.kid != self.key.kid:
                 return Refused("assignment-signature", "不是本机关签发的指派", "not signed by the agency's command key")
             jws.verify(text, self.key)
         except JwsError:

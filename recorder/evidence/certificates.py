@@ -4,12 +4,13 @@ that is for whoever verifies, later, with a CRL at hand."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 _MAX_CHAIN = 8
@@ -25,6 +26,13 @@ def certificate_request(key: ec.EllipticCurvePrivateKey, unit_id: str) -> bytes:
     return (
         x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
     )
+
+
+def private_key(key_file: Path) -> ec.EllipticCurvePrivateKey:
+    """The key of a file that ``signer.load_or_create_key`` has accepted."""
+    key = load_pem_private_key(key_file.read_bytes(), password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return key
 
 
 def load_chain(pem: bytes, name: str) -> tuple[x509.Certificate, ...]:

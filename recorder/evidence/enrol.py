@@ -24,7 +24,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from recorder.config.models import RecorderConfig
-from recorder.evidence.certificates import CertificateError, certificate_request, check_chain, load_chain
+from recorder.evidence.certificates import CertificateError, certificate_request, check_chain, load_chain, private_key
 from recorder.evidence.files import Files, OsFiles
 from recorder.evidence.receipts import StoreKeyError, load_store_key
 from recorder.evidence.signer import KeyFileError, load_or_create_key
@@ -53,8 +53,7 @@ def client_key_file(tls_dir: Path) -> Path:
 def make_requests(unit_id: str, data_dir: Path, tls_dir: Path, bundle: Path, files: Files) -> list[Path]:
     """Make both keys where there are none (mode 0600) and write the requests. Repeating it changes no key."""
     try:
-        device = load_or_create_key(device_key_file(data_dir))
-        client = load_or_create_key(client_key_file(tls_dir))
+        device, client = (_made(path) for path in (device_key_file(data_dir), client_key_file(tls_dir)))
         files.make_dir(bundle)
         contents = {
             UNIT_FILE: f"{unit_id}\n".encode("ascii"),
@@ -122,11 +121,17 @@ def install_bundle(config: RecorderConfig, bundle: Path) -> list[Path]:
     return install(config.device.id, data_dir, tls_dir, Path(config.trust.dir), bundle, OsFiles())
 
 
+def _made(path: Path) -> ec.EllipticCurvePrivateKey:
+    """The key of ``path``, made if there is none. Raises KeyFileError, OSError."""
+    load_or_create_key(path)
+    return private_key(path)
+
+
 def _key(path: Path) -> ec.EllipticCurvePrivateKey:
     if not path.exists():
         raise EnrolError(f"{path}: 没有密钥，请先运行 no key yet, run first: recorder enrol request")
     try:
-        return load_or_create_key(path)
+        return _made(path)
     except (OSError, KeyFileError) as error:
         raise EnrolError(str(error)) from error
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.files import Files
 from recorder.evidence.journal_loader import Finding, Keyring
 from recorder.evidence.journal_reader import journal_files, raw_lines
 from recorder.evidence.jws import JwsError
+from recorder.evidence.p256 import PublicKey
 
 STEP_RECORDS = 500
 
@@ -39,7 +38,7 @@ class BacklogProgress:
 def verify_backlog(
     files: Files,
     directory: Path,
-    keys: Iterable[ec.EllipticCurvePublicKey],
+    keys: Iterable[PublicKey],
     until_seq: int,
     on_record: Callable[[str, dict[str, Any]], None] = lambda typ, payload: None,
 ) -> Iterator[BacklogProgress]:

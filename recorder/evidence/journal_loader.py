@@ -14,9 +14,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from joserfc.jwk import ECKey
 from pydantic import ValidationError
 
 from recorder.evidence import jws
@@ -31,6 +28,7 @@ from recorder.evidence.journal_reader import (
     raw_lines_backward,
 )
 from recorder.evidence.jws import JwsError, Parts
+from recorder.evidence.p256 import PublicKey
 from recorder.evidence.state import JournalState
 
 
@@ -74,10 +72,8 @@ class LoadedJournal:
 class Keyring:
     """Public keys that journal lines may be signed with: our own, and those that ``boot`` records bring in ``x5c``."""
 
-    def __init__(self, keys: Iterable[ec.EllipticCurvePublicKey]) -> None:
-        self._keys: dict[str, ECKey] = {}
-        for key in keys:
-            self._keys[jws.thumbprint(key)] = jws.verification_key(key)
+    def __init__(self, keys: Iterable[PublicKey]) -> None:
+        self._keys = {key.kid: key for key in keys}
 
     def knows(self, kid: str) -> bool:
         return kid in self._keys
@@ -92,24 +88,21 @@ class Keyring:
             raise JwsError(f"unknown key {parts.kid}")
         return jws.check(raw.decode("ascii"), parts, key)
 
-    def _from_boot(self, parts: Parts) -> ECKey | None:
+    def _from_boot(self, parts: Parts) -> PublicKey | None:
         chain = parts.payload.get("x5c")
         if not isinstance(chain, list) or not chain:
             return None
         try:
-            public = x509.load_der_x509_certificate(base64.b64decode(chain[0], validate=True)).public_key()
+            key = PublicKey.of_certificate(base64.b64decode(chain[0], validate=True))
         except (TypeError, ValueError, binascii.Error):
             return None
-        if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, ec.SECP256R1):
+        if key.kid != parts.kid:
             return None
-        if jws.thumbprint(public) != parts.kid:
-            return None
-        key = jws.verification_key(public)
         self._keys[parts.kid] = key
         return key
 
 
-def load(files: Files, directory: Path, keys: Iterable[ec.EllipticCurvePublicKey]) -> LoadedJournal:
+def load(files: Files, directory: Path, keys: Iterable[PublicKey]) -> LoadedJournal:
     """Read the end of the journal in ``directory``; ``keys`` begins with the unit's own. Raises OSError only."""
     own = list(keys)
     listed = journal_files(files, directory)
@@ -129,7 +122,7 @@ def load(files: Files, directory: Path, keys: Iterable[ec.EllipticCurvePublicKey
                 "journal",
             )
         )
-    result.foreign_key = loader.newest_kid not in (None, jws.thumbprint(own[0]))
+    result.foreign_key = loader.newest_kid not in (None, own[0].kid)
     return result
 
 

@@ -1,7 +1,8 @@
-"""JWS compact (RFC 7515) with ES256 and nothing else: signing through a ``Signer``, strict verification with joserfc.
+"""JWS compact (RFC 7515) with ES256 and nothing else: signing through a ``Signer``, strict verification.
 
 The signing side builds the two base64url parts itself, because the key may live in a chip that only signs a digest.
-The verifying side takes the algorithm from this file, never from the data.
+The verifying side takes the algorithm from this file, never from the data. Here are the forms and rules; the arithmetic is
+the key's (:mod:`recorder.evidence.p256`), and for the verifier joserfc's (:mod:`recorder.evidence.jose`).
 """
 
 from __future__ import annotations
@@ -10,25 +11,11 @@ import json
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
-
-from recorder.evidence.encoding import b64u, compact_json, sha256_b64u, unb64u
+from recorder.evidence.encoding import b64u, compact_json, unb64u
+from recorder.evidence.p256 import PublicKey
 
 MAX_LINE = 1 << 20
 """No line is longer than 1 MiB: a bound for the verifier, which may be handed hostile input."""
-
-
-class _Registry(jws.JWSRegistry):
-    """The library's own bounds (512 bytes of header, 128 000 of payload) are below what our lines may have: a certificate
-    chain in a header, a long checkpoint or a receipt for hundreds of segments. :func:`split` holds them to MAX_LINE."""
-
-    max_header_length = max_payload_length = MAX_LINE
-
-
-_REGISTRY = _Registry(algorithms=["ES256"])
 
 
 class JwsError(ValueError):
@@ -37,6 +24,13 @@ class JwsError(ValueError):
 
 class SignerRefused(Exception):
     """The key did not sign: a secure element that does not answer, say."""
+
+
+class VerifyingKey(Protocol):
+    """What checks a signature: :class:`recorder.evidence.p256.PublicKey`."""
+
+    def verify(self, signature: bytes, message: bytes) -> bool:
+        """Whether r‖s is this key's ES256 signature over ``message``."""
 
 
 class Signer(Protocol):
@@ -50,7 +44,7 @@ class Signer(Protocol):
     def x5c(self) -> tuple[str, ...]:
         """Certificate chain, leaf first, standard base64 DER (RFC 7515 §4.1.6); empty before enrolment."""
 
-    def public_key(self) -> ec.EllipticCurvePublicKey:
+    def public_key(self) -> PublicKey:
         """The key that verifies: a start checks its own journal with it."""
 
     def sign(self, message: bytes) -> bytes:
@@ -71,18 +65,6 @@ class Parts:
     @property
     def kid(self) -> str:
         return str(self.header["kid"])
-
-
-def thumbprint(key: ec.EllipticCurvePublicKey) -> str:
-    """RFC 7638 thumbprint of a P-256 key: SHA-256 over the required members in lexicographic order."""
-    numbers = key.public_numbers()
-    jwk = {
-        "crv": "P-256",
-        "kty": "EC",
-        "x": b64u(numbers.x.to_bytes(32, "big")),
-        "y": b64u(numbers.y.to_bytes(32, "big")),
-    }
-    return sha256_b64u(compact_json(jwk))
 
 
 def sign(typ: str, payload: dict[str, Any], signer: Signer, *, with_chain: bool = False) -> str:
@@ -129,26 +111,14 @@ def split(text: str, *, with_chain: bool = False) -> Parts:
     return Parts(header, payload)
 
 
-def verify(text: str, key: ec.EllipticCurvePublicKey) -> Parts:
+def verify(text: str, key: VerifyingKey) -> Parts:
     """Split and verify with ES256 and ``key``. Raises JwsError."""
-    parts = split(text)
-    return check(text, parts, ECKey.import_key(_spki(key)))
+    return check(text, split(text), key)
 
 
-def check(text: str, parts: Parts, key: ECKey) -> Parts:
-    """Verify an already split line with a joserfc key (made once for many lines). Raises JwsError."""
-    try:
-        jws.deserialize_compact(text, key, registry=_REGISTRY)
-    except (JoseError, ValueError) as error:
-        raise JwsError(f"signature does not verify: {error}") from error
+def check(text: str, parts: Parts, key: VerifyingKey) -> Parts:
+    """Verify an already split line. Raises JwsError."""
+    message, _, signature = text.rpartition(".")
+    if not key.verify(unb64u(signature), message.encode("ascii")):
+        raise JwsError("signature does not verify")
     return parts
-
-
-def verification_key(key: ec.EllipticCurvePublicKey) -> ECKey:
-    return ECKey.import_key(_spki(key))
-
-
-def _spki(key: ec.EllipticCurvePublicKey) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

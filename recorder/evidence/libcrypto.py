@@ -1,9 +1,10 @@
 """The few primitives of the libcrypto that Python has loaded already (its ``hashlib`` and ``ssl`` are made of it).
 
 ``cryptography`` would do it too, but its wheel carries a second OpenSSL: 8 MB resident, in the capture worker to seal
-chunks and in the uplink to check one signature in seconds. What is bound here is the documented EVP interface and nothing
-else (EVP_PKEY_derive(3), EVP_EncryptInit(3), EVP_DigestVerify(3), d2i_PUBKEY(3)), present from OpenSSL 1.1.1 on. The unit
-process signs and verifies, and every reader opens, with ``cryptography``: two libraries check each other.
+chunks, in the unit process to sign some lines a second, in the uplink to check one signature in seconds. What is bound here
+is the documented interface and nothing else (EVP_PKEY_derive(3), EVP_EncryptInit(3), EVP_DigestSign(3),
+EVP_DigestVerify(3), d2i_PUBKEY(3), d2i_AutoPrivateKey(3), d2i_X509(3)), present from OpenSSL 1.1.1 on. The verifier checks
+signatures, and every reader opens, with ``cryptography``: two libraries check each other.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ def _bind() -> ctypes.CDLL:
     library = ctypes.CDLL(getattr(_hashlib, "__file__", None))
     buffer, sizes = c_void_p, POINTER(c_size_t)
     signatures = {
+        "d2i_AutoPrivateKey": (c_void_p, [c_void_p, POINTER(POINTER(c_ubyte)), c_long]),
+        "d2i_X509": (c_void_p, [c_void_p, POINTER(POINTER(c_ubyte)), c_long]),
+        "X509_get_pubkey": (c_void_p, [c_void_p]),
+        "X509_free": (None, [c_void_p]),
+        "i2d_PUBKEY": (c_int, [c_void_p, POINTER(c_void_p)]),
         "d2i_PUBKEY": (c_void_p, [c_void_p, POINTER(POINTER(c_ubyte)), c_long]),
         "EVP_PKEY_free": (None, [c_void_p]),
         "EVP_PKEY_new_raw_private_key": (c_void_p, [c_int, c_void_p, c_char_p, c_size_t]),
@@ -45,12 +51,14 @@ def _bind() -> ctypes.CDLL:
         "EVP_CIPHER_CTX_free": (None, [c_void_p]),
         "EVP_chacha20_poly1305": (c_void_p, []),
         "EVP_EncryptInit_ex": (c_int, [c_void_p, c_void_p, c_void_p, c_char_p, c_char_p]),
-        "EVP_EncryptUpdate": (c_int, [c_void_p, buffer, POINTER(c_int), c_char_p, c_int]),
+        "EVP_EncryptUpdate": (c_int, [c_void_p, buffer, POINTER(c_int), c_void_p, c_int]),
         "EVP_EncryptFinal_ex": (c_int, [c_void_p, buffer, POINTER(c_int)]),
         "EVP_CIPHER_CTX_ctrl": (c_int, [c_void_p, c_int, c_int, c_void_p]),
         "EVP_MD_CTX_new": (c_void_p, []),
         "EVP_MD_CTX_free": (None, [c_void_p]),
         "EVP_sha256": (c_void_p, []),
+        "EVP_DigestSignInit": (c_int, [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p]),
+        "EVP_DigestSign": (c_int, [c_void_p, buffer, sizes, c_char_p, c_size_t]),
         "EVP_DigestVerifyInit": (c_int, [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p]),
         "EVP_DigestVerify": (c_int, [c_void_p, c_char_p, c_size_t, c_char_p, c_size_t]),
         "ERR_clear_error": (None, []),
@@ -69,16 +77,10 @@ class PublicKey:
     off the curve, for example). Verification may be called from several threads."""
 
     def __init__(self, spki: bytes) -> None:
-        self._handle: int | None = None
-        buffer = (c_ubyte * len(spki)).from_buffer_copy(spki)
-        cursor = ctypes.cast(buffer, POINTER(c_ubyte))
-        self._handle = _LIBRARY.d2i_PUBKEY(None, byref(cursor), len(spki))
-        _LIBRARY.ERR_clear_error()
-        if not self._handle:
-            raise ValueError("公钥无效 not a usable public key")
+        self._handle = _parsed(_LIBRARY.d2i_PUBKEY, spki, "公钥无效 not a usable public key")
 
     def __del__(self) -> None:
-        if self._handle:
+        if getattr(self, "_handle", None):
             _LIBRARY.EVP_PKEY_free(self._handle)
 
     def verify_sha256(self, signature_der: bytes, message: bytes) -> bool:
@@ -96,6 +98,54 @@ class PublicKey:
             # A failed check leaves entries in this thread's error queue, where the ssl module would find them at its
             # next read and report a healthy connection as broken.
             _LIBRARY.ERR_clear_error()
+
+
+class PrivateKey:
+    """A private key from DER: PKCS #8, or the form of its own type. Raises ValueError when libcrypto does not accept it.
+    Signing may be called from several threads."""
+
+    def __init__(self, der: bytes) -> None:
+        self._handle = _parsed(_LIBRARY.d2i_AutoPrivateKey, der, "私钥无效 not a usable private key")
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            _LIBRARY.EVP_PKEY_free(self._handle)
+
+    def spki(self) -> bytes:
+        """SubjectPublicKeyInfo of its public half, DER."""
+        return _spki(self._handle)
+
+    def sign_sha256(self, message: bytes) -> bytes:
+        """Over SHA-256 of ``message``; an EC key's signature is the DER SEQUENCE of r and s. Raises CryptoError."""
+        context = _LIBRARY.EVP_MD_CTX_new()
+        if not context:
+            raise MemoryError("EVP_MD_CTX_new")
+        try:
+            started = _LIBRARY.EVP_DigestSignInit(context, None, _LIBRARY.EVP_sha256(), None, self._handle)
+            _done(started, "EVP_DigestSignInit")
+            size = c_size_t(0)
+            _done(_LIBRARY.EVP_DigestSign(context, None, byref(size), message, len(message)), "EVP_DigestSign")
+            out = ctypes.create_string_buffer(size.value)
+            _done(_LIBRARY.EVP_DigestSign(context, out, byref(size), message, len(message)), "EVP_DigestSign")
+            return out.raw[: size.value]
+        finally:
+            _LIBRARY.EVP_MD_CTX_free(context)
+
+
+def certificate_spki(der: bytes) -> bytes:
+    """SubjectPublicKeyInfo (DER) of an X.509 certificate. Raises ValueError when it is none, or has no usable key."""
+    certificate = _parsed(_LIBRARY.d2i_X509, der, "证书无效 not a usable certificate")
+    try:
+        key = _LIBRARY.X509_get_pubkey(certificate)
+        if not key:
+            raise ValueError("证书的公钥无效 the certificate has no usable public key")
+        try:
+            return _spki(key)
+        finally:
+            _LIBRARY.EVP_PKEY_free(key)
+    finally:
+        _LIBRARY.X509_free(certificate)
+        _LIBRARY.ERR_clear_error()
 
 
 class X25519PrivateKey:
@@ -150,19 +200,51 @@ class ChaCha20Poly1305:
 
     def encrypt(self, nonce: bytes, plain: bytes | bytearray | memoryview) -> bytes:
         """Ciphertext and tag, ``len(plain)`` + 16 bytes. A nonce of 12 bytes, never used twice with one key."""
+        data = bytes(plain)
+        out = bytearray(len(data) + TAG)
+        self.encrypt_into(nonce, data, 0, len(data), out, 0)
+        return bytes(out)
+
+    def encrypt_into(self, nonce: bytes, data: bytes, start: int, size: int, out: bytearray, place: int) -> None:
+        """The same of ``data[start:start + size]``, into ``out`` from ``place`` on. No byte is copied on the way: half a
+        megabyte goes through here twice a second. Raises ValueError for places outside of either."""
         if len(nonce) != 12:
             raise ValueError(f"nonce of {len(nonce)} bytes: 12")
-        data = bytes(plain)
-        size = len(data)
-        out = (c_char * (size + TAG))()
+        if min(start, size, place) < 0 or start + size > len(data) or place + size + TAG > len(out):
+            raise ValueError(f"{start} + {size} of {len(data)} bytes to {place} of {len(out)}")
+        source = (ctypes.cast(c_char_p(data), c_void_p).value or 0) + start
+        target = (c_char * (size + TAG)).from_buffer(out, place)
         written = c_int(0)
         _done(_LIBRARY.EVP_EncryptInit_ex(self._context, None, None, None, nonce), "EVP_EncryptInit_ex")
-        _done(_LIBRARY.EVP_EncryptUpdate(self._context, out, byref(written), data, size), "EVP_EncryptUpdate")
+        _done(_LIBRARY.EVP_EncryptUpdate(self._context, target, byref(written), source, size), "EVP_EncryptUpdate")
         _done(written.value == size, "EVP_EncryptUpdate")  # a stream cipher holds nothing back
-        tail = byref(out, size)
+        tail = byref(target, size)
         _done(_LIBRARY.EVP_EncryptFinal_ex(self._context, tail, byref(written)), "EVP_EncryptFinal_ex")
         _done(_LIBRARY.EVP_CIPHER_CTX_ctrl(self._context, _GET_TAG, TAG, tail), "EVP_CTRL_AEAD_GET_TAG")
-        return out.raw
+
+
+def _parsed(parse: Callable[..., Any], der: bytes, otherwise: str) -> int:
+    """A d2i function's object, which is the caller's to free. Raises ValueError unless the whole of ``der`` is one."""
+    buffer = (c_ubyte * len(der)).from_buffer_copy(der)
+    begin = ctypes.cast(buffer, POINTER(c_ubyte))
+    end = ctypes.addressof(buffer) + len(der)
+    handle = parse(None, byref(begin), len(der))
+    _LIBRARY.ERR_clear_error()
+    if not handle:
+        raise ValueError(otherwise)
+    if ctypes.addressof(begin.contents) != end:
+        (_LIBRARY.X509_free if parse is _LIBRARY.d2i_X509 else _LIBRARY.EVP_PKEY_free)(handle)
+        raise ValueError(otherwise)
+    return int(handle)
+
+
+def _spki(key: int) -> bytes:
+    size = _LIBRARY.i2d_PUBKEY(key, None)
+    _done(size > 0, "i2d_PUBKEY")
+    out = ctypes.create_string_buffer(size)
+    cursor = c_void_p(ctypes.addressof(out))
+    _done(_LIBRARY.i2d_PUBKEY(key, byref(cursor)) == size, "i2d_PUBKEY")
+    return out.raw
 
 
 def _raw_key(make: Callable[..., Any], data: bytes) -> int:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from recorder.evidence.age import AgeError, Identity, seal_bytes
-from recorder.evidence.age_reader import open_bytes
 from recorder.evidence.base import SealedField
 from recorder.evidence.encoding import b64u, compact_json, sha256_b64u, unb64u
 from recorder.evidence.files import Files
@@ -40,6 +39,8 @@ def seal_field(value: Any, recipients: Sequence[str], random: Callable[[int], by
 
 def open_field(field: SealedField, identities: Sequence[Identity]) -> Any:
     """The value. Raises AgeError (no identity matches, file altered), PersonalError (digest, form)."""
+    from recorder.evidence.age_reader import open_bytes  # and 8 MB of cryptography: the unit only seals
+
     if field.plain is not None:
         plain = field.plain.encode("utf-8")
     elif field.sealed is not None:

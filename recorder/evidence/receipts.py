@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import ValidationError
 
 from recorder.evidence import jws
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.jws import JwsError
+from recorder.evidence.p256 import PublicKey
 from recorder.evidence.records import Receipt, StoredSegment
 
 TYP = "receipt"
@@ -66,14 +64,14 @@ class ReceiptCheck:
 
     def __init__(
         self,
-        store_key: ec.EllipticCurvePublicKey,
+        store_key: PublicKey,
         unit_id: str,
         device_kids: Collection[str],
         journal_id: str,
         policy: LockPolicy | None = None,
     ) -> None:
         self._key = store_key
-        self._kid = jws.thumbprint(store_key)
+        self._kid = store_key.kid
         self._unit_id = unit_id
         self._device_kids = frozenset(device_kids)
         self._journal_id = journal_id
@@ -160,12 +158,9 @@ class ReceiptCheck:
         return None
 
 
-def load_store_key(pem: bytes, name: str) -> ec.EllipticCurvePublicKey:
+def load_store_key(pem: bytes, name: str) -> PublicKey:
     """The pinned store key from SPKI PEM; ``name`` is the file, for the message. Raises StoreKeyError."""
     try:
-        key = load_pem_public_key(pem)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise StoreKeyError(f"{name}: 不是 PEM 公钥 not a PEM public key: {error}") from error
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise StoreKeyError(f"{name}: 不是 P-256 公钥 not a P-256 public key")
-    return key
+        return PublicKey.from_pem(pem)
+    except ValueError as error:
+        raise StoreKeyError(f"{name}: 不是 P-256 PEM 公钥 not a P-256 PEM public key: {error}") from error

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from firmware_bridge.ports import Clock
 from recorder.evidence.encoding import b64u
 from recorder.evidence.files import Files
@@ -24,6 +22,7 @@ from recorder.evidence.journal import Journal
 from recorder.evidence.journal_loader import Finding, LoadedJournal, TornTail, load
 from recorder.evidence.journal_reader import iterate, journal_files
 from recorder.evidence.jws import Signer
+from recorder.evidence.p256 import PublicKey
 from recorder.evidence.records import Boot, Recovery
 from recorder.evidence.segment_recovery import orphans, recover_orphan
 from recorder.evidence.segment_recovery import recover_orphans as recover_orphans
@@ -70,7 +69,7 @@ def recover(
     boot: BootFacts,
     *,
     checkpoint_records: int,
-    keys: Iterable[ec.EllipticCurvePublicKey] = (),
+    keys: Iterable[PublicKey] = (),
     new_id: Callable[[], str] = lambda: str(uuid4()),
 ) -> Recovered:
     """The single entry point of a start. Call it while no worker runs: a file being written must not be cut.

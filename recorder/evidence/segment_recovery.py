@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from recorder.evidence.age import CHUNK, STORED_CHUNK, TAG
-from recorder.evidence.age_reader import MAX_HEADER, HeaderError, read_header
+from recorder.evidence.age_header import MAX_HEADER, HeaderError, read_header
 from recorder.evidence.carried import OpenSegment
 from recorder.evidence.encoding import b64u
 from recorder.evidence.files import Files

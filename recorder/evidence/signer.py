@@ -10,20 +10,9 @@ import os
 import stat
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
-
 from recorder.evidence.files import hand_over, sync_dir
-from recorder.evidence.jws import thumbprint
+from recorder.evidence.libcrypto import certificate_spki
+from recorder.evidence.p256 import PrivateKey, PublicKey, pem_blocks
 
 
 class KeyFileError(Exception):
@@ -31,29 +20,25 @@ class KeyFileError(Exception):
 
 
 class FileSigner:
-    """ES256 with a key from a PEM file; ``x5c`` from the chain file beside it when there is one."""
+    """ES256 with a key from a PEM file. ``chain``: DER certificates, leaf first, none before enrolment."""
 
-    def __init__(self, key: ec.EllipticCurvePrivateKey, chain: tuple[x509.Certificate, ...] = ()) -> None:
+    def __init__(self, key: PrivateKey, chain: tuple[bytes, ...] = ()) -> None:
         self._key = key
-        self._kid = thumbprint(key.public_key())
-        self._x5c = tuple(
-            base64.b64encode(certificate.public_bytes(Encoding.DER)).decode("ascii") for certificate in chain
-        )
+        self._x5c = tuple(base64.b64encode(certificate).decode("ascii") for certificate in chain)
 
     @property
     def kid(self) -> str:
-        return self._kid
+        return self._key.public.kid
 
     @property
     def x5c(self) -> tuple[str, ...]:
         return self._x5c
 
-    def public_key(self) -> ec.EllipticCurvePublicKey:
-        return self._key.public_key()
+    def public_key(self) -> PublicKey:
+        return self._key.public
 
     def sign(self, message: bytes) -> bytes:
-        r, s = decode_dss_signature(self._key.sign(message, ec.ECDSA(hashes.SHA256())))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        return self._key.sign(message)
 
 
 def load_or_create(key_file: Path, chain_file: Path) -> FileSigner:
@@ -62,14 +47,17 @@ def load_or_create(key_file: Path, chain_file: Path) -> FileSigner:
     A chain whose leaf does not hold this key is refused: signing with it would look enrolled and verify nowhere.
     """
     key = load_or_create_key(key_file)
-    chain: tuple[x509.Certificate, ...] = ()
-    if chain_file.exists():
-        try:
-            chain = tuple(x509.load_pem_x509_certificates(chain_file.read_bytes()))
-        except ValueError as error:
-            raise KeyFileError(f"{chain_file}: 不是 PEM 证书 not a PEM certificate: {error}") from error
-        if chain[0].public_key() != key.public_key():
-            raise KeyFileError(f"{chain_file}: 证书与密钥不符 certificate does not belong to {key_file}")
+    if not chain_file.exists():
+        return FileSigner(key)
+    try:
+        chain = tuple(der for label, der in pem_blocks(chain_file.read_bytes()) if label == "CERTIFICATE")
+        keys = [certificate_spki(der) for der in chain]
+        if not chain:
+            raise ValueError("没有证书 no certificate in it")
+    except ValueError as error:
+        raise KeyFileError(f"{chain_file}: 不是 PEM 证书 not a PEM certificate: {error}") from error
+    if keys[0] != key.public.spki:
+        raise KeyFileError(f"{chain_file}: 证书与密钥不符 certificate does not belong to {key_file}")
     return FileSigner(key, chain)
 
 
@@ -81,7 +69,7 @@ def load_signer(key_file: Path, chain_file: Path) -> FileSigner:
     return load_or_create(key_file, chain_file)
 
 
-def load_or_create_key(key_file: Path) -> ec.EllipticCurvePrivateKey:
+def load_or_create_key(key_file: Path) -> PrivateKey:
     """A P-256 key only its owner may read. Raises KeyFileError naming the file, OSError."""
     if not key_file.exists():
         _create_key(key_file)
@@ -89,15 +77,16 @@ def load_or_create_key(key_file: Path) -> ec.EllipticCurvePrivateKey:
     if mode & 0o077:
         raise KeyFileError(f"{key_file}: mode {mode:04o}; 私钥文件权限过宽 key is readable by others: chmod 600")
     try:
-        key = load_pem_private_key(key_file.read_bytes(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise KeyFileError(f"{key_file}: 不是 PEM 私钥 not a PEM private key: {error}") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise KeyFileError(f"{key_file}: 不是 P-256 私钥 not a P-256 private key")
-    return key
+        return PrivateKey(key_file.read_bytes())
+    except ValueError as error:
+        raise KeyFileError(f"{key_file}: 不是 P-256 PEM 私钥 not a P-256 PEM private key: {error}") from error
 
 
 def _create_key(key_file: Path) -> None:
+    # Loaded once in the life of a unit: 8 MB resident that every later start does without.
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
     key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     # O_EXCL and 0600 from the first moment: chmod afterwards would leave a window in which anybody may read it.

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
-from recorder.evidence import formatting, jws
+from recorder.evidence import formatting, jose, jws
 from recorder.evidence.base import Digest, Model, Uuid
 from recorder.evidence.jws import JwsError
 from recorder.evidence.records import LegalCause
@@ -125,7 +125,7 @@ def read_signature(text: str) -> Signature:
             "signature-malformed", "签名文件不带签名密钥的证书", "it carries no certificate for the key that signed"
         )
     try:
-        jws.check(text.strip(), parts, jws.verification_key(key))
+        jose.check(text.strip(), parts, jose.verification_key(key))
     except JwsError as error:
         raise StatementRefused(
             "signature-forged", "签名与内容不符", "the signature does not belong to what it says"

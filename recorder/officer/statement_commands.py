@@ -34,12 +34,13 @@ def statement_group() -> None:
 @click.option("-o", "--output", required=True, type=_path, help="证书请求 certificate request (PEM)")
 def request_command(name: str, key_file: Path, output: Path) -> None:
     """生成密钥和证书请求 · make a key and the request for your certificate; NAME is yours (姓名)."""
-    from recorder.evidence.certificates import certificate_request
+    from recorder.evidence.certificates import certificate_request, private_key
     from recorder.evidence.files import OsFiles
     from recorder.evidence.signer import KeyFileError, load_or_create_key
 
     try:
-        OsFiles().replace(output, certificate_request(load_or_create_key(key_file), name))
+        load_or_create_key(key_file)
+        OsFiles().replace(output, certificate_request(private_key(key_file), name))
     except (KeyFileError, OSError, ValueError) as error:
         fail(str(error), str(error))
     click.echo(str(output))

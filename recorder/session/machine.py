@@ -42,8 +42,9 @@ BaseIndication = Literal["standby", "recording", "interrupted"]
 STOP_GRACE_US = 5_000_000
 """After stop and post-event a worker has so long to close; then it is killed, and after as long again it is given up."""
 
-IDLE_STOP_US = 1_000_000
-"""A camera that is in a gap when the session stops may still report a segment that was on its way."""
+IDLE_STOP_US = 4_000_000
+"""A camera that is in a gap when the session stops may still report a segment that was on its way: a worker whose disk
+refuses tries for three seconds to write what it holds (``capture.session``), and reports it after that."""
 
 
 class SessionMachine:

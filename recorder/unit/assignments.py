@@ -6,10 +6,9 @@ import logging
 from collections import deque
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from recorder.evidence.assignments import AssignmentCheck
 from recorder.evidence.files import Files
+from recorder.evidence.p256 import PublicKey
 from recorder.evidence.receipts import StoreKeyError, load_store_key
 from recorder.evidence.state import JournalState
 
@@ -33,7 +32,7 @@ class AssignmentBook:
         """With the key as it is now: an enrolment may have come since. Assignments are few."""
         return AssignmentCheck(self._key(), self._unit_id, self._max_s)
 
-    def _key(self) -> ec.EllipticCurvePublicKey | None:
+    def _key(self) -> PublicKey | None:
         try:
             return load_store_key(self._files.read(self._path), str(self._path))
         except (OSError, StoreKeyError) as error:

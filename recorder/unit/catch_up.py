@@ -28,6 +28,7 @@ INDEXED = (
     "interruption",
     "resumption",
     "event",
+    "fault",
     "explanation",
     "statement",
     "session-start",

@@ -149,6 +149,11 @@ class Custody:
 
     # --- receipts ----------------------------------------------------------------------------------------------------
 
+    @property
+    def anchored(self) -> tuple[int, float] | None:
+        """(record, seconds since 1970) of the newest receipt believed since the start; None before the first."""
+        return None if self._newest_seq < 0 else (self._newest_seq, self._newest_iat)
+
     def receipts_arrived(self) -> None:
         """The uplink says there is a new one: look now."""
         self._next_scan_us = 0

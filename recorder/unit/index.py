@@ -21,11 +21,10 @@ from recorder.evidence.gap_book import CANNOT_RESUME_EVENT
 from recorder.session.events import Moment
 from recorder.session.retention import Held
 from recorder.session.statutory import OwedSession
+from recorder.unit.index_schema import DERIVED, prepared
+from recorder.unit.totals import increments
 
 log = logging.getLogger("recorder.index")
-
-SCHEMA = 3
-"""Raise it with every change of the tables: a file of another one is thrown away and made anew from the journal."""
 
 T = TypeVar("T")
 
@@ -58,7 +57,7 @@ class Index:
     def _open(self) -> Database:
         for _ in range(2):
             try:
-                return _prepared(sqlite3.connect(self._path))
+                return prepared(sqlite3.connect(self._path))
             except sqlite3.Error as error:
                 log.error("index.unusable", extra={"fields": {"path": str(self._path), "error": str(error)}})
             try:
@@ -68,7 +67,7 @@ class Index:
                 log.error("index.unusable", extra={"fields": {"path": str(self._path), "error": str(error)}})
                 break
         self.in_memory = True
-        return _prepared(sqlite3.connect(":memory:"))
+        return prepared(sqlite3.connect(":memory:"))
 
     def _write(self, act: Callable[[], None]) -> None:
         """Do it in the file; when the disk refuses, go on with a copy in memory and do it there."""
@@ -102,7 +101,7 @@ class Index:
         log.error("index.lost", extra={"fields": {"path": str(self._path), "error": str(error)}})
         with contextlib.suppress(sqlite3.Error):  # it is given up either way
             self._db.close()
-        self._db, self.in_memory, self.behind = _prepared(sqlite3.connect(":memory:")), True, True
+        self._db, self.in_memory, self.behind = prepared(sqlite3.connect(":memory:")), True, True
         self.losses += 1
 
     def last_seq(self, journal_id: str) -> int:
@@ -119,7 +118,7 @@ class Index:
 
     def clear(self) -> None:
         def act() -> None:
-            for table in ("segments", "gaps", "receipts", "sessions", "progress"):
+            for table in DERIVED:
                 self._db.execute(f"DELETE FROM {table}")
 
         self._write(act)
@@ -150,6 +149,8 @@ class Index:
         self._db.execute(sql, list(row.values()))
 
     def _one(self, typ: str, p: dict[str, Any]) -> None:
+        for counter, label, amount in increments(typ, p):
+            self._db.execute(_ADD, [counter, label, amount])
         if typ == "segment-open":
             self._upsert(
                 "segments",
@@ -327,8 +328,26 @@ class Index:
         sql = f"SELECT count(*) FROM gaps WHERE {where}"
         return int(self._read(lambda: self._db.execute(sql).fetchone(), (0,))[0])
 
+    def totals(self) -> dict[str, dict[str, int]] | None:
+        """The counters of :mod:`recorder.unit.totals`: sum by label, by counter. None while the index is behind: a sum
+        that is still being made would look like one that began anew."""
+
+        def read() -> dict[str, dict[str, int]]:
+            found: dict[str, dict[str, int]] = {}
+            for counter, label, value in self._db.execute("SELECT counter, label, value FROM totals").fetchall():
+                found.setdefault(counter, {})[label] = value
+            return found
+
+        nothing: dict[str, dict[str, int]] = {}
+        found = self._read(read, nothing)
+        return None if self.behind else found
+
     def close(self) -> None:
         self._db.close()
+
+
+_ADD = """INSERT INTO totals (counter, label, value) VALUES (?, ?, ?)
+    ON CONFLICT (counter, label) DO UPDATE SET value = value + excluded.value"""
 
 
 _OWED_COLUMNS = (
@@ -348,26 +367,6 @@ _OWED = f"""
     LEFT JOIN sessions s ON s.session_id = w.session_id
     ORDER BY w.oldest"""
 """A recovered segment's end is not in its record: its start stands in, which is a minute stricter at most."""
-
-
-_TABLES = (
-    "CREATE TABLE IF NOT EXISTS progress (id INTEGER PRIMARY KEY, last_seq INTEGER, journal_id TEXT)",
-    """CREATE TABLE IF NOT EXISTS segments (
-        segment_id TEXT PRIMARY KEY, session_id TEXT, camera_id TEXT, role TEXT, sealed INTEGER, state TEXT, size INTEGER,
-        sha256 TEXT, closed_wall_us INTEGER, receipt_digest TEXT, media_start_us INTEGER, media_end_us INTEGER,
-        bootseed TEXT, offset_us INTEGER)""",
-    # Covers the question the status asks twice a second; without the size in it every row would be read.
-    "CREATE INDEX IF NOT EXISTS idx_segments_state_receipt_digest_size ON segments (state, receipt_digest, size)",
-    "CREATE INDEX IF NOT EXISTS idx_segments_session_id ON segments (session_id)",
-    "CREATE TABLE IF NOT EXISTS receipts (receipt_id TEXT PRIMARY KEY)",
-    """CREATE TABLE IF NOT EXISTS sessions (
-        session_id TEXT PRIMARY KEY, start_us INTEGER, start_offset_us INTEGER, stop_us INTEGER, stop_offset_us INTEGER,
-        start_bootseed TEXT, stop_bootseed TEXT)""",
-    """CREATE TABLE IF NOT EXISTS gaps (
-        gap_id TEXT PRIMARY KEY, session_id TEXT, cause TEXT, duration_us INTEGER, resumed INTEGER, declared INTEGER,
-        over INTEGER, explained INTEGER, stated INTEGER)""",
-    "CREATE INDEX IF NOT EXISTS idx_gaps_session_id ON gaps (session_id)",
-)
 
 
 def _offset_us(p: dict[str, Any]) -> int:
@@ -390,22 +389,3 @@ def _owed(row: dict[str, Any]) -> OwedSession:
         completed_media=moment("newest") if stopped else None,
         completed_stop=moment("stop") if stopped else None,
     )
-
-
-def _prepared(connection: sqlite3.Connection) -> Database:
-    """The database with its tables. Raises sqlite3.Error, the connection closed, when it cannot be used."""
-    try:
-        db = Database(connection)
-        if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("quick_check failed")
-        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
-            raise sqlite3.DatabaseError(f"not of schema {SCHEMA}")
-        db.execute(f"PRAGMA user_version = {SCHEMA}")
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")  # an index may lag after a power cut: it catches up
-        db.create(*_TABLES)
-    except BaseException:
-        connection.close()
-        raise
-    return db

@@ -13,12 +13,11 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from firmware_bridge.ports import Clock
 from recorder.evidence.files import Files
 from recorder.evidence.journal_backlog import JournalDamage, verify_backlog
 from recorder.evidence.journal_loader import Finding
+from recorder.evidence.p256 import PublicKey
 from recorder.evidence.state import JournalState
 from recorder.unit.events import JournalAltered, UnitEvent
 
@@ -43,7 +42,7 @@ class JournalCheck:
         self,
         files: Files,
         directory: Path,
-        keys: Iterable[ec.EllipticCurvePublicKey],
+        keys: Iterable[PublicKey],
         until_seq: int,
         events: queue.Queue[UnitEvent],
         clock: Clock,

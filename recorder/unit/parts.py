@@ -20,6 +20,7 @@ from recorder.unit.devices import Guarded
 from recorder.unit.events import UnitEvent
 from recorder.unit.fault_book import FaultBook
 from recorder.unit.heads import HeadBook
+from recorder.unit.health_book import HealthBook
 from recorder.unit.index import Index
 from recorder.unit.launcher import WorkerLauncher
 from recorder.unit.ledger import Ledger
@@ -70,5 +71,6 @@ class Parts:
     indicators: Indicators
     sensors: Sensors
     faults: FaultBook
+    health: HealthBook = field(default_factory=HealthBook)
     guarded: tuple[Guarded, ...] = ()
     reloading: Reloading = field(default_factory=Reloading)

@@ -241,6 +241,7 @@ class UnitProcess:
         self._clean_end = isinstance(record, ShiftEnd) or (
             isinstance(record, Event) and record.event == CLEAN_END_EVENT
         )
+        self.p.health.observe(record, self.now_us(), self.wall_us())
         self._each("observe", lambda duty: duty.observe(record))
 
     # --- events ------------------------------------------------------------------------------------------------------

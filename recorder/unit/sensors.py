@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firmware_bridge.ports import GnssFix, UnitBoard
+from firmware_bridge.ports import GnssFix, PowerState, ThrottleReason, UnitBoard
 from recorder.channel.messages import Position, Telemetry
 from recorder.config.models import RecorderConfig
 from recorder.evidence.records import Event
 from recorder.session.clock_watch import ClockWatch
 from recorder.session.night import NightSwitch
 
+_NO_POWER = PowerState(None, None, None)
+
 
 @dataclass(slots=True)
 class Readings:
     lux: float | None = None
-    battery_percent: float | None = None
+    power: PowerState = _NO_POWER
     temperature_c: float | None = None
+    throttled: frozenset[ThrottleReason] | None = None
     fix: GnssFix | None = None
+
+    @property
+    def battery_percent(self) -> float | None:
+        return self.power.battery_percent
 
 
 class Sensors:
@@ -43,8 +50,10 @@ class Sensors:
     def poll(self, boot_us: int, wall_us: int) -> list[Event]:
         board, readings = self._board, self.readings
         readings.lux = board.light.lux() if board.light else None
-        readings.battery_percent = board.power.state().battery_percent if board.power else None
-        readings.temperature_c = board.thermal.temperature_c() if board.thermal else None
+        if board.power:
+            readings.power = board.power.state()
+        if board.thermal:
+            readings.temperature_c, readings.throttled = board.thermal.temperature_c(), board.thermal.throttled()
         events = []
         if self._night.update(readings.lux, boot_us):
             self.apply_night()

@@ -1,13 +1,31 @@
-"""The unit's status as one model: ``status.json`` for people and tools, ``recorder.prom`` for node_exporter."""
+"""The unit's status: ``status.json`` for people and tools. Its numbers are the health model's (``recorder.health``), of
+which ``recorder.prom`` is the other form."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from firmware_bridge.ports import ClockSource, ThrottleReason
 from recorder.evidence.files import Files
+from recorder.evidence.records import InterruptionCause
+from recorder.faults.catalogue import CATALOGUE
+from recorder.health.model import Health
+from recorder.health.prometheus import Known, exposition
+from recorder.health.status_file import STATUS_FILE
 from recorder.unit.reloading import ReloadStatus
+
+METRICS_FILE: Final = "recorder.prom"
+
+KNOWN: Final[Known] = {
+    "code": tuple(CATALOGUE),
+    "cause": get_args(InterruptionCause),
+    "reason": get_args(ThrottleReason),
+    "source": get_args(ClockSource),
+}
+"""What a label can be, where it is known beforehand."""
 
 
 class CameraStatus(BaseModel):
@@ -82,47 +100,17 @@ class UnitStatus(BaseModel):
     """Last record known to be on the disk, -1 for none: the uplink posts nothing beyond it."""
     night: bool
     lux: float | None
-    gnss_age_s: float | None
-    battery_percent: float | None
-    temperature_c: float | None
-    free_mb: int
-    pending_segments: int
-    pending_bytes: int
-    unexplained_gaps: int
-    statements_owed: int
     faults: tuple[str, ...]
     cameras: dict[str, CameraStatus]
+    health: dict[str, bool | int | float | dict[str, float]]
+    """What is known of :class:`recorder.health.model.Health`: the numbers, by the name they have everywhere."""
 
 
 def write(status: UnitStatus, run_dir: Path, files: Files) -> None:
-    """Both files, each replaced in one step so that a reader never sees half."""
-    files.replace(run_dir / "status.json", status.model_dump_json(indent=1).encode() + b"\n")
-    files.replace(run_dir / "recorder.prom", prometheus(status).encode())
+    """Replaced in one step, so that a reader never sees half."""
+    files.replace(run_dir / STATUS_FILE, status.model_dump_json(indent=1).encode() + b"\n")
 
 
-def prometheus(status: UnitStatus) -> str:
-    """Prometheus text exposition format 0.0.4."""
-    lines: list[str] = []
-
-    def metric(name: str, kind: str, text: str, values: list[tuple[str, float]]) -> None:
-        lines.append(f"# HELP recorder_{name} {text}")
-        lines.append(f"# TYPE recorder_{name} {kind}")
-        lines.extend(f"recorder_{name}{labels} {value!r}" for labels, value in values)
-
-    metric("recording", "gauge", "1 while a session is being recorded.", [("", float(status.recording))])
-    metric("storage_free_bytes", "gauge", "Free bytes of the data partition.", [("", status.free_mb * 1e6)])
-    metric("upload_backlog_bytes", "gauge", "Bytes without a believed receipt.", [("", float(status.pending_bytes))])
-    metric("unexplained_gaps", "gauge", "Interruptions nobody explained.", [("", float(status.unexplained_gaps))])
-    metric(
-        "statements_owed", "gauge", "Interruptions without a signed statement.", [("", float(status.statements_owed))]
-    )
-    metric("faults", "gauge", "Faults at this moment.", [("", float(len(status.faults)))])
-    if status.gnss_age_s is not None:
-        metric("gnss_fix_age_seconds", "gauge", "Age of the newest GNSS fix.", [("", status.gnss_age_s)])
-    metric(
-        "worker_restarts_total",
-        "counter",
-        "Restarts of the capture worker.",
-        [(f'{{camera="{name}"}}', float(max(0, camera.restarts))) for name, camera in status.cameras.items()],
-    )
-    return "\n".join(lines) + "\n"
+def write_metrics(health: Health, folder: Path, files: Files) -> None:
+    """The same for ``recorder.prom``. Faults and causes that are not there are written as 0."""
+    files.replace(folder / METRICS_FILE, exposition(health, KNOWN).encode())

@@ -8,31 +8,41 @@ from pathlib import Path
 from recorder import __version__
 from recorder.evidence.files import Files
 from recorder.evidence.journal import Journal
+from recorder.health.model import Health, known_values
 from recorder.notify import Notifier
 from recorder.session.marks import covered, missing
 from recorder.session.staffing import warning
 from recorder.unit.duties.context_desk import shown
-from recorder.unit.index import Index
+from recorder.unit.health import health_of
 from recorder.unit.process import UnitProcess
-from recorder.unit.status import CameraStatus, ChecklistStatus, ConfigurationStatus, MatterStatus, UnitStatus, write
-from recorder.units import MB
+from recorder.unit.status import (
+    CameraStatus,
+    ChecklistStatus,
+    ConfigurationStatus,
+    MatterStatus,
+    UnitStatus,
+    write,
+    write_metrics,
+)
 
 log = logging.getLogger("recorder.unit")
 
 INTERVAL_US = 500_000
+METRICS_US = 5_000_000
+"""Prometheus asks each 15 s at the soonest."""
 
 
 class StatusWriter:
-    def __init__(
-        self, unit: UnitProcess, index: Index, journal: Journal, run_dir: Path, files: Files, notifier: Notifier
-    ) -> None:
+    def __init__(self, unit: UnitProcess, journal: Journal, run_dir: Path, files: Files, notifier: Notifier) -> None:
         self._unit = unit
-        self._index = index
         self._journal = journal
         self._run_dir = run_dir
+        metrics_dir = unit.p.config.storage.metrics_dir
+        self._metrics_dir = Path(metrics_dir) if metrics_dir else run_dir
         self._files = files
         self._notifier = notifier
         self._next_us = 0
+        self._next_metrics_us = 0
         self._shown: str = ""
 
     def turn(self) -> None:
@@ -42,18 +52,33 @@ class StatusWriter:
         if now < self._next_us and state == self._shown:
             return
         self._next_us = now + INTERVAL_US
-        self.write()
+        self.write(metrics=now >= self._next_metrics_us or state != self._shown)
         if self._healthy():
             self._notifier.watchdog()
         if state != self._shown:
             self._shown = state
             self._notifier.status(state)
 
-    def write(self) -> None:
+    def write(self, *, metrics: bool = True) -> None:
+        """``metrics``: ``recorder.prom`` too. What fails here is a fault, and less than the recording (promise 1)."""
+        problem: Exception | None = None
         try:
-            write(self._status(), self._run_dir, self._files)
+            self._write(metrics)
         except OSError as error:
             log.error("status.write", extra={"fields": {"error": str(error)}})
+        except Exception as error:
+            problem = error
+            if not self._unit.p.faults.is_open("duty-fault", "status"):  # once, not twice a second
+                log.exception("status.failed")
+        evidence = {"call": "write", "error": f"{type(problem).__name__}: {problem}"} if problem else {}
+        self._unit.fault("duty-fault", "status", problem is not None, evidence)
+
+    def _write(self, metrics: bool) -> None:
+        health = health_of(self._unit.p)
+        write(self._status(health), self._run_dir, self._files)
+        if metrics:
+            write_metrics(health, self._metrics_dir, self._files)
+            self._next_metrics_us = self._unit.now_us() + METRICS_US
 
     def _healthy(self) -> bool:
         """The loop turned and the journal took what there was. Workers have their own, much shorter, watchdog."""
@@ -66,11 +91,10 @@ class StatusWriter:
         asked = self._unit.p.config.matter.checklist
         return ChecklistStatus(covered=covered(session.marked), missing=missing(session.marked, asked))
 
-    def _status(self) -> UnitStatus:
+    def _status(self, health: Health) -> UnitStatus:
         parts = self._unit.p
         clock, readings = parts.clock, parts.sensors.readings
         now, wall = clock.boottime_us(), clock.wall_us()
-        pending_segments, pending_bytes = self._index.pending()
         return UnitStatus(
             unit_id=parts.config.device.id,
             version=__version__,
@@ -99,14 +123,6 @@ class StatusWriter:
             durable_seq=-1 if self._journal.durable is None else self._journal.durable[0],
             night=parts.sensors.night,
             lux=readings.lux,
-            gnss_age_s=parts.sensors.fix_age_s(now),
-            battery_percent=readings.battery_percent,
-            temperature_c=readings.temperature_c,
-            free_mb=parts.custody.free_bytes // MB,
-            pending_segments=pending_segments,
-            pending_bytes=pending_bytes,
-            unexplained_gaps=self._index.unexplained_gaps(),
-            statements_owed=self._index.statements_owed(),
             faults=parts.faults.present(),
             cameras={
                 camera_id: CameraStatus(
@@ -119,4 +135,5 @@ class StatusWriter:
                 )
                 for camera_id, camera in parts.cameras.items()
             },
+            health=known_values(health),
         )

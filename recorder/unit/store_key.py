@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
+from recorder.evidence.p256 import PublicKey
 from recorder.evidence.receipts import ReceiptCheck, StoreKeyError, load_store_key
 
 log = logging.getLogger("recorder.unit")
@@ -32,7 +31,7 @@ class StoreKey(Protocol):
 class StoreKeyFile:
     """:class:`StoreKey` from the trust folder."""
 
-    def __init__(self, path: Path, make: Callable[[ec.EllipticCurvePublicKey], ReceiptCheck]) -> None:
+    def __init__(self, path: Path, make: Callable[[PublicKey], ReceiptCheck]) -> None:
         self._path = path
         self._make = make
         self._stamp: _Stamp | None = None

@@ -44,7 +44,8 @@ class Link(Protocol):
 
 
 class MqttDesk:
-    """``make_link(deliver, will)`` builds a connection; ``status()`` gives the members of up/status besides ``online``;
+    """``make_link(deliver, will)`` builds a connection; ``status()`` gives the members of up/status besides ``online``,
+    ``health()`` those of up/health;
     ``on_receipt`` gets the JWS of each down/receipt; ``store_is_back`` is called when the store says it is online;
     ``hand_over`` gives a signed assignment to the unit process (``control.hand_over_assignment``)."""
 
@@ -57,6 +58,7 @@ class MqttDesk:
         make_link: Callable[[Callable[[Inbound], None], str], Link],
         fraction: Callable[[], float],
         status: Callable[[], dict[str, Any]],
+        health: Callable[[], dict[str, Any]],
         status_interval_s: float,
         on_receipt: Callable[[str], None],
         store_is_back: Callable[[], None],
@@ -69,6 +71,7 @@ class MqttDesk:
         self._make_link = make_link
         self._fraction = fraction
         self._status = status
+        self._health = health
         self._status_us = round(status_interval_s * 1e6)
         self._on_receipt = on_receipt
         self._store_is_back = store_is_back
@@ -128,6 +131,7 @@ class MqttDesk:
             return
         if now >= self._next_status_us:
             self._publish_status(online=True)
+            self._publish_health()
             self._next_status_us = now + self._status_us
         pending = {message.msg_id: message for message in self._outbox.pending(WINDOW)}
         for msg_id in self._plan.due(list(pending), now):
@@ -201,6 +205,10 @@ class MqttDesk:
 
     def _publish_status(self, *, online: bool) -> None:
         self._link.publish(Outgoing(f"{self._prefix}/up/status", self._status_text(online=online), retain=True))
+
+    def _publish_health(self) -> None:
+        body = {**self._health(), **self._envelope(str(uuid.uuid4()))}
+        self._link.publish(Outgoing(f"{self._prefix}/up/health", _json(body), retain=True))
 
     def _status_text(self, *, online: bool) -> str:
         return _json({"online": online, **self._status(), **self._envelope(str(uuid.uuid4()))})

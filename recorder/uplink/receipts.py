@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recorder.evidence import jws
 from recorder.evidence.files import Files
-from recorder.uplink import es256
+from recorder.evidence.p256 import PublicKey
 from recorder.uplink.faults import RECEIPT_INVALID, UplinkFault
 
 _UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
@@ -44,16 +45,16 @@ class StoreKey:
     def __init__(self, trust_dir: Path) -> None:
         self._path = trust_dir / "store-key.pem"
         self._stamp: tuple[int, int] | None = None
-        self._key: es256.StorePublicKey | None = None
+        self._key: PublicKey | None = None
 
-    def get(self) -> es256.StorePublicKey | None:
+    def get(self) -> PublicKey | None:
         """The pinned key, None when there is none. Raises UplinkFault when the file is no P-256 key."""
         try:
             state = self._path.stat()
             stamp = (state.st_ino, state.st_mtime_ns)
             if stamp != self._stamp:
                 self._key = None
-                self._key, self._stamp = es256.StorePublicKey(self._path.read_bytes()), stamp
+                self._key, self._stamp = PublicKey.from_pem(self._path.read_bytes()), stamp
         except OSError:
             return None
         except ValueError as error:
@@ -76,16 +77,17 @@ class ReceiptStore:
         try:
             if len(text) > MAX_RECEIPT:
                 raise ValueError(f"longer than {MAX_RECEIPT} bytes")
-            header, payload = es256.split(text)
-            receipt = _parse(header, payload)
+            parts = jws.split(text)
+            payload = parts.payload
+            receipt = _parse(parts.typ, payload)
             if payload.get("unit_id") != self._unit_id:
                 raise ValueError(f"unit_id {payload.get('unit_id')!r} is not {self._unit_id}")
             pinned = self._key.get()
             if pinned is None:
                 return receipt
-            if header["kid"] != pinned.kid:
-                raise ValueError(f"kid {header['kid']!r} is not the store key's {pinned.kid}")
-            pinned.verify(text)
+            if parts.kid != pinned.kid:
+                raise ValueError(f"kid {parts.kid!r} is not the store key's {pinned.kid}")
+            jws.check(text, parts, pinned)
         except ValueError as error:
             raise UplinkFault(RECEIPT_INVALID, str(error)[:300]) from error
         return Receipt(receipt.receipt_id, receipt.journal_id, receipt.head_seq, receipt.segments, verified=True)
@@ -124,9 +126,9 @@ class ReceiptStore:
         return found, faults
 
 
-def _parse(header: dict[str, Any], payload: dict[str, Any]) -> Receipt:
-    if header["typ"] != "receipt":
-        raise ValueError(f"typ is {header['typ']!r}")
+def _parse(typ: str, payload: dict[str, Any]) -> Receipt:
+    if typ != "receipt":
+        raise ValueError(f"typ is {typ!r}")
     receipt_id, journal_id = payload.get("jti"), payload.get("journal_id")
     # The id becomes a file name.
     if not isinstance(receipt_id, str) or not _UUID.match(receipt_id):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from recorder import __version__
 from recorder.evidence.files import OsFiles
+from recorder.health.status_file import STATUS_FILE
 from recorder.unit.logs import configure
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.control import announce_receipt, hand_over_assignment
@@ -51,6 +52,7 @@ from recorder.uplink.outbox import open_outbox
 from recorder.uplink.receipt_book import ReceiptBook
 from recorder.uplink.receipts import Receipt, ReceiptStore
 from recorder.uplink.settings import UplinkSettings, settings_of
+from recorder.uplink.unit_health import health_message
 from recorder.uplink.uploader import Hurry, Inbox, ReceiptKept, Uploader
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ class UplinkProcess:
         self._receipts = ReceiptStore(settings.receipts_dir, Path(settings.trust_dir), settings.unit_id, OsFiles())
         self._book = ReceiptBook()
         self._kept: queue.SimpleQueue[tuple[Receipt, bool]] = queue.SimpleQueue()
-        status_file = Path(settings.run_dir) / "status.json"
+        self._unit_status = status_file = Path(settings.run_dir) / STATUS_FILE
         self._tail = JournalTail(settings.journal_dir, lambda: durable_seq(status_file, clock.boot_id()))
         self._held_back: list[Inbox] | None = []
         self._open_sessions: set[str] = set()
@@ -147,6 +149,7 @@ class UplinkProcess:
             self._make_link,
             self._fraction,
             self._fleet_status,
+            self._unit_health,
             settings.mqtt_status_interval_s,
             self._receipt_arrived,
             lambda: self._uploader.inbox.put(Hurry()),
@@ -314,6 +317,11 @@ class UplinkProcess:
             "backlog": {"segments": backlog["segments"], "bytes": backlog["bytes"]},
             "version": __version__,
         }
+
+    def _unit_health(self) -> dict[str, Any]:
+        """Members of up/health (docs/wire.md) besides ``msg_id`` and ``sent_at``."""
+        now_us, boot_id = self._clock.boottime_us(), self._clock.boot_id()
+        return health_message(self._unit_status, boot_id, now_us, self._board.active())
 
     def _free_mb(self) -> int | None:
         try:

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recorder.health.status_file import UPLINK_STATUS_FILE
+
 if TYPE_CHECKING:
     from recorder.config.models import RecorderConfig
 
@@ -65,7 +67,7 @@ class UplinkSettings:
     @property
     def status_file(self) -> Path:
         """In a folder of its own: the uplink may write nowhere else in ``run_dir``."""
-        return Path(self.run_dir) / "uplink" / "status.json"
+        return Path(self.run_dir) / UPLINK_STATUS_FILE
 
     @property
     def control_socket(self) -> Path:

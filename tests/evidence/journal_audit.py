@@ -5,18 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from recorder.evidence import jws
+from hw_sim.agency.certificates import as_cryptography
+from recorder.evidence import jose
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.files import Files
+from recorder.evidence.p256 import PublicKey
 from recorder.evidence.records import RECORD_TYPES, Common
 
 Line = tuple[str, dict[str, Any]]
 
 
-def audit(files: Files, directory: Path, key: ec.EllipticCurvePublicKey) -> list[Line]:
+def audit(files: Files, directory: Path, key: PublicKey) -> list[Line]:
     """(typ, payload) of every line; AssertionError for anything that is not one whole, signed, unbroken chain."""
+    checker = as_cryptography(key)
     names = [name for name in files.names(directory) if name.endswith(".jws")]
     firsts = [int(name[:12]) for name in names]
     lines: list[Line] = []
@@ -30,7 +31,7 @@ def audit(files: Files, directory: Path, key: ec.EllipticCurvePublicKey) -> list
                 break  # superseded by the next file
             if raw == b"" and text.endswith(b"\n"):
                 continue
-            parts = jws.verify(raw.decode("ascii"), key)
+            parts = jose.verify(raw.decode("ascii"), checker)
             assert parts.payload["seq"] == len(lines)
             assert parts.payload["prev"] == prev
             _validate(parts.typ, parts.payload)

@@ -10,6 +10,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from firmware_bridge.ports import ClockQuality
+from hw_sim.agency.certificates import file_signer
 from recorder.evidence.recovery import BootFacts
 from recorder.evidence.signer import FileSigner
 
@@ -55,9 +56,9 @@ def counting_ids(prefix: int = 0) -> Callable[[], str]:
 
 @cache
 def signer() -> FileSigner:
-    return FileSigner(ec.generate_private_key(ec.SECP256R1()))
+    return file_signer(ec.generate_private_key(ec.SECP256R1()))
 
 
 @cache
 def other_signer() -> FileSigner:
-    return FileSigner(ec.generate_private_key(ec.SECP256R1()))
+    return file_signer(ec.generate_private_key(ec.SECP256R1()))

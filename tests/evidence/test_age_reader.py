@@ -35,10 +35,9 @@ from recorder.evidence.age import (
     payload_key,
     raw_base64,
 )
+from recorder.evidence.age_header import MAX_HEADER, HeaderError
 from recorder.evidence.age_reader import (
-    MAX_HEADER,
     AgeReader,
-    HeaderError,
     HeaderMacError,
     NoIdentityMatch,
     PayloadError,

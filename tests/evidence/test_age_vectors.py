@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from recorder.evidence.age import AgeError, Identity, parse_identity
-from recorder.evidence.age_reader import AgeReader, HeaderError, HeaderMacError, NoIdentityMatch
+from recorder.evidence.age_header import HeaderError
+from recorder.evidence.age_reader import AgeReader, HeaderMacError, NoIdentityMatch
 
 VECTORS = sorted(path for path in Path(__file__).with_name("age_vectors").iterdir() if path.suffix != ".md")
 LEAST = 50

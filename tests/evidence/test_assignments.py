@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hw_sim.agency.certificates import file_signer
 from recorder.evidence import jws
 from recorder.evidence.assignments import (
     MAX_TEXT,
@@ -23,7 +24,7 @@ from recorder.evidence.assignments import (
 )
 from recorder.evidence.signer import FileSigner
 
-AGENCY, STRANGER = (FileSigner(ec.generate_private_key(ec.SECP256R1())) for _ in range(2))
+AGENCY, STRANGER = (file_signer(ec.generate_private_key(ec.SECP256R1())) for _ in range(2))
 JTI = "11111111-1111-4111-8111-111111111111"
 NOW = 1_800_000_000.0
 DAY = 86_400.0

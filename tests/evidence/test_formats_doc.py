@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import BaseModel
 
-from recorder.evidence import carried, jws
+from recorder.evidence import carried, jose, jws
 from recorder.evidence.encoding import sha256_b64u
+from recorder.evidence.p256 import PublicKey
 from recorder.evidence.records import (
     RECORD_TYPES,
     ClockClaim,
@@ -89,10 +90,11 @@ def test_the_worked_example_verifies_here() -> None:
     line = block("jws")
     key = load_pem_public_key(block("pem").encode())
     assert isinstance(key, ec.EllipticCurvePublicKey)
-    parts = jws.verify(line, key)
+    parts = jws.verify(line, PublicKey.from_pem(block("pem").encode()))
+    assert jose.verify(line, key) == parts
     assert parts.payload == json.loads(block("json"))
     assert block("digest") == sha256_b64u(line.encode())
-    assert parts.kid == jws.thumbprint(key)
+    assert parts.kid == jose.thumbprint(key)
     assert parts.kid in DOC
     common = {name: parts.payload.pop(name) for name in Common.model_fields}
     Common.model_validate(common)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jws as jose
@@ -26,7 +25,7 @@ LINE = jws.sign("event", PAYLOAD, signer())
 
 
 def pem() -> bytes:
-    return signer().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return signer().public_key().pem()
 
 
 def test_joserfc_verifies_a_line() -> None:

@@ -69,6 +69,22 @@ def test_one_key_seals_many_chunks_as_the_other_library_does(key: bytes, chunks:
         assert ours.encrypt(nonce, plain) == theirs.encrypt(nonce, plain, None)
 
 
+@given(KEY, st.binary(max_size=200), st.integers(0, 220), st.integers(0, 220), st.integers(0, 60))
+def test_a_part_is_sealed_into_its_place_and_nothing_else_is_touched(
+    key: bytes, data: bytes, start: int, size: int, place: int
+) -> None:
+    out = bytearray(b"\xee" * 260)
+    if start + size > len(data) or place + size + 16 > len(out):
+        with pytest.raises(ValueError, match="bytes"):
+            ChaCha20Poly1305(key).encrypt_into(bytes(12), data, start, size, out, place)
+        assert out == b"\xee" * 260
+        return
+    ChaCha20Poly1305(key).encrypt_into(bytes(12), data, start, size, out, place)
+    sealed = aead.ChaCha20Poly1305(key).encrypt(bytes(12), data[start : start + size], None)
+    assert out == b"\xee" * place + sealed + b"\xee" * (260 - place - len(sealed))
+    out.clear()  # nothing holds on to it
+
+
 @pytest.mark.parametrize("form", [bytes, bytearray, memoryview])
 def test_every_kind_of_buffer_is_sealed(form: type) -> None:
     plain = os.urandom(65536)

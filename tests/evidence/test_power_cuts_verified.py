@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hw_sim.agency.certificates import file_signer
 from recorder.evidence.journal import JournalError
-from recorder.evidence.signer import FileSigner
 from recorder.evidence.trust import load_trust
 from recorder.evidence.verify.vaults import verify_vaults
 from tests.evidence.authority import Ca, name
@@ -23,7 +23,7 @@ from tests.support import tier
 EXAMPLES = {"quick": 25, "ci": 200, "nightly": 2000}[tier()]
 CA = Ca("agency")
 KEY = ec.generate_private_key(ec.SECP256R1())
-SIGNER = FileSigner(KEY, (CA.issue(name(BOOT.unit_id), KEY.public_key()),))
+SIGNER = file_signer(KEY, (CA.issue(name(BOOT.unit_id), KEY.public_key()),))
 IN_2026 = 1_772_000_000_000_000
 EXPECTED = {"shift-open", "time-claimed", "unanchored", "segment-recovered", "segment-empty", "journal-torn-continued"}
 """What such a vault is: not anchored, not ended. Nothing altered, missing or broken."""

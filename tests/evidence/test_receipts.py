@@ -165,8 +165,7 @@ def test_a_replayed_receipt_is_named() -> None:
 
 
 def test_the_pinned_key_must_be_p256_spki() -> None:
-    pem = STORE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    assert load_store_key(pem, "store-key.pem").public_numbers() == STORE.public_key().public_numbers()
+    assert load_store_key(STORE.public_key().pem(), "store-key.pem") == STORE.public_key()
     with pytest.raises(StoreKeyError, match=r"store-key\.pem"):
         load_store_key(b"nonsense", "store-key.pem")
     ed25519 = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

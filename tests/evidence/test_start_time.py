@@ -22,6 +22,7 @@ class CountingFiles(OsFiles):
     """The real disk, counting what is read of it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.bytes_read = 0
 
     def read_at(self, path: Path, offset: int, size: int) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -76,9 +76,11 @@ def test_another_units_certificate_does_not_speak(tmp_path: Path) -> None:
 def test_a_device_certificate_cannot_issue_others(tmp_path: Path) -> None:
     """A unit that signs a certificate for another unit with its own device key."""
     trust = load_trust(AGENCY.trust(tmp_path))
-    rogue = TestAgency(name="zfy-000001", key=SIGNER._key)
+    key = ec.generate_private_key(ec.SECP256R1())
+    device = AGENCY.issue("zfy-000001", key=key)
+    rogue = TestAgency(name="zfy-000001", key=key)
     forged = rogue.issue("zfy-000002")
-    assert not judge_chain(parse_x5c([*forged.x5c, *SIGNER.x5c]), "zfy-000002", trust).trusted
+    assert not judge_chain(parse_x5c([*forged.x5c, *device.x5c]), "zfy-000002", trust).trusted
 
 
 def test_a_tls_certificate_signs_no_journal(tmp_path: Path) -> None:

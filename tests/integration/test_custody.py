@@ -61,7 +61,9 @@ def test_an_index_deleted_between_two_starts_loses_nothing(agency: Agency, tmp_p
         for path in rig.layout.unit.glob("index.db*"):
             path.unlink()
         rig.start()
-        rig.wait(lambda: rig.unit.status()["pending_segments"] == 0, "the new index knows the receipts")
+        rig.wait(
+            lambda: rig.unit.status()["health"].get("upload_backlog_segments") == 0, "the new index knows the receipts"
+        )
         assert rig.stop() == 0
         assert (rig.layout.unit / "index.db").exists()
         assert not any(event["event"] == "receipt-refused" for event in rig.of("event"))

@@ -28,10 +28,11 @@ from recorder.evidence.verify.command import verify
 from tools.bench.clocks import START_US, SetClock, ShiftedClock
 from tools.bench.counted import TONE_S, CountedFrames, DriftingMicrophone, number_of, tone_centres
 from tools.bench.cut_proxy import CutProxy
+from tools.bench.identity import UNIT_ID
 from tools.bench.jobs.journal import write_shifts
 from tools.bench.model import MeasurementError
 from tools.bench.packet_file import AUDIO_US, RawPacket, read, write
-from tools.bench.pki import UNIT_ID, enrol
+from tools.bench.pki import enrol
 from tools.bench.processes import cpu_s, descendants, memory, role
 from tools.bench.rows import button, kills, preroll, worker
 from tools.bench.rows import memory as rows_memory

@@ -17,6 +17,7 @@ TOOLS = (
     "env",
     "cat",
     "chmod",
+    "mv",
     "cut",
     "sha256sum",
     "readlink",
@@ -78,7 +79,7 @@ class Machine:
         (self.root / "requirements.txt").write_text("a==1\n")
         (self.root / "pyproject.toml").write_text("[project]\n")
         (self.root / "packages.apt").write_text("# comment\nmosquitto mosquitto the broker\n\nage age sealing checks\n")
-        for name in ("mosquitto", "age"):
+        for name in ("mosquitto", "age", "promtool"):
             self.program(name, "#!/bin/sh\n")
 
     def program(self, name: str, text: str) -> Path:
@@ -228,6 +229,29 @@ def test_sim_names_scenario_and_output(machine: Machine) -> None:
     mine = machine.base / "mine.toml"
     mine.touch()
     assert machine.dev("sim", "mine.toml") == (0, f"run|{mine}|--out|{out}/mine|")
+
+
+def test_promtool_is_taken_out_of_its_package_which_stays_uninstalled(machine: Machine) -> None:
+    (machine.bin / "promtool").unlink()
+    machine.program("apt-get", '#!/bin/sh\necho "apt-get $*" >>"$FAKE_LOG"\n: >prometheus_2.deb\n')
+    machine.program(
+        "dpkg-deb", "#!/bin/sh\nmkdir -p usr/bin && echo '#!/bin/sh' >usr/bin/promtool && chmod +x usr/bin/promtool\n"
+    )
+    assert machine.dev("test")[0] == 0
+    assert (machine.root / ".venv" / "bin" / "promtool").exists()
+    assert not (machine.root / ".venv" / "promtool").exists(), "nothing else of the package is kept"
+    machine.dev("test")
+    assert [call for call in machine.calls() if call.startswith("apt-get")] == ["apt-get -qq download prometheus"]
+
+
+def test_without_promtool_one_line_says_what_is_skipped_and_it_is_tried_once(machine: Machine) -> None:
+    (machine.bin / "promtool").unlink()
+    machine.program("apt-get", '#!/bin/sh\necho "apt-get $*" >>"$FAKE_LOG"\nexit 1\n')
+    machine.program("dpkg-deb", "#!/bin/sh\nexit 1\n")
+    for hint in ("skipped", "python -m"):
+        code, output = machine.dev("test")
+        assert code == 0 and hint in output
+    assert [call for call in machine.calls() if call.startswith("apt-get")] == ["apt-get -qq download prometheus"]
 
 
 def test_a_missing_program_is_named_in_one_line_and_work_goes_on(machine: Machine) -> None:

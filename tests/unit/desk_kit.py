@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from hw_sim.agency.certificates import file_signer
 from recorder.channel import messages
 from recorder.evidence import jws
 from recorder.evidence.signer import FileSigner
 from recorder.unit.events import ButtonEdge, ControlRequest
 from tests.unit.unit_kit import UnitKit
 
-AGENCY = FileSigner(ec.generate_private_key(ec.SECP256R1()))
+AGENCY = file_signer(ec.generate_private_key(ec.SECP256R1()))
 WALL_OFFSET_US = 1_800_000_000_000_000
 
 
@@ -24,7 +24,7 @@ class DeskKit(UnitKit):
     def __init__(self, data_dir: Path, **sections: dict[str, object]) -> None:
         trust = data_dir / "trust"
         trust.mkdir(parents=True, exist_ok=True)
-        spki = AGENCY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        spki = AGENCY.public_key().pem()
         (trust / "command-key.pem").write_bytes(spki)
         super().__init__(data_dir, sections={"trust": {"dir": str(trust)}, **sections})
         self.clock.offset_us = WALL_OFFSET_US

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hw_sim.agency.certificates import file_signer
 from recorder.channel import messages
 from recorder.evidence import jws
 from recorder.evidence.encoding import sha256_b64u
+from recorder.evidence.p256 import PublicKey
 from recorder.evidence.receipts import ReceiptCheck
 from recorder.evidence.records import Receipt, StoredSegment
 from recorder.evidence.signer import FileSigner
@@ -19,7 +21,7 @@ from recorder.unit.store_key import StoreKeyFile
 from tests.evidence.kit import signer
 from tests.unit.unit_kit import DIGEST, SEGMENT, UnitKit
 
-STORE = FileSigner(ec.generate_private_key(ec.SECP256R1()))
+STORE = file_signer(ec.generate_private_key(ec.SECP256R1()))
 JTI = "00000000-0000-4000-8000-0000000000aa"
 EVERYTHING_MB = 10**9
 
@@ -147,7 +149,7 @@ def test_a_receipt_alone_releases_nothing(tmp_path: Path, keep_window_h: float, 
 def test_a_receipt_that_is_not_believed_releases_nothing(tmp_path: Path, kind: str) -> None:
     kit, path = shift_with_one_segment(tmp_path / "unit", keep_window_h=0.0, release_below_free_mb=EVERYTHING_MB)
     text = {
-        "foreign-key": lambda: receipt(kit, FileSigner(ec.generate_private_key(ec.SECP256R1()))),
+        "foreign-key": lambda: receipt(kit, file_signer(ec.generate_private_key(ec.SECP256R1()))),
         "wrong-digest": lambda: receipt(kit, sha256=DIGEST),
         "wrong-size": lambda: receipt(kit, size=65535),
     }[kind]()
@@ -230,7 +232,7 @@ def test_a_key_installed_while_the_unit_runs_is_believed_without_a_restart(tmp_p
     recorded(kit)
     deliver(kit, receipt(kit))
     assert recorded(kit) == 0
-    kit.pin(FileSigner(ec.generate_private_key(ec.SECP256R1())).public_key())
+    kit.pin(file_signer(ec.generate_private_key(ec.SECP256R1())).public_key())
     assert recorded(kit) == 0, "another store's key"
     (kit.data_dir / "trust" / "store-key.pem").write_text("no key")
     assert recorded(kit) == 0
@@ -243,7 +245,7 @@ def test_a_key_that_does_not_change_is_read_once(tmp_path: Path) -> None:
     kit, _ = shift_with_one_segment(tmp_path / "unit")
     path = kit.data_dir / "trust" / "store-key.pem"
 
-    def make(key: ec.EllipticCurvePublicKey) -> ReceiptCheck:
+    def make(key: PublicKey) -> ReceiptCheck:
         made.append(key)
         return ReceiptCheck(key, "zfy-000000", [signer().kid], kit.journal.journal_id)
 

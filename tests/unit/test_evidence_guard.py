@@ -236,7 +236,7 @@ def test_an_index_that_is_made_anew_meanwhile_raises_no_false_alarm(tmp_path: Pa
     index.behind = True
     common = {"journal_id": unit.kit.journal.journal_id, "uptime_us": 1, "bootseed": BOOT_A, "iat": 1.0}
     gone = {"session_id": unit.segment.parent.name, "segment_id": "00000000-0000-4000-8000-0000000000ee"}
-    closed = {"camera_id": "cam0", "size": 9, "sha256": DIGEST, "media_end_us": 1}
+    closed = {"camera_id": "cam0", "size": 9, "sha256": DIGEST, "media_end_us": 1, "frames": 1, "dropped_frames": 0}
     index.apply([("segment-close", {**common, **gone, **closed, "seq": 10**6})])
     assert unit.faults() == []
     index.apply([("release", {**common, **gone, "seq": 10**6 + 1})])

@@ -42,6 +42,8 @@ def closed(number: int, session: int = 1, size: int = 100) -> Line:
         "size": size,
         "sha256": DIGEST,
         "media_end_us": number + 1,
+        "frames": 1800,
+        "dropped_frames": 1,
     }
 
 
@@ -83,6 +85,41 @@ def index(tmp_path: Path) -> Any:
     made = Index(tmp_path / "index.db")
     yield made
     made.close()
+
+
+def test_sums_count_each_record_once_and_outlive_the_process(tmp_path: Path) -> None:
+    lines = numbered(
+        [
+            closed(1),
+            closed(2),
+            ("fault", {"code": "camera-stall", "phase": "onset"}),
+            ("fault", {"code": "camera-stall", "phase": "end"}),
+            ("fault", {"code": "storage-full", "phase": "onset"}),
+            ("interruption", {"gap_id": uid(5), "session_id": uid(1), "cause": "camera-stall"}),
+            ("resumption", {"gap_id": uid(5), "duration_us": 1_250_000}),
+        ]
+    )
+    wanted = {
+        "segments": {"cam0": 2},
+        "frames": {"cam0": 3600},
+        "dropped-frames": {"cam0": 2},
+        "faults": {"camera-stall": 1, "storage-full": 1},
+        "gaps": {"camera-stall": 1},
+        "gap-us": {"": 1_250_000},
+    }
+    first = Index(tmp_path / "index.db")
+    first.apply(lines)
+    assert first.totals() == wanted
+    first.close()
+    again = Index(tmp_path / "index.db")
+    again.apply(lines)
+    assert again.totals() == wanted, "the same lines read again count for nothing"
+    again.behind = True
+    assert again.totals() is None, "half a sum would look like one that began anew"
+    again.clear()
+    again.behind = False
+    assert again.totals() == {}
+    again.close()
 
 
 def test_a_segment_from_open_to_release(index: Index) -> None:

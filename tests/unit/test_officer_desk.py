@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hw_sim.agency.certificates import file_signer
 from recorder.channel import messages
-from recorder.evidence.signer import FileSigner
 from recorder.unit.assignments import REFUSALS_RECORDED
 from tests.unit.desk_kit import DeskKit
 
@@ -42,7 +42,7 @@ def test_a_self_made_code_is_refused_and_every_other_code_is_ignored(kit: DeskKi
     kit.worker_up()
     kit.show("https://example.org/menu")
     assert kit.of("command") == []
-    kit.show(kit.assignment(1, FileSigner(ec.generate_private_key(ec.SECP256R1()))))
+    kit.show(kit.assignment(1, file_signer(ec.generate_private_key(ec.SECP256R1()))))
     (command,) = kit.of("command")
     assert (command["result"], command["detail"]) == ("refused", "assignment-signature")
     assert kit.unit.p.officers.count == 0
@@ -51,7 +51,7 @@ def test_a_self_made_code_is_refused_and_every_other_code_is_ignored(kit: DeskKi
 
 def test_whoever_holds_up_code_after_code_does_not_fill_the_journal(kit: DeskKit) -> None:
     kit.worker_up()
-    stranger = FileSigner(ec.generate_private_key(ec.SECP256R1()))
+    stranger = file_signer(ec.generate_private_key(ec.SECP256R1()))
     for number in range(REFUSALS_RECORDED + 10):
         kit.show(kit.assignment(number, stranger))
     assert len(kit.of("command")) == REFUSALS_RECORDED

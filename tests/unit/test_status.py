@@ -6,8 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from recorder.evidence.files import OsFiles
+from recorder.health.model import known_values
+from recorder.health.prometheus import exposition
 from recorder.unit.logs import JsonLines
-from recorder.unit.status import CameraStatus, ConfigurationStatus, MatterStatus, UnitStatus, prometheus, write
+from recorder.unit.status import (
+    KNOWN,
+    CameraStatus,
+    ConfigurationStatus,
+    MatterStatus,
+    UnitStatus,
+    write,
+    write_metrics,
+)
+from tests.health.sample import health
 
 
 def status(**changes: Any) -> UnitStatus:
@@ -35,43 +46,27 @@ def status(**changes: Any) -> UnitStatus:
         "durable_seq": 12,
         "night": False,
         "lux": None,
-        "gnss_age_s": 1.5,
-        "battery_percent": 80.0,
-        "temperature_c": None,
-        "free_mb": 123_456_789,
-        "pending_segments": 1,
-        "pending_bytes": 9_876_543_210,
-        "unexplained_gaps": 1,
-        "statements_owed": 2,
         "faults": ("clock-not-set",),
         "cameras": {"cam0": camera},
+        "health": known_values(health()),
     }
     return UnitStatus(**(values | changes))
 
 
-def test_both_files_are_replaced_whole(tmp_path: Path) -> None:
+def test_the_file_is_replaced_whole(tmp_path: Path) -> None:
     write(status(), tmp_path, OsFiles())
     write(status(state="standby"), tmp_path, OsFiles())
+    write_metrics(health(), tmp_path, OsFiles())
     assert json.loads((tmp_path / "status.json").read_text())["state"] == "standby"
-    assert (tmp_path / "recorder.prom").read_text() == prometheus(status(state="standby"))
+    assert (tmp_path / "recorder.prom").read_text() == exposition(health(), KNOWN)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["recorder.prom", "status.json"]
 
 
-def test_the_metrics_are_in_the_text_format_and_exact() -> None:
-    values: dict[str, float] = {}
-    typed: set[str] = set()
-    for line in prometheus(status()).splitlines():
-        if line.startswith("# TYPE "):
-            typed.add(line.split()[2])
-        elif not line.startswith("#"):
-            name, _, value = line.rpartition(" ")
-            assert name.split("{")[0] in typed, "a value before its TYPE"
-            values[name] = float(value)
-    assert values["recorder_storage_free_bytes"] == 123_456_789_000_000
-    assert values["recorder_upload_backlog_bytes"] == 9_876_543_210
-    assert values['recorder_worker_restarts_total{camera="cam0"}'] == 3
-    assert values["recorder_gnss_fix_age_seconds"] == 1.5
-    assert "gnss" not in prometheus(status(gnss_age_s=None))
+def test_the_numbers_keep_their_names_and_values(tmp_path: Path) -> None:
+    write(status(), tmp_path, OsFiles())
+    numbers = json.loads((tmp_path / "status.json").read_text())["health"]
+    assert numbers == known_values(health())
+    assert numbers["recording"] is True and numbers["upload_deadline_left_seconds"] == -12.5
 
 
 def test_log_lines_carry_the_priority_journald_reads() -> None:

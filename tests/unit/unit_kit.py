@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from firmware_bridge.ports import BoardIdentity, DeviceError, UnitBoard
 from recorder.channel import messages
 from recorder.config.load import load_config
@@ -18,6 +15,7 @@ from recorder.config.models import RecorderConfig
 from recorder.evidence.files import AppendFile
 from recorder.evidence.journal import Journal
 from recorder.evidence.journal_reader import iterate
+from recorder.evidence.p256 import PublicKey
 from recorder.evidence.personal import load_officer_key
 from recorder.evidence.receipts import ReceiptCheck
 from recorder.evidence.recovery import recover
@@ -225,15 +223,15 @@ class UnitKit:
         self.unit.started(recovered.before, ev.UnitStarted(now, self.clock.wall_us(), self.clock.boot_id(), None))
         self.turn()
 
-    def _receipt_check(self, key: ec.EllipticCurvePublicKey) -> ReceiptCheck:
+    def _receipt_check(self, key: PublicKey) -> ReceiptCheck:
         return ReceiptCheck(key, "zfy-000000", [signer().kid], self.journal.journal_id)
 
-    def pin(self, key: ec.EllipticCurvePublicKey) -> None:
+    def pin(self, key: PublicKey) -> None:
         """Put the store's public key into the trust folder."""
         folder = self.data_dir / "trust"
         folder.mkdir(exist_ok=True)
         new = folder / "new"
-        new.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        new.write_bytes(key.pem())
         new.rename(folder / "store-key.pem")
 
     def turn(self, advance_us: int = 0) -> None:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
 
+from hw_sim.agency.certificates import file_signer
 from recorder.evidence.signer import FileSigner
 
 UNIT = "zfy-000001"
@@ -101,7 +102,7 @@ def _write_certificate(path: Path, certificate: x509.Certificate) -> None:
 def make_pki(root: Path) -> Pki:
     agency, rogue = _Authority("test agency CA"), _Authority("rogue CA")
     store_key, other_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    pki = Pki(root, FileSigner(store_key), FileSigner(other_key))
+    pki = Pki(root, file_signer(store_key), file_signer(other_key))
     for directory in (pki.tls, pki.rogue_tls, pki.trust):
         directory.mkdir(parents=True)
     for directory, authority in ((pki.tls, agency), (pki.rogue_tls, rogue)):

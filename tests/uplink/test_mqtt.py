@@ -101,6 +101,7 @@ def test_birth_says_who_and_where_and_goodbye_says_offline(
         *("online", "boot_id", "journal_id", "head_seq", "recording", "free_mb", "backlog", "version"),
         *("msg_id", "sent_at"),
     }
+    assert store_side.wait("health")["unit"] == "absent", "no unit process has run here"
     unit.record("session-start", session_id="abc")
     while not store_side.wait("status")["recording"]:
         continue

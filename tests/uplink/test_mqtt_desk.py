@@ -85,6 +85,7 @@ class Bench:
             self._link,
             lambda: 0.0,
             lambda: {"head_seq": 5},
+            lambda: {"unit": "fresh", "health": {"recording": True}},
             30.0,
             self.receipts.append,
             self._back,
@@ -128,6 +129,17 @@ def test_status_is_retained_and_keeps_its_rhythm(bench: Bench) -> None:
         bench.clock.now_us = second * S
         bench.desk.tick()
     assert len(link.payloads("up/status")) == 3
+
+
+def test_health_goes_out_with_the_status_and_is_retained(bench: Bench) -> None:
+    link = bench.links[0]
+    link.up()
+    bench.desk.tick()
+    (sent,) = [message for message in link.sent if message.topic == "fleet/v1/u1/up/health"]
+    assert sent.retain
+    body = json.loads(sent.payload)
+    assert (body["unit"], body["health"]) == ("fresh", {"recording": True})
+    assert body["msg_id"] and "sent_at" in body
     assert all(message.retain for message in link.sent)
 
 

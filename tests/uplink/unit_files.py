@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hw_sim.agency.certificates import file_signer
 from recorder.evidence import jws
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.signer import FileSigner
@@ -25,7 +26,7 @@ class UnitFiles:
         self.journal_dir = data_dir / "journal"
         self.journal_dir.mkdir(parents=True, exist_ok=True)
         self._random = random.Random(seed)
-        self._signer = signer or FileSigner(ec.generate_private_key(ec.SECP256R1()))
+        self._signer = signer or file_signer(ec.generate_private_key(ec.SECP256R1()))
         self.journal_id = self.new_id()
         self.seq = 0
         self.prev: str | None = None

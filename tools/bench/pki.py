@@ -1,4 +1,4 @@
-"""Keys for a bench run: an agency CA, device and TLS certificates, two age recipients. Thrown away with the run."""
+"""Keys for a bench run: an agency CA, device and TLS certificates. Thrown away with the run."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_public_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from firmware_bridge.ports import Clock
-from recorder.evidence import bech32
-from recorder.evidence.age import generate_identity
 from recorder.evidence.signer import FileSigner, load_or_create
+from tools.bench.identity import UNIT_ID
 
-UNIT_ID = "zfy-bench"
 LIFE = timedelta(days=400)
 LOCAL = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])
-
-
-def recipients(count: int = 2) -> list[str]:
-    """Fresh age recipients; nobody keeps the identities."""
-    return [bech32.encode("age", generate_identity().public) for _ in range(count)]
 
 
 class Authority:
@@ -83,7 +82,9 @@ def enrol(unit: Path, trust: Path, clock: Clock) -> FileSigner:
     (trust / "store-key.pem").write_bytes(public)
     key_file, chain_file = unit / "keys" / "device-key.pem", unit / "keys" / "device-cert.pem"
     signer = load_or_create(key_file, chain_file)
-    chain_file.write_bytes(authority.issue(signer.public_key(), UNIT_ID))
+    public_key = load_der_public_key(signer.public_key().spki)
+    assert isinstance(public_key, ec.EllipticCurvePublicKey)
+    chain_file.write_bytes(authority.issue(public_key, UNIT_ID))
     return load_or_create(key_file, chain_file)
 
 

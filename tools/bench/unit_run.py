@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_bridge.ports import Clock
+from tools.bench.identity import UNIT_ID, recipients
 from tools.bench.model import MeasurementError
-from tools.bench.pki import UNIT_ID, recipients
 from tools.bench.workshop import ROOT
 
 READY_S = 300.0

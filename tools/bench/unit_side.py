@@ -22,7 +22,7 @@ from recorder.evidence.records import Record, SessionStart, SessionStop, ShiftEn
 from recorder.evidence.recovery import BootFacts, recover
 from recorder.session.conversion import segment_close, segment_open
 from recorder.unit.heads import HeadBook
-from tools.bench.pki import UNIT_ID
+from tools.bench.identity import UNIT_ID
 
 if TYPE_CHECKING:
     from recorder.unit.ledger import Ledger

@@ -14,7 +14,7 @@ from cryptography import x509
 from joserfc.jwk import ECKey
 from pydantic import ValidationError
 
-from recorder.evidence import jws
+from recorder.evidence import jose, jws
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.jws import JwsError, Parts
 from recorder.evidence.records import Boot, Common, Record, Recovery, SegmentClose, SegmentOpen
@@ -129,7 +129,7 @@ def _differs(line: bytes, seq: int, journal_id: str, keys: Keys) -> Refusal:
         key = keys.known(parts.kid)
         if key is None:
             key = keys.introduce(parts)
-        jws.check(text, parts, key.key)
+        jose.check(text, parts, key.key)
     except (JwsError, KeyRefused) as error:
         return Refusal("invalid", seq, f"differs from the stored line and does not verify: {error}")
     if parts.payload.get("seq") != seq or parts.payload.get("journal_id") != journal_id:
@@ -142,7 +142,7 @@ def _continue(
 ) -> tuple[Accepted | Refusal, DeviceKey | None]:
     text, parts = _parse(line)
     key, new_key = _key_of(parts, head, keys, fresh)
-    jws.check(text, parts, key.key)
+    jose.check(text, parts, key.key)
     common = _common(parts)
     if common.seq != seq:
         raise JwsError(f"seq {common.seq} is not {seq}")

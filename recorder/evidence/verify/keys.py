@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cryptography import x509
 from joserfc.jwk import ECKey
 
-from recorder.evidence import jws
+from recorder.evidence import jose
 from recorder.evidence.jws import JwsError, Parts
 from recorder.evidence.trust import key_id, leaf_key, parse_x5c
 
@@ -44,7 +44,7 @@ class KeyRing:
         device = self.keys.get(parts.kid)
         if device is None:
             device = self._from_boot(parts)
-        jws.check(text, parts, device.key)
+        jose.check(text, parts, device.key)
         self.keys.setdefault(device.kid, device)
         return device
 
@@ -73,4 +73,4 @@ class KeyRing:
         key = leaf_key(chain)
         if key is None or key_id(key) != kid:
             raise JwsError("its boot record brings no certificate for its key")
-        return DeviceKey(kid, chain, jws.verification_key(key))
+        return DeviceKey(kid, chain, jose.verification_key(key))

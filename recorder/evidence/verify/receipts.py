@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from recorder.evidence import jws
+from recorder.evidence import jose, jws
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.errors import CannotRead
 from recorder.evidence.jws import MAX_LINE, JwsError
@@ -126,10 +126,10 @@ class ReceiptBook:
         parts = jws.split(text)
         if parts.typ != "receipt":
             raise JwsError(f"typ is {parts.typ!r}, not 'receipt'")
-        key = next((key for key in self.trust.store_keys if jws.thumbprint(key) == parts.kid), None)
+        key = next((key for key in self.trust.store_keys if jose.thumbprint(key) == parts.kid), None)
         if key is None:
             raise JwsError(f"kid {parts.kid} is not the store's key")
-        jws.verify(text, key)
+        jose.verify(text, key)
         try:
             receipt = Receipt.model_validate_json(json.dumps(parts.payload))
         except (ValidationError, ValueError) as error:

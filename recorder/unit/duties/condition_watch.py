@@ -114,9 +114,10 @@ class ConditionWatch(Duty):
         source = parts.clock.quality().source
         self._tell("clock", self._clock.look(now_us, wall_us, is_set=clock_is_set, source=source))
         if parts.board.power is not None:
-            power = parts.board.power.state()
+            power = readings.power
             external = power.external if power.external is not None else self._ignition()
             self._tell("battery", self._battery.look(now_us, power.battery_percent, power.voltage_v, external))
+            parts.health.battery_minutes = self.battery_minutes
             failure = parts.board.power.failure()
             evidence = {} if failure is None else {"error": str(failure), "errno": failure.errno}
             self._unit.fault("sensor-fault", "power", failure is not None, evidence)
@@ -124,8 +125,7 @@ class ConditionWatch(Duty):
             self._look_for_silence("light", now_us, readings.lux)
         if parts.board.thermal is not None:
             self._look_for_silence("thermal", now_us, readings.temperature_c)
-            throttled = parts.board.thermal.throttled()
-            self._tell("processor", self._thermal.look(now_us, readings.temperature_c, throttled))
+            self._tell("processor", self._thermal.look(now_us, readings.temperature_c, readings.throttled))
         free = None if "data" in parts.custody.problems else parts.custody.free_bytes
         self._tell("storage", self._space.look(now_us, free, self._rate.bytes_s(now_us)))
 

@@ -49,5 +49,7 @@ class SessionDesk(Duty):
         return {"ok": True}
 
     def _status(self, message: dict[str, Any]) -> Answer:
+        """``boot_id`` and ``at_us``: whoever reads ``status.json`` can tell by them how old it is."""
         machine = self._unit.p.machine
-        return {"ok": True, "state": machine.state.value, "session_id": machine.session_id}
+        now = {"boot_id": self._unit.p.clock.boot_id(), "at_us": self._unit.now_us()}
+        return {"ok": True, "state": machine.state.value, "session_id": machine.session_id, **now}

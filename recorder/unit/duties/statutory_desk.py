@@ -70,6 +70,7 @@ class StatutoryDesk(Duty):
         for level, news in self._warnings.news(dues).items():
             self._warn(level, news)
         self._faults(dues)
+        self._tell_health(dues)
 
     # --- what is owed ------------------------------------------------------------------------------------------------
 
@@ -132,6 +133,11 @@ class StatutoryDesk(Duty):
         for code, found in (("deadline-near", near), ("deadline-missed", missed)):
             evidence = {"sessions": len(found), "segments": sum(due.segments for due in found)}
             self._unit.fault(code, "storage-deadline", bool(found), evidence if found else {})
+
+    def _tell_health(self, dues: Sequence[Due]) -> None:
+        left_us = min((due.left_us for due in dues if due.left_us is not None), default=None)
+        deadline_us = None if left_us is None else self._unit.now_us() + left_us
+        self._unit.p.health.owed(deadline_us, sum(due.level == "overdue" for due in dues))
 
     # --- commands ----------------------------------------------------------------------------------------------------
 

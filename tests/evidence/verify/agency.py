@@ -9,9 +9,10 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from hw_sim.agency.certificates import file_signer
 from recorder.evidence.signer import FileSigner
 from recorder.evidence.trust import DOCUMENT_SIGNING
 
@@ -50,7 +51,7 @@ class TestAgency:
 
     name: str = "测试机关 CA"
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
-    store: FileSigner = field(default_factory=lambda: FileSigner(ec.generate_private_key(ec.SECP256R1())))
+    store: FileSigner = field(default_factory=lambda: file_signer(ec.generate_private_key(ec.SECP256R1())))
     certificate: x509.Certificate = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,9 +69,10 @@ class TestAgency:
         not_after: float = NOW + 365 * DAY,
         serial: int = 7,
         purposes: tuple[x509.ObjectIdentifier, ...] = (),
+        key: ec.EllipticCurvePrivateKey | None = None,
     ) -> FileSigner:
         """A device key with its certificate; ``purposes`` become its extended key usage."""
-        return self._issue(_name(common_name), not_before, not_after, serial, purposes)
+        return self._issue(_name(common_name), not_before, not_after, serial, purposes, key)
 
     def _issue(
         self,
@@ -79,8 +81,9 @@ class TestAgency:
         not_after: float,
         serial: int,
         purposes: tuple[x509.ObjectIdentifier, ...],
+        key: ec.EllipticCurvePrivateKey | None = None,
     ) -> FileSigner:
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self.certificate.subject)
         builder = builder.public_key(key.public_key()).serial_number(serial)
         builder = builder.not_valid_before(_at(not_before)).not_valid_after(_at(not_after))
@@ -88,7 +91,7 @@ class TestAgency:
         builder = builder.add_extension(_key_usage(ca=False), critical=True)
         if purposes:
             builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
-        return FileSigner(key, (builder.sign(self.key, hashes.SHA256()),))
+        return file_signer(key, (builder.sign(self.key, hashes.SHA256()),))
 
     def person(
         self,
@@ -115,7 +118,7 @@ class TestAgency:
         if ca:
             (folder / "agency-ca.pem").write_bytes(self.certificate.public_bytes(Encoding.PEM))
         if store:
-            pem = self.store.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+            pem = self.store.public_key().pem()
             (folder / "store-key.pem").write_bytes(pem)
         return folder
 

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hw_sim.agency.certificates import as_cryptography, file_signer
 from hw_sim.agency.store.journal_log import JournalLog
 from hw_sim.agency.store.journal_rules import DeviceKey, Head, Judgement, KeyRefused, Keys, judge, split_body
-from recorder.evidence import jws
+from recorder.evidence import jose
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.jws import Parts
 from recorder.evidence.records import Event
-from recorder.evidence.signer import FileSigner
 from tests.hw_sim.agency.unit_double import UnitDouble, new_key
 
 
 @cache
 def journal() -> UnitDouble:
     """40 lines by one key; nothing of TLS is used."""
-    signer = FileSigner(new_key())
+    signer = file_signer(new_key())
     unit = UnitDouble("zfy-9", signer, None, Path(), "1" * 8 + "-0000-4000-8000-" + "1" * 12, random.Random(1))
     unit.write_boot()
     unit.write_events(39)
@@ -32,7 +32,7 @@ def journal() -> UnitDouble:
 
 def keys() -> Keys:
     signer = journal().signer
-    device = DeviceKey(signer.kid, jws.verification_key(signer.public_key()))
+    device = DeviceKey(signer.kid, jose.verification_key(as_cryptography(signer.public_key())))
 
     def introduce(parts: Parts) -> DeviceKey:
         if parts.kid != device.kid:
@@ -101,7 +101,7 @@ def test_a_second_signed_history_is_a_fork_and_an_unsigned_one_is_not() -> None:
     result = post(stored, 8, other.lines[8:])
     assert result.refusal is not None
     assert (result.refusal.kind, result.refusal.seq) == ("fork", 10)
-    other.signer = FileSigner(new_key())
+    other.signer = file_signer(new_key())
     other.lines.pop()
     other.write(Event(event="other", at_us=1, detail={}))
     result = post(stored, 8, other.lines[8:])

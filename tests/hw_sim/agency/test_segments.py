@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.ports import ClockQuality
+from hw_sim.agency.certificates import file_signer
 from hw_sim.agency.store.alarms import Alarms
 from hw_sim.agency.store.holders import Holders
 from hw_sim.agency.store.journals import JournalDesk
@@ -21,7 +22,6 @@ from hw_sim.agency.store.register import IssuedReceipt, Register
 from hw_sim.agency.store.segments import Claim, Limits, SegmentDesk, claim_of
 from hw_sim.agency.store.staging import SYNC_BYTES, Staging
 from recorder.evidence.encoding import sha256_b64u
-from recorder.evidence.signer import FileSigner
 from recorder.evidence.trust import Trust
 from tests.hw_sim.agency.unit_double import new_key
 
@@ -67,7 +67,7 @@ class Desks:
         self.register = Register(self.root / "store.db")
         self.staging = Staging(self.root / "staging", self.register, self.clock)
         alarms = Alarms(self.root / "alarms.log", self.clock)
-        receipts = ReceiptDesk(self.register, FileSigner(new_key()), self.clock, "test", 86400.0)
+        receipts = ReceiptDesk(self.register, file_signer(new_key()), self.clock, "test", 86400.0)
         published: list[IssuedReceipt] = []
         journals = JournalDesk(
             self.root, self.register, receipts, Trust, self.clock, alarms, self.staging.whole, published.append

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from hw_sim.agency.agency import StoreProcess
 from hw_sim.agency.authority import Authority
-from recorder.evidence import jws
+from hw_sim.agency.certificates import file_signer
+from recorder.evidence import jose
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.records import Event, Receipt
-from recorder.evidence.signer import FileSigner
 from tests.hw_sim.agency.conftest import NewUnit
 from tests.hw_sim.agency.unit_double import UnitDouble, client_context, new_key
 
@@ -39,7 +39,7 @@ def alarms(store: StoreProcess, unit: UnitDouble) -> list[str]:
 def believed(authority: Authority, text: str) -> Receipt:
     key = load_pem_public_key((authority.trust_dir / "store-key.pem").read_bytes())
     assert isinstance(key, ec.EllipticCurvePublicKey)
-    parts = jws.verify(text, key)
+    parts = jose.verify(text, key)
     assert parts.typ == "receipt"
     return Receipt.model_validate(parts.payload)
 
@@ -159,7 +159,7 @@ def test_the_first_line_must_bring_a_certificate_of_the_agency_for_this_unit(
     unit: UnitDouble, new_unit: NewUnit
 ) -> None:
     other = new_unit()
-    foreign = FileSigner(new_key())
+    foreign = file_signer(new_key())
     for signer, boot in (
         (unit.signer, unit.boot(x5c=())),
         (other.signer, unit.boot(x5c=other.signer.x5c)),
@@ -180,7 +180,7 @@ def test_a_journal_cannot_be_signed_with_the_tls_key(unit: UnitDouble) -> None:
     key = load_pem_private_key((unit.directory / "client-key.pem").read_bytes(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     chain = tuple(x509.load_pem_x509_certificates((unit.directory / "client-cert.pem").read_bytes()))
-    unit.signer = FileSigner(key, chain)
+    unit.signer = file_signer(key, chain)
     unit.write_boot()
     reply = unit.post(0)
     assert reply.status == 422

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from hw_sim.agency.authority import Authority
+from hw_sim.agency.certificates import file_signer
 from recorder.evidence import jws
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.records import (
@@ -109,7 +110,7 @@ class UnitDouble:
         chain = tuple(x509.load_pem_x509_certificates(enrolment.device_cert_pem_chain))
         rnd = random.Random(unit_id)
         context = client_context(directory)
-        return cls(unit_id, FileSigner(signing, chain), context, directory, _uuid(rnd), rnd, port)
+        return cls(unit_id, file_signer(signing, chain), context, directory, _uuid(rnd), rnd, port)
 
     def uuid(self) -> str:
         return _uuid(self.rnd)

@@ -11,10 +11,12 @@ from pathlib import Path
 import click
 
 from firmware_bridge.clock import SystemClock
+from firmware_bridge.ports import Clock
 from recorder.evidence.files import OsFiles
+from recorder.evidence.signer import FileSigner, load_or_create
 from tools.bench.clocks import START_US, ShiftedClock
+from tools.bench.identity import recipients
 from tools.bench.packet_file import read
-from tools.bench.pki import enrol, recipients
 from tools.bench.recording import Recording, Setting, camera
 from tools.bench.unit_side import UnitSide, new_id
 
@@ -32,7 +34,7 @@ def main(
 ) -> None:
     unit = out / "unit"
     clock = ShiftedClock(SystemClock(), START_US * 24)
-    signer = enrol(unit, out / "trust", clock)
+    signer = _signer(unit, out / "trust", clock)
     files = OsFiles()
     side = UnitSide(unit, signer, clock, files, channel=channel)
     setting = Setting(unit, camera(*size, 6000), recipients() if sealed else (), segment_s)
@@ -59,6 +61,16 @@ def main(
         "records": side.journal.state.next_seq,
     }
     click.echo(json.dumps(answer))
+
+
+def _signer(unit: Path, trust: Path, clock: Clock) -> FileSigner:
+    key_file, chain_file = unit / "keys" / "device-key.pem", unit / "keys" / "device-cert.pem"
+    if not chain_file.exists():
+        # Issuing certificates is an agency's work and loads its libraries: the row that counts CPU has it done before.
+        from tools.bench.pki import enrol
+
+        enrol(unit, trust, clock)
+    return load_or_create(key_file, chain_file)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from recorder.evidence.jws import Signer
 from recorder.evidence.records import Entry, Head
 from recorder.session.conversion import segment_close, segment_open
 from tools.bench.clocks import START_US, SetClock
-from tools.bench.pki import enrol, recipients
+from tools.bench.identity import recipients
+from tools.bench.pki import enrol
 from tools.bench.unit_side import CAMERA, UnitSide, new_id
 
 SEGMENT_US = 60_000_000

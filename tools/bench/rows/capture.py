@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools.bench.clocks import START_US, ShiftedClock
 from tools.bench.footage import Shape, footage, repeated
+from tools.bench.identity import recipients
 from tools.bench.measure import Usage, program, run, sequence
 from tools.bench.model import Limit, Line, MeasurementError, Spread
-from tools.bench.pki import recipients
+from tools.bench.pki import enrol
 from tools.bench.workshop import Row, Workshop
 
 BASE_S = 60
@@ -22,6 +24,7 @@ FRAGMENTS = "movflags=+empty_moov+default_base_moof:frag_duration=500000"
 
 def ours(shop: Workshop, packets: Path, times: int, *options: str) -> Usage:
     with shop.folder("ours") as out:
+        enrol(out / "unit", out / "trust", ShiftedClock(shop.clock, START_US * 24))
         usage, answer = shop.job("capture", str(packets), str(out), "--times", str(times), *options)
         if times and answer["segments"] < times:
             raise MeasurementError(f"capture: {answer}: 片段太少 too few segments")
