@@ -1,6 +1,6 @@
 """The packages where they will be used: installed, run, upgraded, removed in a Debian; and started on arm64 code.
 
-``./dev test --package``, as root: a minute for each Debian, once, and half a minute for each test. systemd is a stand-in
+``./dev test --package``, as root: a minute for each Debian, once, and some minutes for each test. systemd is a stand-in
 that writes down what it is asked (a chroot has none running); the real one is met in the virtual Pi.
 """
 
