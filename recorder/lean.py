@@ -35,7 +35,7 @@ def settings_file(settings: bytes) -> int:
 
 
 def module_command(module: str, arguments: Sequence[str] = ()) -> list[str]:
-    """``python -m module``, isolated where this interpreter is (the package's is: docs/adr/0015-debian-package.md): ``-m``
+    """``python -m module``, isolated where this interpreter is (the package's is: docs/adr/0016-debian-package.md): ``-m``
     alone would look for modules in the working folder first."""
     isolated = ["-I"] if sys.flags.isolated else []
     return [sys.executable, *isolated, "-m", module, *arguments]

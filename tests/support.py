@@ -20,8 +20,8 @@ def tier() -> Tier:
 
 
 def require_whole(suite: str, without: str) -> None:
-    """Skip what only ``./dev test --SUITE`` runs, also in CI, whose hour it does not fit into; ``without`` says what is
-    left out."""
+    """Skip what only ``./dev test --SUITE`` runs, also in CI, whose hour it does not fit into; ``without``: what is left
+    out."""
     if suite not in os.environ.get("RECORDER_WHOLE", "").split():
         pytest.skip(f"{without} (./dev test --{suite})")
 

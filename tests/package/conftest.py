@@ -29,6 +29,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
     @cache
     def package(architecture: str, python: str) -> Path:
-        return build(ROOT, Target(architecture, python), out, xz_level=1)
+        return build(ROOT, Target(architecture, python), out, xz_level=0)
 
     return package

@@ -41,7 +41,7 @@ def main(architectures: tuple[str, ...], pythons: tuple[str, ...], out: Path, fa
         for architecture in architectures or sorted(MACHINE):
             start = clock.boottime_us()
             try:
-                package = build(ROOT, Target(architecture, python), out, xz_level=1 if fast else 6)
+                package = build(ROOT, Target(architecture, python), out, xz_level=0 if fast else 6)
             except (
                 BuildFailed,
                 NoLicence,

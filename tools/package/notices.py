@@ -11,7 +11,7 @@ MAX_HOLDERS = 20
 """Lines in the Copyright field of one library; the licence texts below it carry them all."""
 
 _HOLDER = re.compile(r"^\W{0,4}(?:copyright\s+(?:\(c\)|©|\d{4}).*|\(c\)\s+\d{4}.*)$", re.IGNORECASE | re.MULTILINE)
-_MARK = re.compile(r"^\W*(?:copyright\W*(?:\(c\)|©)?|\(c\))\s*", re.IGNORECASE)
+_MARK = re.compile(r"^\W*(?:copyright\s*(?:\(c\)|©)?|\(c\))[\s:,]*", re.IGNORECASE)
 _LICENCE_FILE = re.compile(r"^(?:licen[cs]e|copying|notice|copyright)", re.IGNORECASE)
 
 
