@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from firmware_bridge.ports import Clock
+from recorder.capture.drops import DropBook
 from recorder.capture.segment_writer import Sealer, Timed
 from recorder.capture.settings import Camera
 from recorder.capture.telemetry import TelemetryBook
@@ -42,8 +43,8 @@ def untimed(act: Callable[[], None]) -> None:
 @dataclass(frozen=True, slots=True)
 class StreamContext:
     """The worker as a stream sees it. ``report`` only enqueues; ``tags`` gives the moov tags of a segment that begins at
-    a boot-time; ``terms`` takes the snapshot at segment-open; ``dropped_frames`` counts since the worker started;
-    ``timed`` is the stopwatch for the disk."""
+    a boot-time; ``terms`` takes the snapshot at segment-open; ``dropped_frames`` counts since the worker started, and
+    ``drops`` knows when; ``timed`` is the stopwatch for the disk."""
 
     clock: Clock
     files: Files
@@ -58,6 +59,7 @@ class StreamContext:
     tags: Callable[[str, str, int], Mapping[str, str]]
     dropped_frames: Callable[[], int]
     timed: Timed = untimed
+    drops: DropBook = field(default_factory=DropBook)
     faults: FaultState = field(default_factory=FaultState)
 
     @property

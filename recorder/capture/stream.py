@@ -238,7 +238,6 @@ class SegmentStream:
         path = context.segments_dir / self._session_id / name
         file = SegmentFile(context.files, path, terms.sealer, context.reserve_bytes, context.timed)
         audio_rate = self._audio.codec_context.sample_rate if self._audio is not None else None
-        dropped_before = context.dropped_frames()
         segment = _Open(
             segment_id,
             self._splitter.role,
@@ -247,7 +246,7 @@ class SegmentStream:
             SegmentMux(base_us, audio_rate),
             SegmentTelemetry(context.telemetry, base_us),
             media_end_us=base_us,
-            dropped_before=dropped_before,
+            dropped_before=context.drops.until(base_us - 1),
             lost_frames=self._lost_frames,
         )
         self._lost_frames = 0
@@ -322,7 +321,9 @@ class SegmentStream:
                 media_start_us=segment.base_us,
                 media_end_us=segment.media_end_us,
                 frames=segment.frames,
-                dropped_frames=context.dropped_frames() - segment.dropped_before + segment.lost_frames,
+                dropped_frames=context.drops.until(segment.media_end_us - 1)
+                - segment.dropped_before
+                + segment.lost_frames,
                 audio_gaps_us=segment.audio_gaps_us + self._missing_sound_us(segment),
                 fix_seconds=segment.telemetry.fix_seconds,
             )

@@ -23,6 +23,7 @@ from recorder.capture.audio import AudioTrack
 from recorder.capture.audio_capture import AudioCapture
 from recorder.capture.camera_keeper import CameraKeeper
 from recorder.capture.code_watch import CodeWatch
+from recorder.capture.drops import DropBook
 from recorder.capture.hearing import Hearing
 from recorder.capture.lens import LensEye
 from recorder.capture.link import Link
@@ -104,6 +105,7 @@ class Worker:
         self._failure: Exception | None = None
         self._sensor_lux: float | None = None
         self._entries = 0
+        self._drops = DropBook()
 
         capture = config.capture
         pre_us = round(capture.pre_event_s * 1_000_000)
@@ -183,6 +185,7 @@ class Worker:
                 tags=self._tags,
                 dropped_frames=self._camera.dropped_frames,
                 timed=syncs.time,
+                drops=self._drops,
             ),
             self._log,
             capture,
@@ -318,6 +321,7 @@ class Worker:
 
     def _deliver(self, frame: EncodedFrame) -> None:
         self._sensor_lux = frame.sensor.lux
+        self._drops.note(frame.timestamp_us, self._camera.dropped_frames())
         self._log.push(frame)
 
     def _paint(self, luma: Plane, timestamp_us: int) -> None:
