@@ -92,7 +92,7 @@ def test_installed_run_upgraded_and_removed(built: Built, tmp_path: Path, python
         path + UNIT + "recorder ctl start || exit 8\n"
         "/usr/lib/zfy-recorder/is-recording || exit 7\n"
         "dpkg -i /tmp/zfy-recorder.deb && exit 6\ndpkg -r zfy-recorder && exit 5\n"
-        "dpkg-query -W -f '${db:Status-Abbrev}' zfy-recorder | grep -q '^ii' || exit 4\n"
+        "dpkg-query -W -f '${db:Status-Abbrev}' zfy-recorder | grep -q '^.i' || exit 4\n"
         "recorder ctl stop --reason 检查 || exit 3\n"
         "answer=0; /usr/lib/zfy-recorder/is-recording || answer=$?; [ $answer = 1 ] || exit 2\n"
         "dpkg -i /tmp/zfy-recorder.deb\n"
