@@ -23,6 +23,8 @@ from tools.package.target import RELEASES
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 
+REGISTER = f"mount -t binfmt_misc none {BINFMT}; cat /usr/lib/binfmt.d/qemu-aarch64.conf >{BINFMT}/register"
+
 SYSTEMCTL = """\
 #!/bin/sh
 echo "$*" >>/run/systemctl.log
@@ -92,7 +94,7 @@ def test_installed_run_upgraded_and_removed(built: Built, tmp_path: Path, python
         path + UNIT + "recorder ctl start || exit 8\n"
         "/usr/lib/zfy-recorder/is-recording || exit 7\n"
         "dpkg -i /tmp/zfy-recorder.deb && exit 6\ndpkg -r zfy-recorder && exit 5\n"
-        "dpkg-query -W -f '${db:Status-Abbrev}' zfy-recorder | grep -q '^ii' || exit 4\n"
+        "dpkg-query -W -f '${db:Status-Abbrev}' zfy-recorder | grep -q '^.i' || exit 4\n"
         "recorder ctl stop --reason 检查 || exit 3\n"
         "answer=0; /usr/lib/zfy-recorder/is-recording || answer=$?; [ $answer = 1 ] || exit 2\n"
         "dpkg -i /tmp/zfy-recorder.deb\n"
@@ -117,9 +119,7 @@ def test_the_code_of_the_pi_runs(built: Built, tmp_path: Path) -> None:
     """arm64 under qemu-user: every compiled library is loaded and evidence is verified."""
     require_program("qemu-aarch64-static")
     if not (BINFMT / "qemu-aarch64").exists():
-        pytest.skip(
-            "内核未登记 qemu-aarch64 the kernel does not know qemu-aarch64: systemd-binfmt, or see docs/testing.md"
-        )
+        pytest.skip(f"内核未登记 qemu-aarch64 not registered: {REGISTER}")
     chroot = make("trixie", "arm64", tmp_path / "root", foreign=True)
     subprocess.run(["dpkg-deb", "-x", str(built("arm64", "3.13")), str(chroot.root)], check=True)
     assert chroot.run("uname -m").stdout.strip() == "aarch64"
