@@ -35,7 +35,7 @@ UNIT = """
 export RECORDER__STORAGE__DATA_DIR=/var/lib/recorder RECORDER__STORAGE__RUN_DIR=/run/recorder
 mkdir -p /run/recorder
 recorder run >/tmp/unit.log 2>&1 &
-until recorder status >/dev/null 2>&1; do kill -0 $! || { cat /tmp/unit.log; exit 9; }; done
+until recorder status >/dev/null 2>&1 || [ $? -eq 1 ]; do kill -0 $! || { cat /tmp/unit.log; exit 9; }; done
 """
 
 
