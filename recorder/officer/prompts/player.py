@@ -21,8 +21,10 @@ from recorder.officer.prompts.waiting import Request, WaitingLine
 assert TONE_RATE == RATE  # tone and speech are one signal
 
 AFTER_TONE_MS: Final = 80
-LATE_US: Final = 1_000_000
-"""A device may be so late with the end of a prompt (its buffers, another tone behind it); then it is over all the same."""
+LATE_US: Final = 2_000_000
+"""A device may be so late with the end of a prompt (opening it, its buffers, a tone before and one behind it). Later than
+that nobody knows what was heard: the prompt has failed."""
+STILL_PLAYING: Final = "still playing 未在限时内播完"
 EARLY_US: Final = 250_000
 """A prompt that ends so much before its samples do was not heard to its end."""
 
@@ -141,14 +143,18 @@ class PromptPlayer:
         request, utterance, end_us = self._speaking
         if not self._speaker.playing():
             self._speaking = None
-            if now_us < end_us - EARLY_US:
-                broken = self._failure()
-                self._listener.ended(utterance, now_us, "failed", str(broken) if broken else "ended early")
+            broken = self._failure()
+            if broken is not None:
+                # Whatever the time is: a device that hangs is given up only after the samples should have ended.
+                self._listener.ended(utterance, now_us, "failed", str(broken))
+            elif now_us < end_us - EARLY_US:
+                self._listener.ended(utterance, now_us, "failed", "ended early")
             else:
                 self._listener.ended(utterance, now_us, "spoken", "")
         elif now_us >= end_us + LATE_US:
             self._speaking = None
-            self._listener.ended(utterance, now_us, "spoken", "")
+            self._speaker.stop()  # or it would be heard after its reported end
+            self._listener.ended(utterance, now_us, "failed", STILL_PLAYING)
         elif self._line.cuts_in(request.prompt):
             self._cut(now_us, "urgent")
 

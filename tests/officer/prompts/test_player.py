@@ -12,7 +12,7 @@ from firmware_bridge.ports import DeviceError, Sound
 from recorder.config.paths import shipped_dir
 from recorder.officer.indicators import tones
 from recorder.officer.prompts import joining
-from recorder.officer.prompts.player import LATE_US, Outcome, PromptPlayer, Utterance
+from recorder.officer.prompts.player import LATE_US, STILL_PLAYING, Outcome, PromptPlayer, Utterance
 from recorder.officer.prompts.voice import RATE, Voice
 from tools.render_prompts import load_catalogue
 
@@ -213,14 +213,29 @@ def test_a_prompt_that_breaks_off_was_not_spoken(stage: Stage) -> None:
     assert stage.outcomes() == [("notice", "failed")]
 
 
-def test_a_loudspeaker_that_never_says_it_is_done_does_not_hold_the_others_up(stage: Stage) -> None:
+def test_a_loudspeaker_that_never_says_it_is_done_has_failed_and_does_not_hold_the_others_up(stage: Stage) -> None:
     stage.say("started")
     stage.run(0.1)
     stage.speaker.until_us = 10**12
     stage.say("stopped")
     stage.run(2 + LATE_US / 1e6)
-    assert stage.outcomes()[0] == ("started", "spoken")
+    assert stage.outcomes()[0] == ("started", "failed")
+    assert stage.over[0][4] == STILL_PLAYING
+    assert stage.speaker.stopped == 1, "nothing of it is heard after its reported end"
     assert stage.begun[1][0] == "stopped"
+
+
+def test_a_loudspeaker_given_up_after_the_prompt_should_have_ended_did_not_speak_it(stage: Stage) -> None:
+    stage.say("started")
+    stage.run(0.1)
+    end_us = stage.speaker.until_us
+    stage.speaker.until_us = end_us + LATE_US // 2
+    stage.run((end_us - stage.speaker.now_us) / 1e6 + 0.2)
+    assert stage.over == []
+    stage.speaker.until_us, stage.failure = 0, DeviceError("speaker", "the driver hangs")
+    stage.run(0.2)
+    assert stage.outcomes() == [("started", "failed")]
+    assert "hangs" in stage.over[0][4]
 
 
 def test_a_voice_that_is_not_there_is_a_failure(tmp_path_factory: pytest.TempPathFactory) -> None:
