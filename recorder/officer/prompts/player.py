@@ -53,8 +53,8 @@ class PromptListener(Protocol):
 
 
 class PromptPlayer:
-    """``vibrate`` gets a prompt's pattern (on, off, … ms) and the time. ``failure``: the loudspeaker's, when a guard keeps
-    it from raising."""
+    """``vibrate`` gets a prompt's pattern (on, off, … ms) and the time. A guarded loudspeaker does not raise: its
+    ``failure`` is asked for as well."""
 
     def __init__(
         self,
@@ -66,7 +66,6 @@ class PromptPlayer:
         listener: PromptListener,
         *,
         stealth: bool,
-        failure: Callable[[], DeviceError | None] = lambda: None,
     ) -> None:
         self.stealth = stealth
         self._catalogue = catalogue
@@ -75,7 +74,6 @@ class PromptPlayer:
         self._speaker = speaker
         self._vibrate = vibrate
         self._listener = listener
-        self._failure = failure
         self._line = WaitingLine()
         self._speaking: tuple[Request, Utterance, int] | None = None
         """With the time at which the samples end."""
@@ -123,7 +121,7 @@ class PromptPlayer:
             length_us = len(samples) * 1_000_000 // RATE
             self._listener.started(utterance, length_us)
             self._speaker.play(samples, RATE)
-            broken = self._failure()
+            broken = self._speaker.failure()
             if broken is not None:
                 raise broken
         except (VoiceError, DeviceError) as error:
@@ -143,7 +141,7 @@ class PromptPlayer:
         request, utterance, end_us = self._speaking
         if not self._speaker.playing():
             self._speaking = None
-            broken = self._failure()
+            broken = self._speaker.failure()
             if broken is not None:
                 # Whatever the time is: a device that hangs is given up only after the samples should have ended.
                 self._listener.ended(utterance, now_us, "failed", str(broken))

@@ -29,6 +29,7 @@ class TimedSpeaker:
     until_us: int = 0
     heard: list[Sound] = field(default_factory=list)
     broken: DeviceError | None = None
+    failing: DeviceError | None = None
     stopped: int = 0
 
     def play(self, samples: Sound, rate: int) -> None:
@@ -45,6 +46,9 @@ class TimedSpeaker:
         self.stopped += 1
         self.until_us = 0
 
+    def failure(self) -> DeviceError | None:
+        return self.failing
+
 
 class Stage:
     """Player, loudspeaker and what was reported."""
@@ -55,7 +59,6 @@ class Stage:
         self.over: list[tuple[str, int, int, Outcome, str]] = []
         self.texts: list[str] = []
         self.vibrations: list[tuple[int, ...]] = []
-        self.failure: DeviceError | None = None
         self.player = PromptPlayer(
             CATALOGUE,
             voice,
@@ -64,7 +67,6 @@ class Stage:
             lambda pattern, now_us: self.vibrations.append(pattern),
             self,
             stealth=stealth,
-            failure=lambda: self.failure,
         )
 
     def started(self, utterance: Utterance, length_us: int) -> None:
@@ -199,7 +201,7 @@ def test_a_loudspeaker_that_refuses_is_a_failure_with_its_reason_and_the_next_pr
 
 
 def test_a_guarded_loudspeakers_failure_counts_too(stage: Stage) -> None:
-    stage.failure = DeviceError("speaker", "unplugged")
+    stage.speaker.failing = DeviceError("speaker", "unplugged")
     stage.say("started")
     stage.run(0.2)
     assert stage.outcomes() == [("started", "failed")]
@@ -232,7 +234,7 @@ def test_a_loudspeaker_given_up_after_the_prompt_should_have_ended_did_not_speak
     stage.speaker.until_us = end_us + LATE_US // 2
     stage.run((end_us - stage.speaker.now_us) / 1e6 + 0.2)
     assert stage.over == []
-    stage.speaker.until_us, stage.failure = 0, DeviceError("speaker", "the driver hangs")
+    stage.speaker.until_us, stage.speaker.failing = 0, DeviceError("speaker", "the driver hangs")
     stage.run(0.2)
     assert stage.outcomes() == [("started", "failed")]
     assert "hangs" in stage.over[0][4]
