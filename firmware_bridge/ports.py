@@ -147,11 +147,14 @@ class Microphone(Protocol):
 
 class Speaker(Protocol):
     def play(self, samples: Sound, rate: int) -> None:
-        """Queue mono samples; returns at once."""
+        """Queue mono samples; returns at once. Raises DeviceError."""
 
     def playing(self) -> bool: ...
 
     def stop(self) -> None: ...
+
+    def failure(self) -> DeviceError | None:
+        """Why nothing can be heard at present, also while nothing is played; None while all is well. Returns at once."""
 
 
 # --- position, light, power ------------------------------------------------------------------------------------------

@@ -93,3 +93,6 @@ class _HeardSpeaker:
     def stop(self) -> None:
         self._driver.stop()
         self._room.stop()
+
+    def failure(self) -> DeviceError | None:
+        return self._driver.failure() or self._room.failure()

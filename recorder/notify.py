@@ -29,7 +29,8 @@ class Notifier:
         self._send(f"STATUS={status}")
 
     def watchdog(self) -> None:
-        """Only when frames, encoder and disk made progress: a bare timer would feed a unit that records nothing."""
+        """A worker: only while frames come and writes end (``capture.liveness``). The unit: from its main loop, so that one
+        that hangs is noticed. Never from a timer, which proves nothing."""
         if self.watchdog_us is not None:
             self._send("WATCHDOG=1")
 

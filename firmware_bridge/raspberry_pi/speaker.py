@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from firmware_bridge.ports import Clock, DeviceError, Sound
@@ -25,6 +26,12 @@ LONGEST_QUEUE_S: Final = 60.0
 HUNG_US: Final = 700_000
 """A write that takes longer: the device hangs. Its buffer is :data:`DEVICE_PERIODS` chunks, so no write of one takes so
 long otherwise."""
+
+OPEN_HUNG_US: Final = 5_000_000
+"""An opening that takes longer: the device hangs. PortAudio looks at every device ALSA names, which takes its time."""
+
+FINISH_HUNG_US: Final = round((2 * DEVICE_PERIODS + 1) * CHUNK_S * 1_000_000) + HUNG_US
+"""A finish that takes longer: the device hangs. It waits for a full buffer and for the silence written behind that."""
 
 RETRY_S: Final = 2.0
 """Pause between attempts to open a device that is gone."""
@@ -57,7 +64,8 @@ class PyAudioSpeaker:
     ) -> None:
         self._device = device
         self._clock = clock
-        self._writing_since_us: int | None = None
+        self._hung_from_us: int | None = None
+        """When the call the thread is in has taken too long; None outside of one."""
         self._open_stream = open_stream or open_pyaudio
         self._retry_s = retry_s
         self._changed = threading.Condition()
@@ -102,8 +110,7 @@ class PyAudioSpeaker:
             return self._failing()
 
     def _failing(self) -> DeviceError | None:
-        since_us = self._writing_since_us
-        if since_us is not None and self._clock.boottime_us() - since_us > HUNG_US:
+        if self._hung_from_us is not None and self._clock.boottime_us() > self._hung_from_us:
             return DeviceError("speaker", f"{self._device}: 驱动无响应 the driver hangs")
         return self._failure
 
@@ -115,6 +122,11 @@ class PyAudioSpeaker:
                 self._play_all()
             except (OSError, ImportError, DeviceError) as error:
                 self._failed(error)
+                self._wait_for_device()
+            except Exception as error:
+                # A thread that ended would be busy for ever: every later prompt silent, and no fault.
+                LOG.exception("speaker")
+                self._failed(DeviceError("speaker", f"{type(error).__name__}: {error}"))
                 self._wait_for_device()
 
     def _wait_for_work(self) -> bool:
@@ -131,25 +143,30 @@ class PyAudioSpeaker:
             if not self._queue:
                 return
             rate = self._queue[0][1]
-        stream = self._open_stream(self._device, rate)
+        with self._within(OPEN_HUNG_US):
+            stream = self._open_stream(self._device, rate)
         heard = False
         try:
             while (chunk := self._next_chunk(rate)) is not None:
-                self._write(stream, chunk)
+                with self._within(HUNG_US):
+                    stream.write(chunk)
             heard = not self._silenced()
         finally:
-            stream.finish(heard)
+            with self._within(FINISH_HUNG_US):
+                stream.finish(heard)
 
-    def _write(self, stream: Stream, chunk: bytes) -> None:
+    @contextmanager
+    def _within(self, limit_us: int) -> Iterator[None]:
+        """A call into the driver. While it takes longer than ``limit_us``, the loudspeaker has failed."""
         with self._changed:
-            self._writing_since_us = self._clock.boottime_us()
+            self._hung_from_us = self._clock.boottime_us() + limit_us
         try:
-            stream.write(chunk)
+            yield
         finally:
             with self._changed:
                 if self._failing() is not None:
                     self._queue.clear()  # what could not be played is not played late
-                self._writing_since_us = None
+                self._hung_from_us = None
 
     def _silenced(self) -> bool:
         with self._changed:
@@ -182,8 +199,8 @@ class PyAudioSpeaker:
                     return
             try:
                 self._open_stream(self._device, 16_000).finish(heard=False)
-            except (OSError, ImportError, DeviceError) as error:
-                LOG.debug("speaker: %s", error)
+            except Exception:  # whatever it is: tried again
+                LOG.debug("speaker: still not available", exc_info=True)
                 continue
             with self._changed:
                 self._failure = None

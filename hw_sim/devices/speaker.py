@@ -36,8 +36,8 @@ class SimulatedSpeaker:
         self._busy_until_us = 0
 
     def play(self, samples: Sound, rate: int) -> None:
-        if not self._world.connected() or self._world.get("speaker.failure") == "off":
-            raise DeviceError("speaker", "扬声器不存在（仿真） no such loudspeaker (simulated)")
+        if (failure := self.failure()) is not None:
+            raise failure
         with self._lock:
             at_us = max(self._clock.boottime_us(), self._busy_until_us)
             path = self._folder() / f"{self._clock.boot_id()[:8]}-{at_us}.wav"
@@ -51,8 +51,7 @@ class SimulatedSpeaker:
 
     def playing(self) -> bool:
         with self._lock:
-            broken = not self._world.connected() or self._world.get("speaker.failure") == "off"
-            return not broken and self._clock.boottime_us() < self._busy_until_us
+            return self.failure() is None and self._clock.boottime_us() < self._busy_until_us
 
     def stop(self) -> None:
         with self._lock:
@@ -60,6 +59,11 @@ class SimulatedSpeaker:
             if now < self._busy_until_us:
                 self._busy_until_us = 0
                 self._world.report_speaker_stop(now)
+
+    def failure(self) -> DeviceError | None:
+        if self._world.connected() and self._world.get("speaker.failure") != "off":
+            return None
+        return DeviceError("speaker", "扬声器不存在（仿真） no such loudspeaker (simulated)")
 
 
 def _save(path: Path, samples: Sound, rate: int) -> None:

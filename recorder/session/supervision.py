@@ -28,6 +28,16 @@ FIRST_FRAME_SHARE = 1.5
 second, and so on up to the start time: a driver that hangs again costs seconds of a recording, not ten, and one that is
 really slow still gets all its time."""
 
+CONNECT_DOUBLINGS = 3
+CONNECT_MOST_US = 60_000_000
+"""A worker connects after it has loaded picamera2, libcamera, PyAV and numpy, which from a cold card on a small board may
+take longer than any constant: each vain start doubles the time the next one gets, up to eightfold and so long at most
+(``TimeoutStartSec=`` of ``recorder-capture@.service`` is longer). Else such a board would never record."""
+
+WARM_STARTS = 5
+"""Of a camera that has worked, so many vain starts in a row get the time it needed before. What it loads was loaded
+already, so it hangs; and the officer hears within a minute that recording cannot go on (``failed_restarts``)."""
+
 BLIND_US = 500_000
 """A longer pause between two ticks is the judge's own: reports were waiting unread, so it is not held against the
 worker."""
@@ -195,7 +205,10 @@ class WorkerSupervisor:
 
     def _judge_start(self, now_us: int) -> Order | None:
         limit = self._limits.start_timeout_us
-        if self._connected and self._ever_ready:
+        if not self._connected:
+            vain = self._vain_starts - (WARM_STARTS if self._ever_ready else 1)
+            limit = min(limit << min(max(0, vain), CONNECT_DOUBLINGS), CONNECT_MOST_US)
+        elif self._ever_ready:
             quick = round(self._limits.progress_timeout_us * FIRST_FRAME_SHARE) << min(self._vain_starts - 1, 10)
             limit = min(limit, quick)
         if now_us - self._since_us <= limit:

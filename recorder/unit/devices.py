@@ -12,20 +12,23 @@ from recorder.unit.events import ButtonEdge, FixReceived, IgnitionChanged, UnitE
 
 
 class GuardedOutput:
-    """``ports.Output`` that does not raise. ``failure`` until it can be driven again."""
+    """``ports.Output`` that does not raise. A ``failure`` until it can be driven again."""
 
     def __init__(self, name: str, output: Output) -> None:
         self.name = name
-        self.failure: DeviceError | None = None
+        self._failure: DeviceError | None = None
         self._output = output
 
     def set(self, on: bool) -> None:
         try:
             self._output.set(on)
         except DeviceError as error:
-            self.failure = error
+            self._failure = error
         else:
-            self.failure = None
+            self._failure = None
+
+    def failure(self) -> DeviceError | None:
+        return self._failure
 
     def is_on(self) -> bool:
         return self._output.is_on()
@@ -39,22 +42,28 @@ class GuardedSpeaker:
 
     def __init__(self, speaker: Speaker) -> None:
         self.name = "speaker"
-        self.failure: DeviceError | None = None
+        self._refusal: DeviceError | None = None
+        """Of the last sound, for a reason the driver itself has forgotten."""
         self._speaker = speaker
 
     def play(self, samples: Sound, rate: int) -> None:
         try:
             self._speaker.play(samples, rate)
         except DeviceError as error:
-            self.failure = error
+            # A failure of the driver's own ends when the driver says so, not with the next sound.
+            self._refusal = error if self._speaker.failure() is None else None
         else:
-            self.failure = None
+            self._refusal = None
 
     def playing(self) -> bool:
         return self._speaker.playing()
 
     def stop(self) -> None:
         self._speaker.stop()
+
+    def failure(self) -> DeviceError | None:
+        """The driver's own, asked now: a loudspeaker that dies in standby, or is back, is noticed without a sound."""
+        return self._speaker.failure() or self._refusal
 
 
 Guarded = GuardedOutput | GuardedSpeaker

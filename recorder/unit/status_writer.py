@@ -53,8 +53,10 @@ class StatusWriter:
             return
         self._next_us = now + INTERVAL_US
         self.write(metrics=now >= self._next_metrics_us or state != self._shown)
-        if self._healthy():
-            self._notifier.watchdog()
+        # The loop turns, and nothing more: a disk that refuses is a fault told elsewhere, which no new process cures, and a
+        # unit killed for it again and again would cost the recording its process (promise 1). A disk that hangs stops the
+        # loop, and with it this. Workers have their own, much shorter, watchdog.
+        self._notifier.watchdog()
         if state != self._shown:
             self._shown = state
             self._notifier.status(state)
@@ -79,10 +81,6 @@ class StatusWriter:
         if metrics:
             write_metrics(health, self._metrics_dir, self._files)
             self._next_metrics_us = self._unit.now_us() + METRICS_US
-
-    def _healthy(self) -> bool:
-        """The loop turned and the journal took what there was. Workers have their own, much shorter, watchdog."""
-        return self._unit.p.ledger.error is None
 
     def _checklist(self) -> ChecklistStatus | None:
         session = self._journal.state.session

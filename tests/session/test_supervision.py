@@ -4,7 +4,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder.channel.messages import Progress
-from recorder.session.supervision import BLIND_US, KillWorker, Launch, Limits, Order, Phase, WorkerSupervisor
+from recorder.session.supervision import (
+    BLIND_US,
+    CONNECT_MOST_US,
+    WARM_STARTS,
+    KillWorker,
+    Launch,
+    Limits,
+    Order,
+    Phase,
+    WorkerSupervisor,
+)
 
 SECOND = 1_000_000
 LIMITS = Limits(
@@ -142,6 +152,70 @@ def test_a_worker_that_never_connects_or_never_sees_a_frame() -> None:
     bench.run(10.5, frames=0)
     order = bench.last()
     assert isinstance(order, KillWorker) and order.cause == "camera-stall"
+
+
+def waits_to_connect(bench: Bench, starts: int) -> list[int]:
+    """How many seconds each of so many workers gets that never connect."""
+    waits = []
+    for _ in range(starts):
+        seen = len(bench.orders)
+        while not any(isinstance(order, KillWorker) for _, order in bench.orders[seen:]):
+            bench.run(0.1, None)
+        launched, killed = (at for at, _ in bench.orders[seen:])
+        waits.append((killed - launched) // SECOND)
+        bench.die("killed by signal 9")
+    return waits
+
+
+def test_a_board_slow_to_load_the_libraries_gets_twice_the_time_with_each_start_and_records_at_last() -> None:
+    bench = Bench()
+    assert waits_to_connect(bench, 6) == [10, 20, 40, 60, 60, 60]
+    bench = Bench()
+    waits_to_connect(bench, 2)
+    bench.run(35, None)
+    bench.supervisor.hello(bench.now)
+    bench.run(1)
+    assert bench.supervisor.phase is Phase.RUNNING
+
+
+def test_a_connected_worker_gets_no_more_time_for_its_first_frame_than_before() -> None:
+    bench = Bench()
+    waits_to_connect(bench, 4)
+    bench.run(45, None)
+    bench.supervisor.hello(bench.now)
+    connected = bench.now
+    bench.run(10.5, frames=0)
+    at, order = bench.orders[-1]
+    assert isinstance(order, KillWorker) and order.cause == "camera-stall"
+    assert at - connected <= 10.2 * SECOND
+
+
+def test_a_worker_that_does_not_come_back_is_tried_often_enough_for_the_officer_to_hear_of_it() -> None:
+    bench = Bench()
+    bench.up()
+    bench.die()
+    waits = waits_to_connect(bench, WARM_STARTS + 3)
+    assert waits == [10] * WARM_STARTS + [20, 40, 60], "and it is never given up"
+
+
+@given(st.integers(1, 60 * SECOND), st.integers(1, 12), st.booleans())
+def test_the_time_to_connect_never_shrinks_and_has_an_end(start_us: int, starts: int, worked: bool) -> None:
+    supervisor = WorkerSupervisor(Limits(2 * SECOND, start_us, 0, 0))
+    now = 0
+    if worked:
+        supervisor.tick(now)
+        supervisor.progress(progress(1), now)
+        supervisor.note_exit("")
+        supervisor.exited(now)
+    last = 0
+    for _ in range(starts):
+        assert isinstance(supervisor.tick(now), Launch)
+        launched = now
+        while supervisor.tick(now) is None:
+            now += BLIND_US
+        assert max(start_us, last) <= now - launched <= CONNECT_MOST_US + BLIND_US
+        last = now - launched
+        supervisor.exited(now)
 
 
 def test_a_camera_that_hangs_again_after_a_restart_is_given_up_sooner_but_a_slow_one_gets_its_time() -> None:

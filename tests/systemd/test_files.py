@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from recorder.session.supervision import CONNECT_MOST_US
 from tests.systemd.units import SYSTEMD, setting
 
 RULES = SYSTEMD / "udev" / "60-zfy-recorder.rules"
@@ -59,6 +60,11 @@ def test_the_systems_log_is_bounded() -> None:
 
 def test_the_boards_watchdog_is_within_what_a_pi_can_count() -> None:
     assert int(drop_in("system.conf.d", "Manager")["RuntimeWatchdogSec"]) <= 15
+
+
+def test_systemd_waits_longer_for_a_worker_than_the_unit_process_does() -> None:
+    (longest,) = setting(SYSTEMD / "recorder-capture@.service", "TimeoutStartSec")
+    assert int(longest.removesuffix("s")) * 1_000_000 > CONNECT_MOST_US
 
 
 def test_the_data_folder_is_the_same_in_both_slots() -> None:

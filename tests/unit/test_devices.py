@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from firmware_bridge.ports import DeviceError, GnssFix, UnitBoard
-from recorder.unit.devices import guard, listen
+from firmware_bridge.ports import DeviceError, GnssFix, Sound, UnitBoard
+from recorder.unit.devices import GuardedSpeaker, guard, listen
 from recorder.unit.events import ButtonEdge, FixReceived, IgnitionChanged, UnitEvent
 from tests.evidence.kit import ToldClock
 from tests.unit.unit_kit import BareBoard, UnitKit
@@ -38,6 +38,9 @@ class Breakable:
 
     def play(self, samples: object, rate: int) -> None:
         self._look()
+
+    def failure(self) -> DeviceError | None:
+        return None
 
     def start(self, deliver: Callable[..., None]) -> None:
         self._look()
@@ -71,6 +74,45 @@ def test_a_broken_lamp_is_a_fault_until_it_can_be_driven_again(tmp_path: Path) -
         (p["component"], p["phase"]) for typ, p in kit.records() if typ == "fault" and p["code"] == "output-fault"
     ]
     assert phases == [("led_red", "onset"), ("speaker", "onset"), ("led_red", "end")]
+
+
+class Silent:
+    """A loudspeaker: ``own`` is what the driver says of itself, ``refusal`` what ``play`` raises."""
+
+    def __init__(self) -> None:
+        self.own: DeviceError | None = None
+        self.refusal: DeviceError | None = None
+
+    def play(self, samples: Sound, rate: int) -> None:
+        if (error := self.own or self.refusal) is not None:
+            raise error
+
+    def playing(self) -> bool:
+        return False
+
+    def stop(self) -> None:
+        self.refusal = None
+
+    def failure(self) -> DeviceError | None:
+        return self.own
+
+
+def test_a_loudspeakers_failure_is_the_drivers_own_or_that_of_the_last_sound() -> None:
+    driver, gone, full = Silent(), DeviceError("speaker", "gone", 19), DeviceError("speaker", "no more is queued")
+    speaker = GuardedSpeaker(driver)
+    driver.own = gone
+    assert speaker.failure() is gone, "without a sound"
+    speaker.play(array("h", [0]), 16_000)
+    assert speaker.failure() is gone
+    driver.own = None
+    assert speaker.failure() is None, "the driver has it again: no sound is needed to know"
+    driver.refusal = full
+    speaker.play(array("h", [0]), 16_000)
+    assert speaker.failure() is full
+    driver.refusal = None
+    assert speaker.failure() is full, "nobody knows yet"
+    speaker.play(array("h", [0]), 16_000)
+    assert speaker.failure() is None
 
 
 def test_a_button_and_a_receiver_that_do_not_start_are_findings() -> None:

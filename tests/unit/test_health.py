@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from firmware_bridge.ports import GnssFix
-from recorder.evidence.records import Config
+from recorder.evidence.records import Config, Event
 from recorder.health.prometheus import exposition
 from recorder.notify import Notifier
 from recorder.unit.health import health_of
@@ -140,3 +142,22 @@ def test_the_metrics_are_written_less_often_than_the_status_but_at_once_when_it_
     kit.clock.now_us += METRICS_US
     writer.turn()
     assert written()
+
+
+def test_a_journal_that_refuses_is_no_reason_to_be_killed_by_the_service_manager(kit: UnitKit, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "n"))
+        listener.settimeout(5)
+        notifier = Notifier({"NOTIFY_SOCKET": listener.getsockname(), "WATCHDOG_USEC": "15000000"})
+        with closing(notifier):
+            writer = StatusWriter(kit.unit, kit.journal, tmp_path / "unit" / "run", kit.files, notifier)
+            writer.turn()
+            assert [listener.recv(99).decode() for _ in range(2)] == ["WATCHDOG=1", "STATUS=standby"]
+            kit.files.refuse = True
+            kit.unit.write(Event(event="test", at_us=0, detail={}))
+            kit.turn(METRICS_US)
+            assert kit.unit.p.ledger.error is not None
+            assert kit.unit.p.faults.is_open("storage-fault", "journal"), "it is told there"
+            writer.turn()
+            assert listener.recv(99).decode() == "WATCHDOG=1"
+            kit.files.refuse = False

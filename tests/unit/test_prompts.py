@@ -31,8 +31,8 @@ class Loudspeaker:
         self.broken = False
 
     def play(self, samples: Sound, rate: int) -> None:
-        if self.broken:
-            raise DeviceError("speaker", "unplugged", 19)
+        if (failure := self.failure()) is not None:
+            raise failure
         self.played += 1
         self.until_us = max(self._clock.boottime_us(), self.until_us) + len(samples) * S // rate
 
@@ -41,6 +41,9 @@ class Loudspeaker:
 
     def stop(self) -> None:
         self.until_us = 0
+
+    def failure(self) -> DeviceError | None:
+        return DeviceError("speaker", "unplugged", 19) if self.broken else None
 
 
 class Talking:
@@ -136,6 +139,17 @@ def test_a_broken_loudspeaker_is_recorded_and_costs_nothing_else(talking: Talkin
     faults = [payload for typ, payload in talking.kit.records() if typ == "fault"]
     assert [fault["component"] for fault in faults if fault["code"] == "output-fault"] == ["speaker"]
     assert talking.unit.p.machine.session_id == session_id
+
+
+def test_a_loudspeaker_that_dies_in_standby_and_comes_back_is_noticed_without_a_sound(talking: Talking) -> None:
+    talking.run(0.5)
+    talking.speaker.broken = True
+    talking.run(0.5)
+    talking.speaker.broken = False
+    talking.run(0.5)
+    faults = [payload for typ, payload in talking.kit.records() if typ == "fault" and payload["code"] == "output-fault"]
+    assert [(fault["component"], fault["phase"]) for fault in faults] == [("speaker", "onset"), ("speaker", "end")]
+    assert talking.speaker.played == 0 and talking.events() == []
 
 
 def test_a_prompt_nobody_can_say_is_a_recorded_failure_and_no_exception(talking: Talking) -> None:

@@ -21,8 +21,10 @@ from recorder.officer.prompts.waiting import Request, WaitingLine
 assert TONE_RATE == RATE  # tone and speech are one signal
 
 AFTER_TONE_MS: Final = 80
-LATE_US: Final = 1_000_000
-"""A device may be so late with the end of a prompt (its buffers, another tone behind it); then it is over all the same."""
+LATE_US: Final = 2_000_000
+"""A device may be so late with the end of a prompt (opening it, its buffers, a tone before and one behind it). Later than
+that nobody knows what was heard: the prompt has failed."""
+STILL_PLAYING: Final = "still playing 未在限时内播完"
 EARLY_US: Final = 250_000
 """A prompt that ends so much before its samples do was not heard to its end."""
 
@@ -51,8 +53,8 @@ class PromptListener(Protocol):
 
 
 class PromptPlayer:
-    """``vibrate`` gets a prompt's pattern (on, off, … ms) and the time. ``failure``: the loudspeaker's, when a guard keeps
-    it from raising."""
+    """``vibrate`` gets a prompt's pattern (on, off, … ms) and the time. A guarded loudspeaker does not raise: its
+    ``failure`` is asked for as well."""
 
     def __init__(
         self,
@@ -64,7 +66,6 @@ class PromptPlayer:
         listener: PromptListener,
         *,
         stealth: bool,
-        failure: Callable[[], DeviceError | None] = lambda: None,
     ) -> None:
         self.stealth = stealth
         self._catalogue = catalogue
@@ -73,7 +74,6 @@ class PromptPlayer:
         self._speaker = speaker
         self._vibrate = vibrate
         self._listener = listener
-        self._failure = failure
         self._line = WaitingLine()
         self._speaking: tuple[Request, Utterance, int] | None = None
         """With the time at which the samples end."""
@@ -121,7 +121,7 @@ class PromptPlayer:
             length_us = len(samples) * 1_000_000 // RATE
             self._listener.started(utterance, length_us)
             self._speaker.play(samples, RATE)
-            broken = self._failure()
+            broken = self._speaker.failure()
             if broken is not None:
                 raise broken
         except (VoiceError, DeviceError) as error:
@@ -141,14 +141,18 @@ class PromptPlayer:
         request, utterance, end_us = self._speaking
         if not self._speaker.playing():
             self._speaking = None
-            if now_us < end_us - EARLY_US:
-                broken = self._failure()
-                self._listener.ended(utterance, now_us, "failed", str(broken) if broken else "ended early")
+            broken = self._speaker.failure()
+            if broken is not None:
+                # Whatever the time is: a device that hangs is given up only after the samples should have ended.
+                self._listener.ended(utterance, now_us, "failed", str(broken))
+            elif now_us < end_us - EARLY_US:
+                self._listener.ended(utterance, now_us, "failed", "ended early")
             else:
                 self._listener.ended(utterance, now_us, "spoken", "")
         elif now_us >= end_us + LATE_US:
             self._speaking = None
-            self._listener.ended(utterance, now_us, "spoken", "")
+            self._speaker.stop()  # or it would be heard after its reported end
+            self._listener.ended(utterance, now_us, "failed", STILL_PLAYING)
         elif self._line.cuts_in(request.prompt):
             self._cut(now_us, "urgent")
 

@@ -20,7 +20,7 @@ class DeviceWatch(Duty):
             problem = parts.custody.problems.get(place)
             unit.fault("storage-fault", place, problem is not None, {"error": problem} if problem else {})
         for device in parts.guarded:
-            failure = device.failure
+            failure = device.failure()
             unit.fault("output-fault", device.name, failure is not None, _evidence(failure))
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from firmware_bridge.ports import DeviceError
 from recorder.config.models import RecorderConfig
 from recorder.config.paths import shipped_dir
 from recorder.evidence.journal_loader import Finding
@@ -24,7 +22,6 @@ from recorder.officer.prompts.joining import PromptValueError
 from recorder.officer.prompts.player import Outcome, PromptPlayer, Utterance
 from recorder.officer.prompts.voice import Voice
 from recorder.unit.control_socket import refusal
-from recorder.unit.devices import GuardedSpeaker
 from recorder.unit.duty import Answer, Command, Duty, UnitServices
 
 log = logging.getLogger("recorder.unit")
@@ -67,7 +64,6 @@ class PromptDesk(Duty):
             parts.indicators.vibrate,
             _Journal(self),
             stealth=parts.config.prompts.stealth,
-            failure=partial(_failure, speaker),
         )
         parts.indicators.silent = self._player.stealth
         self._unit.set_voice(self._say)
@@ -156,8 +152,3 @@ def _detail(utterance: Utterance) -> dict[str, Any]:
         "language": utterance.language,
         "from_us": utterance.from_us,
     }
-
-
-def _failure(speaker: object) -> DeviceError | None:
-    """A guarded loudspeaker does not raise, it remembers."""
-    return speaker.failure if isinstance(speaker, GuardedSpeaker) else None

@@ -16,7 +16,13 @@ import pytest
 
 from firmware_bridge.ports import BoardIdentity, DeviceError
 from firmware_bridge.raspberry_pi.board import compose
-from firmware_bridge.raspberry_pi.speaker import HUNG_US, LONGEST_QUEUE_S, PyAudioSpeaker
+from firmware_bridge.raspberry_pi.speaker import (
+    FINISH_HUNG_US,
+    HUNG_US,
+    LONGEST_QUEUE_S,
+    OPEN_HUNG_US,
+    PyAudioSpeaker,
+)
 from tests.firmware_bridge.manual_clock import ManualClock
 from tests.support import require_module
 
@@ -25,12 +31,14 @@ NOISE = array("h", np.random.default_rng(3).integers(-30_000, 30_000, 2 * RATE).
 
 
 class Device:
-    """A sound card: ``broken`` raises, ``gate`` (when not set) holds a write back."""
+    """A sound card: ``broken`` raises; ``gate`` (when not set) holds a write back, ``opening`` and ``finishing`` those."""
 
     def __init__(self) -> None:
         self.broken: Exception | None = None
-        self.gate = threading.Event()
-        self.gate.set()
+        self.gate, self.opening, self.finishing = threading.Event(), threading.Event(), threading.Event()
+        for gate in (self.gate, self.opening, self.finishing):
+            gate.set()
+        self.reached: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.opened: list[tuple[str, int]] = []
         self.taken = bytearray()
         self.finished = 0
@@ -38,6 +46,8 @@ class Device:
         self.wrote: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def open(self, name: str, rate: int) -> Device:
+        self.reached.put("open")
+        assert self.opening.wait(30)
         if self.broken is not None:
             raise self.broken
         self.opened.append((name, rate))
@@ -51,6 +61,8 @@ class Device:
         self.taken += data
 
     def finish(self, heard: bool) -> None:
+        self.reached.put("finish")
+        assert self.finishing.wait(30)
         self.finished += 1
         self.heard_out = heard
 
@@ -168,6 +180,52 @@ def test_a_device_that_hangs_is_a_failure_until_it_goes_on() -> None:
     speaker.play(NOISE, RATE)
     until(lambda: not speaker.playing())
     assert bytes(device.taken[-2 * len(NOISE) :]) == NOISE.tobytes()
+    speaker.close()
+
+
+@pytest.mark.parametrize(("call", "limit_us"), [("open", OPEN_HUNG_US), ("finish", FINISH_HUNG_US)])
+def test_a_device_that_hangs_while_it_is_opened_or_closed_is_a_failure_too(call: str, limit_us: int) -> None:
+    device, clock = Device(), ManualClock()
+    gate = device.opening if call == "open" else device.finishing
+    gate.clear()
+    speaker = PyAudioSpeaker("spk", clock, device.open)
+    speaker.play(NOISE[:RATE], RATE)
+    while device.reached.get(timeout=10) != call:
+        pass
+    clock.now_us += limit_us
+    assert speaker.playing() and speaker.failure() is None
+    clock.now_us += 1
+    assert not speaker.playing(), "nobody is to wait for its end"
+    with pytest.raises(DeviceError, match="hangs"):
+        speaker.play(NOISE, RATE)
+    gate.set()
+    until(lambda: speaker.failure() is None and device.finished == 1)
+    assert len(device.taken) == (0 if call == "open" else 2 * RATE), "what could not be played is not played late"
+    speaker.play(NOISE, RATE)
+    until(lambda: not speaker.playing())
+    assert bytes(device.taken[-2 * len(NOISE) :]) == NOISE.tobytes()
+    speaker.close()
+
+
+def test_whatever_the_stream_raises_is_a_failure_and_the_thread_lives_on(caplog: pytest.LogCaptureFixture) -> None:
+    device = Device()
+    speaker = PyAudioSpeaker("spk", ManualClock(), device.open, retry_s=0.02)
+    device.gate.clear()
+    speaker.play(NOISE, RATE)
+    device.wrote.get(timeout=10)
+    device.broken = RuntimeError("not in the table of errors")
+    device.gate.set()
+    until(lambda: speaker.failure() is not None)
+    assert not speaker.playing()
+    with pytest.raises(DeviceError, match="not in the table of errors"):
+        speaker.play(NOISE, RATE)
+    assert "RuntimeError" in caplog.text, "with where it came from"
+    device.broken = None
+    until(lambda: speaker.failure() is None)
+    before = len(device.taken)
+    speaker.play(NOISE, RATE)
+    until(lambda: not speaker.playing())
+    assert bytes(device.taken[before:]) == NOISE.tobytes()
     speaker.close()
 
 

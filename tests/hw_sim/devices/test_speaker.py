@@ -84,10 +84,13 @@ def test_unplugged_or_without_a_world_or_a_disk_it_refuses(tmp_path: Path) -> No
     speaker = SimulatedSpeaker(clock, told, lambda: tmp_path)
     speaker.play(SECOND, RATE)
     told.state["speaker.failure"] = "off"
-    assert not speaker.playing()
+    assert not speaker.playing() and speaker.failure() is not None
     with pytest.raises(DeviceError, match="speaker"):
         speaker.play(SECOND, RATE)
-    told.state["speaker.failure"], told.alive = "ok", False
+    told.state["speaker.failure"] = "ok"
+    assert speaker.failure() is None
+    told.alive = False
+    assert speaker.failure() is not None
     with pytest.raises(DeviceError, match="speaker"):
         speaker.play(SECOND, RATE)
     told.alive = True

@@ -12,7 +12,7 @@ from firmware_bridge.ports import DeviceError, Sound
 from recorder.config.paths import shipped_dir
 from recorder.officer.indicators import tones
 from recorder.officer.prompts import joining
-from recorder.officer.prompts.player import LATE_US, Outcome, PromptPlayer, Utterance
+from recorder.officer.prompts.player import LATE_US, STILL_PLAYING, Outcome, PromptPlayer, Utterance
 from recorder.officer.prompts.voice import RATE, Voice
 from tools.render_prompts import load_catalogue
 
@@ -29,6 +29,7 @@ class TimedSpeaker:
     until_us: int = 0
     heard: list[Sound] = field(default_factory=list)
     broken: DeviceError | None = None
+    failing: DeviceError | None = None
     stopped: int = 0
 
     def play(self, samples: Sound, rate: int) -> None:
@@ -45,6 +46,9 @@ class TimedSpeaker:
         self.stopped += 1
         self.until_us = 0
 
+    def failure(self) -> DeviceError | None:
+        return self.failing
+
 
 class Stage:
     """Player, loudspeaker and what was reported."""
@@ -55,7 +59,6 @@ class Stage:
         self.over: list[tuple[str, int, int, Outcome, str]] = []
         self.texts: list[str] = []
         self.vibrations: list[tuple[int, ...]] = []
-        self.failure: DeviceError | None = None
         self.player = PromptPlayer(
             CATALOGUE,
             voice,
@@ -64,7 +67,6 @@ class Stage:
             lambda pattern, now_us: self.vibrations.append(pattern),
             self,
             stealth=stealth,
-            failure=lambda: self.failure,
         )
 
     def started(self, utterance: Utterance, length_us: int) -> None:
@@ -199,7 +201,7 @@ def test_a_loudspeaker_that_refuses_is_a_failure_with_its_reason_and_the_next_pr
 
 
 def test_a_guarded_loudspeakers_failure_counts_too(stage: Stage) -> None:
-    stage.failure = DeviceError("speaker", "unplugged")
+    stage.speaker.failing = DeviceError("speaker", "unplugged")
     stage.say("started")
     stage.run(0.2)
     assert stage.outcomes() == [("started", "failed")]
@@ -213,14 +215,29 @@ def test_a_prompt_that_breaks_off_was_not_spoken(stage: Stage) -> None:
     assert stage.outcomes() == [("notice", "failed")]
 
 
-def test_a_loudspeaker_that_never_says_it_is_done_does_not_hold_the_others_up(stage: Stage) -> None:
+def test_a_loudspeaker_that_never_says_it_is_done_has_failed_and_does_not_hold_the_others_up(stage: Stage) -> None:
     stage.say("started")
     stage.run(0.1)
     stage.speaker.until_us = 10**12
     stage.say("stopped")
     stage.run(2 + LATE_US / 1e6)
-    assert stage.outcomes()[0] == ("started", "spoken")
+    assert stage.outcomes()[0] == ("started", "failed")
+    assert stage.over[0][4] == STILL_PLAYING
+    assert stage.speaker.stopped == 1, "nothing of it is heard after its reported end"
     assert stage.begun[1][0] == "stopped"
+
+
+def test_a_loudspeaker_given_up_after_the_prompt_should_have_ended_did_not_speak_it(stage: Stage) -> None:
+    stage.say("started")
+    stage.run(0.1)
+    end_us = stage.speaker.until_us
+    stage.speaker.until_us = end_us + LATE_US // 2
+    stage.run((end_us - stage.speaker.now_us) / 1e6 + 0.2)
+    assert stage.over == []
+    stage.speaker.until_us, stage.speaker.failing = 0, DeviceError("speaker", "the driver hangs")
+    stage.run(0.2)
+    assert stage.outcomes() == [("started", "failed")]
+    assert "hangs" in stage.over[0][4]
 
 
 def test_a_voice_that_is_not_there_is_a_failure(tmp_path_factory: pytest.TempPathFactory) -> None:
