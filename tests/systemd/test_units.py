@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from recorder.uplink.service import EXIT_OUTDATED
 from tests.support import require_program
 from tests.systemd.units import SERVICES, SYSTEMD, UNITS, lay_out, setting
 
@@ -141,3 +142,8 @@ def test_a_missing_key_for_the_network_stops_nothing() -> None:
     assert loaded == {"client-key.pem"} == set(defaults) and all(defaults.values())
     for name in ("recorder-unit.service", "recorder-capture@.service"):
         assert not setting(SYSTEMD / name, "LoadCredential")
+
+
+def test_an_uplink_that_wants_new_credentials_has_not_failed() -> None:
+    uplink = SYSTEMD / "recorder-uplink.service"
+    assert setting(uplink, "SuccessExitStatus") == [str(EXIT_OUTDATED)] and setting(uplink, "Restart") == ["always"]
