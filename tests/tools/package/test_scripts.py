@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tools.package.payload import destination, tracked
+
 ROOT = Path(__file__).resolve().parents[3]
+SHIPPED = "usr/share/zfy-recorder/unit"
 YES, NO, CANNOT_SAY = 0, 1, 2
 
 FRESH = {"reachable": True, "standing": "fresh"}
@@ -82,6 +85,7 @@ def unit(tmp_path: Path) -> Unit:
     for tool in ("py3clean", "systemd-run"):
         made.put(f"bin/{tool}", f'#!/bin/sh\necho "{tool} $*" >>{tmp_path}/asked\n')
     made.script("lib/is-recording", "usr/lib/zfy-recorder/is-recording")
+    made.script("lib/unit-setup", "usr/lib/zfy-recorder/unit-setup")
     return made
 
 
@@ -117,3 +121,52 @@ def test_without_systemd_nothing_runs(unit: Unit) -> None:
     (unit.root / "run/systemd/system").rmdir()
     unit.answer("active", 0, {**FRESH, "recording": True})
     assert unit.run(unit.root / "usr/lib/zfy-recorder/is-recording").returncode == NO
+
+
+def machine_wide(unit: Unit) -> dict[str, Path]:
+    """Each link in /etc and where it should lead, the files laid out as the package has them."""
+    links = {}
+    for path in tracked(ROOT, "systemd"):
+        place = destination(path.relative_to("systemd"))
+        if place is None or not place.is_relative_to(SHIPPED):
+            continue
+        file = unit.put(str(place), (ROOT / path).read_text(encoding="utf-8"), 0o644)
+        folder, name = place.relative_to(SHIPPED).parts
+        links[f"etc/{'sysctl.d' if folder == 'sysctl.d' else f'systemd/{folder}'}/{name}"] = file
+    return links
+
+
+def test_a_machine_is_a_recording_unit_only_when_told(unit: Unit) -> None:
+    """The same package is the verifier on an agency's computer: no watchdog and no bounds come with installing it."""
+    wanted = machine_wide(unit)
+    assert {file.parent.name for file in wanted.values()} == {"journald.conf.d", "system.conf.d", "sysctl.d"}
+    for script, argument in (("preinst", "install"), ("prerm", "upgrade")):
+        assert unit.run(unit.script(script, f"DEBIAN/{script}"), argument).returncode == 0
+    assert not [path for path in wanted if (unit.root / path).exists()]
+
+    setup = unit.root / "usr/lib/zfy-recorder/unit-setup"
+    for _ in range(2):
+        assert unit.run(setup).returncode == 0
+        assert {path: (unit.root / path).resolve() for path in wanted} == wanted
+
+
+def test_a_removal_undoes_it(unit: Unit) -> None:
+    wanted = machine_wide(unit)
+    unit.answer("inactive", 2, {})
+    assert unit.run(unit.root / "usr/lib/zfy-recorder/unit-setup").returncode == 0
+    assert unit.run(unit.script("prerm", "DEBIAN/prerm"), "remove").returncode == 0
+    assert not [path for path in wanted if (unit.root / path).is_symlink()]
+
+
+def test_an_administrators_own_file_stays(unit: Unit) -> None:
+    wanted = machine_wide(unit)
+    own, *others = wanted
+    unit.put(own, "[Journal]\n", 0o644)
+    setup = unit.root / "usr/lib/zfy-recorder/unit-setup"
+    done = unit.run(setup)
+    assert done.returncode == 1 and own in done.stderr
+    assert all((unit.root / path).is_symlink() for path in others)
+    assert unit.run(setup, "--undo").returncode == 0
+    assert (unit.root / own).read_text(encoding="utf-8") == "[Journal]\n"
+    assert not [path for path in others if (unit.root / path).is_symlink()]
+    assert unit.run(setup, "--other").returncode == 2
