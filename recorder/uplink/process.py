@@ -44,12 +44,17 @@ def main() -> int:
     signal.signal(signal.SIGHUP, reload)
     from recorder.loading import system_clock
     from recorder.unit.logs import configure
-    from recorder.uplink.service import run_with_settings
+    from recorder.uplink.service import EXIT_OUTDATED, run_with_settings
     from recorder.uplink.settings import settings_from_json
 
     configure()
-    code = run_with_settings(settings_from_json(sys.stdin.read()), system_clock(), stop)
+    settings = settings_from_json(sys.stdin.read())
+    code = run_with_settings(settings, system_clock(), stop)
     if again.is_set():
+        if settings.credentials_dir:
+            # The service manager copies credentials for a new process only; replaced in place, this one would go on with
+            # the old ones and take them for new.
+            return EXIT_OUTDATED
         # The whole way again, same pid: what is wrong with the new files is set aside there as at any start.
         files = [part for name in sys.argv[1:] for part in ("--config", name)]
         replace_process("recorder", ("uplink", *files))

@@ -28,7 +28,7 @@ REGISTER = f"mount -t binfmt_misc none {BINFMT}; cat /usr/lib/binfmt.d/qemu-aarc
 SYSTEMCTL = """\
 #!/bin/sh
 echo "$*" >>/run/systemctl.log
-case "$*" in *is-active*recorder-unit*) exit 0 ;; *is-active*) exit 3 ;; esac
+case "$*" in *ActiveState*recorder-unit*) echo active ;; *is-active*) exit 3 ;; esac
 """
 
 UNIT = """
@@ -106,7 +106,7 @@ def test_installed_run_upgraded_and_removed(built: Built, tmp_path: Path, python
     assert not re.search(r"^(enable|start|restart|stop) recorder", asked, re.MULTILINE)
 
     # The unit is gone with its namespace; what it recorded stays, whatever is done to the package.
-    stand_in.write_text(SYSTEMCTL.replace("exit 0", "exit 3"))
+    stand_in.write_text(SYSTEMCTL.replace("echo active", "echo inactive"))
     removed = chroot.run(path + "dpkg -P zfy-recorder")
     assert removed.returncode == 0 and "保留 /var/lib/recorder" in removed.stdout, removed.stdout
     assert list((chroot.root / "var/lib/recorder/journal").iterdir())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from recorder.uplink.service import EXIT_OUTDATED
 from tests.support import require_program
 from tests.systemd.units import SERVICES, SYSTEMD, UNITS, lay_out, setting
 
@@ -112,6 +114,26 @@ def test_each_process_has_its_own_devices() -> None:
     assert setting(SYSTEMD / "recorder-uplink.service", "PrivateDevices") == ["yes"]
 
 
+def test_enabling_the_target_enables_every_part(tmp_path: Path) -> None:
+    """docs/install.md enables recorder.target alone: its parts start at boot, and disabling it leaves nothing behind."""
+    systemctl = require_program("systemctl")
+    installed, links = tmp_path / "usr/lib/systemd/system", tmp_path / "etc/systemd/system"
+    installed.mkdir(parents=True)
+    for unit in UNITS:
+        shutil.copy(unit, installed)
+
+    def after(verb: str) -> set[str]:
+        command = [systemctl, f"--root={tmp_path}", verb, "recorder.target"]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        return {str(path.relative_to(links)) for path in links.rglob("*") if path.is_symlink()}
+
+    parts = {unit.name for unit in UNITS if setting(unit, "WantedBy") == ["recorder.target"]}
+    assert parts == {"recorder-unit.service", "recorder-capture.socket", "recorder-uplink.service"}
+    enabled = after("enable")
+    assert enabled == {"multi-user.target.wants/recorder.target", *(f"recorder.target.wants/{name}" for name in parts)}
+    assert after("disable") == set()
+
+
 def test_a_missing_key_for_the_network_stops_nothing() -> None:
     """A credential that cannot be loaded ends a service before it starts (243) unless it has a default."""
     uplink = SYSTEMD / "recorder-uplink.service"
@@ -120,3 +142,8 @@ def test_a_missing_key_for_the_network_stops_nothing() -> None:
     assert loaded == {"client-key.pem"} == set(defaults) and all(defaults.values())
     for name in ("recorder-unit.service", "recorder-capture@.service"):
         assert not setting(SYSTEMD / name, "LoadCredential")
+
+
+def test_an_uplink_that_wants_new_credentials_has_not_failed() -> None:
+    uplink = SYSTEMD / "recorder-uplink.service"
+    assert setting(uplink, "SuccessExitStatus") == [str(EXIT_OUTDATED)] and setting(uplink, "Restart") == ["always"]

@@ -257,3 +257,19 @@ def test_a_hang_up_reads_the_configuration_again(settings: UplinkSettings, clock
         assert process.terminate() == 0
     finally:
         process.kill()
+
+
+def test_a_hang_up_ends_a_process_whose_credentials_are_copies(
+    settings: UplinkSettings, clock: Clock, tmp_path: Path
+) -> None:
+    """Replaced in place it would keep the copies of before the reload; the service manager starts it again."""
+    (tmp_path / "credentials").mkdir()
+    settings = dataclasses.replace(settings, credentials_dir=str(tmp_path / "credentials"))
+    process = UplinkProcess(settings, clock, tmp_path / "log")
+    process.start()
+    try:
+        process.until(lambda: "store-not-configured" in process.codes())
+        process.child.send_signal(signal.SIGHUP)
+        assert process.child.wait(20) == EXIT_OUTDATED
+    finally:
+        process.kill()

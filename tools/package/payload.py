@@ -5,8 +5,11 @@
     bin/python3, pyvenv.cfg                         (picamera2, libcamera, lgpio, PyAudio) behind our own
     lib/python3.X/site-packages/                    recorder, firmware_bridge and the private libraries
     is-recording, restart-when-idle                 what the maintainer scripts ask
+    unit-setup                                      makes a machine a recording unit
 /usr/share/zfy-recorder/config/                     defaults, boards, examples, prompts and voices
-/usr/lib/systemd, sysusers.d, tmpfiles.d, udev      whatever is in systemd/, by its kind
+/usr/share/zfy-recorder/unit/                       settings of the whole machine, in force where unit-setup links them:
+                                                    the same package is the verifier on an agency's computer
+/usr/lib/systemd, sysusers.d, tmpfiles.d, udev      whatever else is in systemd/, by its kind
 /etc/recorder/unit.toml                             the unit's layer, empty
 """
 
@@ -24,6 +27,9 @@ OURS = ("recorder", "firmware_bridge")
 
 UNIT_SUFFIXES = (".service", ".target", ".socket", ".timer", ".path", ".mount", ".slice")
 
+MACHINE_WIDE = ("journald.conf.d", "system.conf.d", "sysctl.d")
+"""Folders of systemd/ that change the whole machine: not in force by being installed (debian/lib/unit-setup)."""
+
 
 class UnknownKind(Exception):
     """A file in systemd/ of which nobody has said where it is installed."""
@@ -40,10 +46,10 @@ def destination(path: PurePosixPath) -> PurePosixPath | None:
         return PurePosixPath("usr/lib/systemd/system", name)
     if folder.endswith(tuple(f"{suffix}.d" for suffix in UNIT_SUFFIXES)) and path.suffix == ".conf":
         return PurePosixPath("usr/lib/systemd/system", folder, name)
-    if folder in ("sysusers.d", "tmpfiles.d", "modules-load.d", "sysctl.d") and path.suffix == ".conf":
+    if folder in ("sysusers.d", "tmpfiles.d", "modules-load.d") and path.suffix == ".conf":
         return PurePosixPath("usr/lib", folder, name)
-    if folder in ("journald.conf.d", "system.conf.d") and path.suffix == ".conf":
-        return PurePosixPath("usr/lib/systemd", folder, name)
+    if folder in MACHINE_WIDE and path.suffix == ".conf":
+        return PurePosixPath("usr/share/zfy-recorder/unit", folder, name)
     if path.suffix == ".rules":
         return PurePosixPath("usr/lib/udev/rules.d", name)
     if folder == "slot-shared.d" and path.suffix == ".conf":
@@ -73,7 +79,7 @@ def lay_out(root: Path, target: Target, payload: Path) -> None:
     (private / "pyvenv.cfg").write_text(
         f"home = /usr/bin\ninclude-system-site-packages = true\nversion = {target.python}\n"
     )
-    for name in ("is-recording", "restart-when-idle"):
+    for name in ("is-recording", "restart-when-idle", "unit-setup"):
         _copy(root / "debian/lib" / name, private / name, 0o755)
     _copy(root / "debian/lib/recorder", payload / "usr/bin/recorder", 0o755)
 

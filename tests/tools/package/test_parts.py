@@ -75,6 +75,9 @@ def test_an_unknown_library_or_a_newer_libc_fails_the_build() -> None:
 def test_every_service_file_has_a_place() -> None:
     places = [destination(path.relative_to("systemd")) for path in tracked(ROOT, "systemd")]
     assert PurePosixPath("usr/lib/systemd/system/recorder-unit.service") in places
+    # Read by the machine's own programs wherever the package is installed: only where debian/lib/unit-setup is run.
+    in_force = ("usr/lib/sysctl.d", "usr/lib/systemd/system.conf.d", "usr/lib/systemd/journald.conf.d")
+    assert not [place for place in places if place is not None and str(place.parent) in in_force]
     with pytest.raises(UnknownKind, match="mystery"):
         destination(PurePosixPath("mystery.xyz"))
 
