@@ -26,9 +26,13 @@ _REPRODUCIBLE = {
 }
 
 
+def key() -> str:
+    return digest("1", SOURCE_PACKAGE, CONFIG, PATCH)
+
+
 def build(cache: Cache) -> Path:
     """The folder with ``linux`` (the program that is the kernel), ``modules/`` and ``config``. Raises VirtualPiError."""
-    return cache.entry("kernel", digest("1", SOURCE_PACKAGE, CONFIG, PATCH), lambda folder: _build(cache, folder))
+    return cache.entry("kernel", key(), lambda folder: _build(cache, folder))
 
 
 def _build(cache: Cache, folder: Path) -> None:
