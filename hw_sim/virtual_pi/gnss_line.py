@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import socket
+import termios
 import threading
 from datetime import UTC, datetime
 from typing import Final
@@ -35,7 +38,6 @@ class GnssLine:
         self._clock = clock
         self._interval_s = interval_s
         self._ours, self.guest_end = socket.socketpair()
-        self._ours.settimeout(0.5)
         self._ended = threading.Event()
         self._silent = threading.Event()
         self._thread = threading.Thread(target=self._speak, daemon=True)
@@ -52,11 +54,15 @@ class GnssLine:
 
     def _speak(self) -> None:
         while not self._ended.wait(self._interval_s):
-            if self._silent.is_set():
-                continue
+            if self._silent.is_set() or self._unread():
+                continue  # what nobody reads is lost, as on any serial line: an old fix must not wait for its reader
             try:
                 self._ours.sendall(fix(datetime.fromtimestamp(self._clock.wall_us() / 1e6, UTC)))
-            except TimeoutError:
-                continue  # nobody has the line open: what is not read is lost, as on any serial line
             except OSError:
                 return  # the machine is off
+
+    def _unread(self) -> int:
+        """Bytes that the guest's serial driver has not taken yet."""
+        count = array.array("i", [0])
+        fcntl.ioctl(self._ours, termios.TIOCOUTQ, count)
+        return count[0]

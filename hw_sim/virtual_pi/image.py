@@ -131,6 +131,8 @@ def _build_image(cache: Cache, kernel_folder: Path, folder: Path) -> None:
         run(["tar", "xf", system / "system.tar", "-C", tree, "--numeric-owner", "--xattrs", "--exclude=./dev/*"], log)
         run(["cp", "-R", "--no-preserve=ownership", f"{GUEST / 'root'}/.", tree], log)
         run(["cp", "-R", f"{kernel_folder / 'modules'}/lib/modules", tree / "usr/lib"], log)
+        for modules in (tree / "usr/lib/modules").iterdir():
+            run(["chroot", tree, "depmod", modules.name], log)
         for folder_name in ("var/lib/recorder", SHARE.strip("/")):
             (tree / folder_name).mkdir(parents=True, exist_ok=True)
         units = f"--root={tree}"
