@@ -21,6 +21,7 @@ UNIT_ID: Final = "vpi-0001"
 RECORD: Final = "GPIO17"
 MARK: Final = "GPIO27"
 RED, GREEN, YELLOW = "GPIO5", "GPIO6", "GPIO13"
+UNITS: Final = ("recorder.target", "recorder-unit.service", "recorder-capture.socket", "recorder-uplink.service")
 STATUS: Final = "/run/recorder/status.json"
 
 BOARD: Final[Mapping[str, str]] = {
@@ -50,6 +51,8 @@ def configuration(agency: Agency, overrides: Mapping[str, Any] | None = None) ->
         "sealing": {"recipients": list(agency.recipients)},
         # The demo store keeps its objects in a plain folder and says so: its receipts promise no lock.
         "trust": {"require_lock": False},
+        # Imports cost many system calls, and those are what user-mode Linux is slow at.
+        "supervision": {"start_timeout_s": 30},
         "session": {"standby_interval_s": 1},
         "uplink": {
             "store_url": f"https://{AGENCY_HOST}:{agency.store_proxy.port}",
@@ -85,9 +88,9 @@ class FieldedUnit:
         self.pi.sh(f"cp {SHARE}/unit.toml /etc/recorder/unit.toml && recorder config check", 60)
 
     def start(self, timeout_s: float = 60.0) -> None:
-        """``systemctl enable --now recorder.target``, until the unit stands by or records."""
-        self.pi.sh("systemctl enable --now recorder.target", timeout_s)
-        self.wait_status("true", timeout_s)
+        """Enable and start all of it, until the unit stands by or records."""
+        self.pi.sh(f"systemctl enable --quiet {' '.join(UNITS)} && systemctl start recorder.target", timeout_s)
+        self.wait_status("True", timeout_s)
 
     def status(self) -> dict[str, Any]:
         return dict(json.loads(self.pi.sh(f"cat {STATUS}")))
