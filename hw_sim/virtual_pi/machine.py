@@ -60,6 +60,8 @@ class VirtualPi:
         self.gnss: GnssLine | None = None
         self.boots = 0
         self.boot_id = ""
+        self.switched_on_us = 0
+        """When, in the host's boot-time, the last boot began."""
         self.boot_s = 0.0
         """From the first instruction to the agent's first word, of the last boot."""
 
@@ -87,7 +89,7 @@ class VirtualPi:
         if self.running:
             raise VirtualPiError("虚拟机已在运行 the machine is on already")
         self.boots += 1
-        began = self._clock.boottime_us()
+        self.switched_on_us = self._clock.boottime_us()
         self._agent, self.gnss = Agent(), GnssLine(self._clock)
         self._network = UserNetwork(self.folder / "network.log")
         ends = [self._network.guest_end.fileno(), self.gnss.guest_end.fileno(), self._agent.guest_end.fileno()]
@@ -109,7 +111,7 @@ class VirtualPi:
             self.cut()
             raise VirtualPiError(f"{timeout_s:g} 秒内未启动 did not boot in time ({self.console})\n{text}")
         self.boot_id = boot_id
-        self.boot_s = (self._clock.boottime_us() - began) / 1e6
+        self.boot_s = (self._clock.boottime_us() - self.switched_on_us) / 1e6
 
     def cut(self) -> None:
         """The plug is pulled: SIGKILL to the whole process group. Nothing the guest had not handed to its disk survives."""
@@ -156,6 +158,16 @@ class VirtualPi:
         if answer.status != 0:
             raise VirtualPiError(f"{timeout_s:g} 秒内未成立 not so in time: {command}\n{answer.output[-2000:]}")
         return answer.output
+
+    def pause(self, seconds: float) -> None:
+        """Let the machine run for so long. Raises VirtualPiError when it goes off by itself."""
+        if self._process is None:
+            raise VirtualPiError("虚拟机未开 the machine is off")
+        try:
+            status = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return
+        raise VirtualPiError(f"虚拟机自行关机 the machine went off by itself ({status})\n{self.console_tail()}")
 
     def console_tail(self, size: int = 4000) -> str:
         return self.console.read_bytes()[-size:].decode("utf-8", "replace")
