@@ -65,11 +65,11 @@ def power_cuts(
             if not pi.running:
                 pi.boot()
             moments.append(_cut(number, phase, chance, fielded, clock))
-            cuts.append(_found(number, phase, disk, folder, agency))
-            say(f"cut {number}/{count} {phase}: {_brief(cuts[-1])}")
+            cuts.append(_found(number, moments[-1].phase, disk, folder, agency))
+            say(f"cut {number}/{count} {moments[-1].phase}: {_brief(cuts[-1])}")
         pi.boot()
         last = GuestClock.read(pi, clock)
-        moments.append(_Moment(pi.boot_id, 0, last.guest_us(pi.switched_on_us), pi.boot_s))
+        moments.append(_Moment("recording", pi.boot_id, 0, last.guest_us(pi.switched_on_us), pi.boot_s))
         _record_again(fielded)
         receipted = _end(fielded)
         files = fielded.copy_out(folder / "unit")
@@ -89,6 +89,7 @@ def power_cuts(
 class _Moment:
     """A boot: when it was switched on and cut, in its own boot-time (switched on: a little below zero)."""
 
+    phase: Phase
     boot_id: str
     cut_us: int
     on_us: int
@@ -113,13 +114,18 @@ def _cut(number: int, phase: Phase, chance: random.Random, fielded: FieldedUnit,
     pi = fielded.pi
     _record_again(fielded)
     guest = GuestClock.read(pi, clock)
-    _provoke(phase, fielded, clock)
+    try:
+        _provoke(phase, fielded, clock)
+    except VirtualPiError:
+        if not pi.running:
+            raise
+        phase = "recording"  # what was waited for did not begin: a cut it is all the same, and called what it is
     pi.pause(chance.uniform(0.0, LAST_MOMENT_S[phase]))
     at_us = clock.boottime_us()
     boot_id, on_us, boot_s = pi.boot_id, pi.switched_on_us, pi.boot_s
     pi.cut()
     fielded.agency.store_proxy.slow(None)
-    return _Moment(boot_id, guest.guest_us(at_us), guest.guest_us(on_us), boot_s)
+    return _Moment(phase, boot_id, guest.guest_us(at_us), guest.guest_us(on_us), boot_s)
 
 
 def _provoke(phase: Phase, fielded: FieldedUnit, clock: Clock) -> None:
@@ -129,7 +135,8 @@ def _provoke(phase: Phase, fielded: FieldedUnit, clock: Clock) -> None:
     if phase == "splitting":
         pi.sh(f'n=$({files} | head -n 1); until [ "$({files} | head -n 1)" != "$n" ]; do sleep 0.05; done', PROVOKE_S)
     elif phase == "releasing":
-        pi.sh(f"n=$({files} | tail -n 1); while [ -e $n ]; do sleep 0.05; done", PROVOKE_S)
+        oldest = f'n=$({files} 2>/dev/null | tail -n 1)'
+        pi.sh(f'until {oldest}; [ -n "$n" ]; do sleep 0.05; done; while [ -e "$n" ]; do sleep 0.05; done', PROVOKE_S)
     elif phase == "uploading":
         _until_an_upload_runs(fielded, clock)
 
