@@ -42,7 +42,7 @@ def _pieces(part: str | bytes | Path) -> Iterator[bytes]:
         yield part.encode()
     elif part.is_dir():
         for path in sorted(part.rglob("*")):
-            if path.is_dir() or "__pycache__" in path.parts:
+            if (path.is_dir() and not path.is_symlink()) or "__pycache__" in path.parts:
                 continue
             yield str(path.relative_to(part)).encode()
             if path.is_symlink():

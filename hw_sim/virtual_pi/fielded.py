@@ -44,7 +44,7 @@ def configuration(agency: Agency, overrides: Mapping[str, Any] | None = None) ->
     values: dict[str, Any] = {
         "device": {"id": UNIT_ID, "model": "virtual Pi"},
         "board": {"module": "virtual_pi_board", "options": dict(BOARD)},
-        "cameras": {"cam0": {"width": 640, "height": 480, "frame_rate": 15, "bitrate_kbps": 1500}},
+        "cameras": {"cam0": {"width": 320, "height": 240, "frame_rate": 15, "bitrate_kbps": 800}},
         "capture": {"segment_s": 5, "pre_event_s": 2},
         "audio": {"enabled": False},
         "speech": {"enabled": False},
