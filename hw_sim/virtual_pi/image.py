@@ -157,10 +157,11 @@ def _build_image(cache: Cache, kernel_folder: Path, folder: Path) -> None:
 def _install(cache: Cache, kernel_folder: Path, image: Path, deb: Path, folder: Path) -> None:
     root = folder / "root.ext4"
     run(["cp", "--sparse=always", image / "root.ext4", root], cache.root / "install.log")
-    work = folder / "machine"
+    work, data = folder / "machine", folder / "data.ext4"
+    make_data_disk(data, 64, cache.root / "install.log")
     with (
         cache.steps.step(f"unit: dpkg -i {deb.name} in the guest"),
-        VirtualPi(Parts(kernel_folder, root, root_writable=True), work, cache.steps.clock) as pi,
+        VirtualPi(Parts(kernel_folder, root, (data,), root_writable=True), work, cache.steps.clock) as pi,
     ):
         shutil.copy(deb, pi.share / deb.name)
         pi.boot()
@@ -168,3 +169,4 @@ def _install(cache: Cache, kernel_folder: Path, image: Path, deb: Path, folder: 
         (folder / "install.log").write_text(said, encoding="utf-8")
         pi.power_off()
     shutil.rmtree(work)
+    data.unlink()
