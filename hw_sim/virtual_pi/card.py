@@ -9,6 +9,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -65,6 +66,21 @@ def altered(files: Path) -> list[str]:
         if len(found) != 1 or _sha256(found[0]) != segment.sha256:
             wrong.append(segment.segment_id)
     return wrong
+
+
+def unnamed(files: Path) -> list[str]:
+    """Segment files that no record names: at most the one whose ``segment-open`` was not durable yet. Recovery names it."""
+    view = journal_view.view(files / "journal")
+    known = view.segments.keys() | view.orphans.keys()
+    present = {path.name.split(".")[0] for path in (files / "segments").glob("*/*.mp4*")}
+    return sorted(present - known)
+
+
+def holds(verdict: str, altered_files: Sequence[str], unnamed_files: Sequence[str]) -> bool:
+    """Is a disk, as a cut left it and before any recovery, what was promised? Nothing altered or missing, and unsigned at most
+    one file that had only just begun."""
+    just_begun = verdict == "unsigned" and len(unnamed_files) == 1
+    return not altered_files and (verdict in ("intact", "incomplete") or just_begun)
 
 
 def _sha256(path: Path) -> str:

@@ -18,7 +18,7 @@ class Cut:
     ``lost_s``: from the last media that was signed and durable to the cut, None when no gap for it was found (a failure).
     ``recording_again_s``: from switching on to the first media of the resumed recording, ``boot_s`` of it before the agent
     spoke. ``altered``: files of finished segments whose bytes are no longer those that were signed. ``verdict``: integrity
-    as ``recorder verify`` says it of the disk as the cut left it, before any recovery.
+    as ``recorder verify`` says it of the disk as the cut left it, before any recovery; ``holds``: that is what was promised.
     """
 
     number: int
@@ -28,13 +28,14 @@ class Cut:
     segments: int
     altered: tuple[str, ...]
     verdict: str
+    holds: bool
     lost_s: float | None = None
     boot_s: float | None = None
     recording_again_s: float | None = None
 
     @property
     def good(self) -> bool:
-        return self.file_system == "clean" and not self.altered and self.verdict in ("intact", "incomplete")
+        return self.file_system == "clean" and self.holds
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

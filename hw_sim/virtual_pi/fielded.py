@@ -32,7 +32,10 @@ BOARD: Final[Mapping[str, str]] = {
     "led_yellow": YELLOW,
     "vibration": "GPIO19",
     "gnss_device": "/dev/ttyS1",
-    "power_supply": "/sys/class/power_supply/test_battery",
+    "battery_gauge": "max17048",
+    "battery_bus": "0",
+    "battery_address": "0x36",
+    "microphone_device": "none",
     "hwmodel": "virtual Pi",
     "hwversion": "1",
     "ueid": UNIT_ID,
@@ -43,7 +46,7 @@ def configuration(agency: Agency, overrides: Mapping[str, Any] | None = None) ->
     """The unit's layer: a picture small enough for real time here, short segments, an eager uplink."""
     values: dict[str, Any] = {
         "device": {"id": UNIT_ID, "model": "virtual Pi"},
-        "board": {"module": "virtual_pi_board", "options": dict(BOARD)},
+        "board": {"module": "firmware_bridge.raspberry_pi.board", "options": dict(BOARD)},
         "cameras": {"cam0": {"width": 320, "height": 240, "frame_rate": 15, "bitrate_kbps": 800}},
         "capture": {"segment_s": 5, "pre_event_s": 2},
         "audio": {"enabled": False},

@@ -42,6 +42,18 @@ class Result:
     """Of the unit after the last boot, an orderly stop and a full upload."""
     all_receipted: bool
 
+    def problems(self) -> list[str]:
+        """What was lost beyond the time of the cuts, in words; the measured times are judged by whoever reads them."""
+        wrong = [f"断电 cut {cut.number}: {_brief(cut)}" for cut in self.cuts if not cut.good]
+        wrong += [f"断电 cut {cut.number}: 没有记入中断 no gap for it" for cut in self.cuts if cut.lost_s is None]
+        if self.verdict.get("integrity") not in ("intact", "incomplete"):
+            wrong.append(f"核验 verify: {self.verdict.get('sentence_en')}")
+        if self.verdict.get("unaccounted_s"):
+            wrong.append(f"无人交代的时间 unaccounted: {self.verdict['unaccounted_s']} s")
+        if not self.all_receipted:
+            wrong.append("未全部回执 not everything got a receipt")
+        return wrong
+
 
 def power_cuts(
     kernel: Path, unit: Path, folder: Path, count: int, seed: int, clock: Clock, say: Callable[[str], None]
@@ -157,6 +169,7 @@ def _found(number: int, phase: Phase, disk: Path, folder: Path, agency: Agency) 
     found = card.look(disk, folder / "card")
     summary = verify_for_simulator(found.files, agency.trust_dir, None, None)
     wrong = card.altered(found.files)
+    verdict = str(summary.get("integrity", summary["verdict"]))
     cut = Cut(
         number=number,
         phase=phase,
@@ -164,7 +177,8 @@ def _found(number: int, phase: Phase, disk: Path, folder: Path, agency: Agency) 
         file_system=found.file_system,
         segments=len(list(found.files.glob("segments/*/*.mp4*"))),
         altered=tuple(wrong),
-        verdict=str(summary.get("integrity", summary["verdict"])),
+        verdict=verdict,
+        holds=card.holds(verdict, wrong, card.unnamed(found.files)),
     )
     if not cut.good:
         kept = folder / f"cut-{number}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from hw_sim.virtual_pi.cut_table import Cut, Phase, quantile, table
 
 
 def cut(number: int, phase: Phase, lost_s: float | None, again_s: float | None = 5.0) -> Cut:
-    return Cut(number, phase, True, "clean", 3, (), "incomplete", lost_s, 3.0, again_s)
+    return Cut(number, phase, True, "clean", 3, (), "incomplete", True, lost_s, 3.0, again_s)
 
 
 def test_a_quantile_is_one_of_the_values() -> None:
@@ -26,8 +27,7 @@ def test_the_table_has_a_row_for_each_phase_that_was_cut_and_one_for_all() -> No
     assert lines[-1].startswith("| all | 3 | 0.20 / 0.40 / 0.40 |")
 
 
-def test_a_cut_is_good_only_when_everything_is() -> None:
+def test_a_cut_is_good_only_when_file_system_and_evidence_are() -> None:
     assert cut(1, "recording", 0.1).good
-    assert not Cut(1, "recording", True, "errors", 3, (), "incomplete").good
-    assert not Cut(1, "recording", True, "clean", 3, ("a",), "incomplete").good
-    assert not Cut(1, "recording", True, "clean", 3, (), "altered").good
+    assert not replace(cut(1, "recording", 0.1), file_system="errors").good
+    assert not replace(cut(1, "recording", 0.1), holds=False).good
