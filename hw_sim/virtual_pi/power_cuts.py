@@ -199,7 +199,7 @@ def _end(fielded: FieldedUnit) -> bool:
 
 
 def _cost(cut: Cut, before: _Moment, after: _Moment, view: journal_view.JournalView) -> Cut:
-    gaps = [gap for gap in view.gaps.values() if gap.from_boot == before.boot_id and gap.cause == "power-loss"]
+    gaps = [gap for gap in view.gaps.values() if gap.from_boot == before.boot_id]
     if not gaps:
         return replace(cut, boot_s=after.boot_s)
     gap = gaps[-1]
