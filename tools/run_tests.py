@@ -26,8 +26,8 @@ WHOLE_SUITES = {"--package": "package", "--virtual-pi": "virtual_pi"}
 """Flags that run one suite alone, with the parts of it that are left out otherwise (``RECORDER_WHOLE`` names it)."""
 
 OPTIONAL_MIN = {"virtual_pi": 20}
-"""Suites that run when their flag asks for them and every night; in CI only where this many minutes (with nothing cached) are
-left of its bound. When one does not run, the summary has a line that says so and why."""
+"""Suites that run when their flag asks for them and every night; in CI only where this many minutes (with nothing cached)
+are left of its bound. When one does not run, the summary has a line that says so and why."""
 
 NO_TESTS = 5
 """pytest's exit code when nothing was collected: fine for one suite under ``-k``, not for all of them."""

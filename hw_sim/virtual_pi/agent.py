@@ -43,7 +43,7 @@ class Agent:
             return self.boot_id
 
     def call(self, command: str, timeout_s: float) -> Answer:
-        """Run a line of bash in the guest as root. Raises VirtualPiError when it does not end in time or the guest is gone."""
+        """Run a line of bash as root in the guest. Raises VirtualPiError: not in time, or the machine is off."""
         with self._changed:
             number = self._next_id
             self._next_id += 1

@@ -27,7 +27,7 @@ def cache_root(env: Mapping[str, str]) -> Path:
 
 
 def digest(*parts: str | bytes | Path) -> str:
-    """One name for all inputs, 16 hex digits. A Path stands for its content: a folder for every file's name, kind and content."""
+    """One name for all inputs, 16 hex digits. A Path stands for its content: a folder for all names, kinds and contents."""
     hasher = hashlib.sha256()
     for part in parts:
         for piece in _pieces(part):

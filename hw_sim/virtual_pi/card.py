@@ -55,7 +55,7 @@ def look(disk: Path, work: Path) -> Card:
 
 
 def altered(files: Path) -> list[str]:
-    """Finished segments whose file is not, or no longer, what the journal signed; a released one has no file to be wrong."""
+    """Finished segments whose file is not, or no longer, what was signed; a released one has no file to be wrong."""
     view = journal_view.view(files / "journal")
     wrong = []
     for segment in view.segments.values():
@@ -77,8 +77,8 @@ def unnamed(files: Path) -> list[str]:
 
 
 def holds(verdict: str, altered_files: Sequence[str], unnamed_files: Sequence[str]) -> bool:
-    """Is a disk, as a cut left it and before any recovery, what was promised? Nothing altered or missing, and unsigned at most
-    one file that had only just begun."""
+    """Is a disk, as a cut left it and before any recovery, what was promised? Nothing altered or missing, and unsigned at
+    most one file that had only just begun."""
     just_begun = verdict == "unsigned" and len(unnamed_files) == 1
     return not altered_files and (verdict in ("intact", "incomplete") or just_begun)
 

@@ -71,7 +71,9 @@ def shell(deb: Path | None, bare: bool) -> None:
         data = folder / "data.ext4"
         image.make_data_disk(data, 1024, folder / "mke2fs.log")
         pi = VirtualPi(Parts(kernel_folder, root, (data,)), folder, SystemClock())
-        sys.exit(subprocess.run(pi.terminal_command(), env={**os.environ, "TMPDIR": "/dev/shm"}, check=False).returncode)
+        sys.exit(
+            subprocess.run(pi.terminal_command(), env={**os.environ, "TMPDIR": "/dev/shm"}, check=False).returncode
+        )
 
 
 @main.command()

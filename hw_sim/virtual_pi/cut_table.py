@@ -18,7 +18,7 @@ class Cut:
     ``lost_s``: from the last media that was signed and durable to the cut, None when no gap for it was found (a failure).
     ``recording_again_s``: from switching on to the first media of the resumed recording, ``boot_s`` of it before the agent
     spoke. ``altered``: files of finished segments whose bytes are no longer those that were signed. ``verdict``: integrity
-    as ``recorder verify`` says it of the disk as the cut left it, before any recovery; ``holds``: that is what was promised.
+    as ``recorder verify`` says it of the disk as the cut left it, before any recovery; ``holds``: it is what was promised.
     """
 
     number: int
@@ -50,8 +50,8 @@ def quantile(values: Sequence[float], share: float) -> float:
 def table(cuts: Sequence[Cut]) -> str:
     """Markdown: a row for each phase and one for all; p50 / p99 / max."""
     lines = [
-        "| 断电时 cut while | 次数 n | 丢失 lost s: p50 / p99 / max | 再次录制 recording again s: p50 / p99 / max | 文件系统不净 not clean "
-        "| 已完成片段被改 altered | 核验 verify |",
+        "| 断电时 cut while | 次数 n | 丢失 lost s: p50 / p99 / max | 再次录制 recording again s: p50 / p99 / max "
+        "| 文件系统不净 not clean | 已完成片段被改 altered | 核验 verify |",
         "|---|---|---|---|---|---|---|",
     ]
     for phase in (*PHASES, "all"):

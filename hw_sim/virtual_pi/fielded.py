@@ -1,7 +1,7 @@
 """A recorder as it stands in the field: the package on a virtual Pi, enrolled, with its agency on the host.
 
-The agency's store and broker listen on the host's loopback; the guest knows them as ``agency.test``. Everything goes through
-what an admin has: the package's commands, ``/etc/recorder/unit.toml``, ``systemctl``.
+The agency's store and broker listen on the host's loopback; the guest knows them as ``agency.test``. Everything goes
+through what an admin has: the package's commands, ``/etc/recorder/unit.toml``, ``systemctl``.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def configuration(agency: Agency, overrides: Mapping[str, Any] | None = None) ->
         "sealing": {"recipients": list(agency.recipients)},
         # The demo store keeps its objects in a plain folder and says so: its receipts promise no lock.
         "trust": {"require_lock": False},
-        # Imports cost many system calls, and those are what user-mode Linux is slow at.
-        "supervision": {"start_timeout_s": 30},
+        # User-mode Linux is slow at system calls, of which imports are made; nor does a busy host keep real time.
+        "supervision": {"start_timeout_s": 30, "progress_timeout_s": 8},
         "session": {"standby_interval_s": 1},
         "uplink": {
             "store_url": f"https://{AGENCY_HOST}:{agency.store_proxy.port}",
@@ -83,7 +83,9 @@ class FieldedUnit:
         bundle = self.pi.share / "enrolment"
         self.pi.sh(f"recorder enrol request {SHARE}/enrolment", 60)
         self.agency.answer_enrolment(UNIT_ID, bundle)
-        self.pi.sh(f"recorder enrol install {SHARE}/enrolment && systemd-tmpfiles --create zfy-recorder.conf && sync", 60)
+        self.pi.sh(
+            f"recorder enrol install {SHARE}/enrolment && systemd-tmpfiles --create zfy-recorder.conf && sync", 60
+        )
 
     def configure(self, overrides: Mapping[str, Any] | None = None) -> None:
         """Write ``/etc/recorder/unit.toml`` and let the recorder check it."""

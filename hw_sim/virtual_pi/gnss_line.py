@@ -28,7 +28,9 @@ def fix(now: datetime) -> bytes:
     """GGA and RMC of one moment: eight satellites, HDOP 0.9, standing still."""
     time, day = now.strftime("%H%M%S.00"), now.strftime("%d%m%y")
     where = ",".join(BAODING)
-    return sentence(f"GNGGA,{time},{where},1,08,0.9,20.0,M,-8.0,M,,") + sentence(f"GNRMC,{time},A,{where},0.0,0.0,{day},,,A")
+    return sentence(f"GNGGA,{time},{where},1,08,0.9,20.0,M,-8.0,M,,") + sentence(
+        f"GNRMC,{time},A,{where},0.0,0.0,{day},,,A"
+    )
 
 
 class GnssLine:

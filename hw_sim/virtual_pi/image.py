@@ -115,7 +115,7 @@ def _build_system(cache: Cache, folder: Path) -> None:
                 *("--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/locale/*"),
                 f"--include={','.join(names(GUEST / 'packages.txt') + tools)}",
                 *(f"--customize-hook={hook}" for hook in hooks),
-                *(SUITE, folder / "system.tar", *source_lines(mirror())),
+                *(SUITE, str(folder / "system.tar"), *source_lines(mirror())),
             ],
             log,
         )
@@ -147,8 +147,10 @@ def _build_image(cache: Cache, kernel_folder: Path, folder: Path) -> None:
             (tree / part / ".updated").touch()
     with cache.steps.step("image: ext4"):
         run(
-            ["mke2fs", "-q", "-t", "ext4", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-d", tree]
-            + [folder / "root.ext4", ROOT_SIZE],
+            [
+                *("mke2fs", "-q", "-t", "ext4", "-E", "lazy_itable_init=0,lazy_journal_init=0"),
+                *("-d", str(tree), str(folder / "root.ext4"), ROOT_SIZE),
+            ],
             log,
         )
     shutil.rmtree(tree)

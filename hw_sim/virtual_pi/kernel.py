@@ -46,7 +46,7 @@ def _build(cache: Cache, folder: Path) -> None:
         run(["dpkg-deb", "-x", package, work], log)
         run(["tar", "xJf", work / f"usr/src/{SOURCE_PACKAGE}.tar.xz", "-C", tree, "--strip-components=1"], log)
         run(["patch", "-p1", "-d", tree, "-i", PATCH], log)
-    make = ["make", "-C", tree, "ARCH=um", f"-j{os.cpu_count() or 1}"]
+    make = ["make", "-C", str(tree), "ARCH=um", f"-j{os.cpu_count() or 1}"]
     with cache.steps.step("kernel: configure"):
         run([*make, "defconfig"], log)
         run(["scripts/kconfig/merge_config.sh", "-m", "-O", tree, ".config", CONFIG], log, cwd=tree)
@@ -55,7 +55,7 @@ def _build(cache: Cache, folder: Path) -> None:
             CONFIG.read_text(encoding="utf-8").splitlines(), (tree / ".config").read_text(encoding="utf-8").splitlines()
         ):
             raise VirtualPiError(
-                f"{CONFIG.name}: 内核配置没有接受 Kconfig did not take: {'; '.join(dropped)} (缺少依赖 a missing dependency)"
+                f"{CONFIG.name}: 内核配置没有接受 Kconfig did not take: {'; '.join(dropped)} (缺依赖 dependencies)"
             )
     with cache.steps.step("kernel: compile"):
         run([*make, "linux", "modules"], log, _REPRODUCIBLE)

@@ -33,7 +33,7 @@ SHARE: Final = "/mnt/host"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a machine is put together from. ``disks``: ubdb, ubdc, … in this order (images, or files the guest may log to)."""
+    """What a machine is put together from. ``disks``: ubdb, ubdc, … in this order (images, or files to log to)."""
 
     kernel: Path
     root: Path
@@ -175,7 +175,7 @@ class VirtualPi:
     # --- hands and eyes ----------------------------------------------------------------------------------------------
 
     def press(self, pin: str, held_s: float = 0.2) -> None:
-        """Hold the button on ``GPIO17`` for so long. The guest's own clock measures, so a slow host makes no double press."""
+        """Hold the button on this pin for so long. The guest's own clock measures: a slow host makes no double press."""
         line = _line(pin)
         self.sh(f"echo pull-down >{line}/pull; sleep {held_s:g}; echo pull-up >{line}/pull", held_s + 30)
 
@@ -190,7 +190,13 @@ class VirtualPi:
     def terminal_command(self) -> list[str]:
         """A machine for a person: the console is this terminal with a root shell, no agent, no network, no receiver."""
         command = [word for word in self._command(0, 0, 0) if not word.startswith(("con0", "ssl", "vec0", "quiet"))]
-        return [*command, "con0=fd:0,fd:1", "ssl=null", "systemd.debug_shell=tty0", "systemd.mask=virtual-pi-agent.service"]
+        return [
+            *command,
+            "con0=fd:0,fd:1",
+            "ssl=null",
+            "systemd.debug_shell=tty0",
+            "systemd.mask=virtual-pi-agent.service",
+        ]
 
     # --- parts -------------------------------------------------------------------------------------------------------
 

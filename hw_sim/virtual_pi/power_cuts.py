@@ -116,10 +116,8 @@ def _phases(chance: random.Random) -> Iterator[Phase]:
 
 def _record_again(fielded: FieldedUnit) -> None:
     now = fielded.pi.boot_id
-    fielded.wait_status(
-        f"s['boot_id']=='{now}' and s['recording'] and s['cameras']['cam0']['ready'] and s['cameras']['cam0']['last_frame_us']",
-        90,
-    )
+    camera = "s['cameras']['cam0']['ready'] and s['cameras']['cam0']['last_frame_us']"
+    fielded.wait_status(f"s['boot_id'] == '{now}' and s['recording'] and {camera}", 90)
 
 
 def _cut(number: int, phase: Phase, chance: random.Random, fielded: FieldedUnit, clock: Clock) -> _Moment:
@@ -147,7 +145,7 @@ def _provoke(phase: Phase, fielded: FieldedUnit, clock: Clock) -> None:
     if phase == "splitting":
         pi.sh(f'n=$({files} | head -n 1); until [ "$({files} | head -n 1)" != "$n" ]; do sleep 0.05; done', PROVOKE_S)
     elif phase == "releasing":
-        oldest = f'n=$({files} 2>/dev/null | tail -n 1)'
+        oldest = f"n=$({files} 2>/dev/null | tail -n 1)"
         pi.sh(f'until {oldest}; [ -n "$n" ]; do sleep 0.05; done; while [ -e "$n" ]; do sleep 0.05; done', PROVOKE_S)
     elif phase == "uploading":
         _until_an_upload_runs(fielded, clock)

@@ -26,5 +26,7 @@ def build_deb(cache: Cache) -> Path:
         run([ROOT / "dev", "deb", "--arch", "amd64", "--python", GUEST_PYTHON, "--out", out], log, cwd=ROOT)
     found = sorted(out.glob("zfy-recorder_*_amd64.deb"))
     if len(found) != 1:
-        raise VirtualPiError(f"./dev deb: {out} 中应有一个 .deb 文件 should have left one package, left {len(found)} ({log})")
+        raise VirtualPiError(
+            f"./dev deb: {out} 中应有一个 .deb 文件 should have left one package, left {len(found)} ({log})"
+        )
     return found[0]

@@ -44,7 +44,9 @@ def fail_writes(pi: VirtualPi, failing: bool) -> None:
     if failing:
         table = f"0 {sectors} flakey /dev/ubdb 0 0 3600 1 error_writes"
     # --noflush, --nolockfs: a card breaks without asking the file system to get ready for it.
-    pi.sh(f"dmsetup suspend --noflush --nolockfs {NAME} && dmsetup load {NAME} --table '{table}' && dmsetup resume {NAME}")
+    pi.sh(
+        f"dmsetup suspend --noflush --nolockfs {NAME} && dmsetup load {NAME} --table '{table}' && dmsetup resume {NAME}"
+    )
 
 
 def make_log_disk(path: Path, size_mb: int) -> None:

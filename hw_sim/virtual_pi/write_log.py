@@ -1,9 +1,9 @@
 """The log of device mapper's *log-writes*: every write of a disk in the order in which it became durable.
 
-Layout (``drivers/md/dm-log-writes.c``): a superblock in the first sector, then for each entry one sector of header and its
-data. A write is logged when the flush that made it durable completes, so what stands before a flush is exactly what a card
-with a volatile cache must have kept, and of what stands after it the card may have kept anything. :func:`replays` makes such
-disks: for each chosen flush one that lost all of its cache, and one that kept a random part of it.
+Layout (``drivers/md/dm-log-writes.c``): a superblock in the first sector, then for each entry one sector of header and
+its data. A write is logged when the flush that made it durable completes: what stands before a flush is exactly what a
+card with a volatile cache must have kept, and of what stands after it the card may have kept anything. :func:`replays`
+makes such disks: for each chosen flush one that lost all of its cache, and one that kept a random part of it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def entries(log: BinaryIO) -> list[Write]:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A disk as a card could have left it. ``flushes``: how many were done; ``kept``/``unflushed``: writes after the last."""
+    """A disk as a card could have left it. ``flushes``: done before; ``kept``, ``unflushed``: writes after the last one."""
 
     disk: Path
     flushes: int
@@ -76,9 +76,9 @@ class Replay:
 
 
 def replays(log: Path, start: Path, work: Path, points: int, seed: int, after_flush: int = 0) -> Iterator[Replay]:
-    """``points`` moments, chosen by ``seed`` among the flushes after the first ``after_flush``, in the order of time. Each
-    gives two disks: without any, and with a random part, of the writes that were not flushed then. ``start``: the disk before
-    the log began. The file of a replay is reused by the next one."""
+    """``points`` moments, chosen by ``seed`` among the flushes after the first ``after_flush``, in order of time. Each
+    gives two disks: without any, and with a random part, of the writes that were not flushed then. ``start``: the disk
+    before the log began. The file of a replay is reused by the next one."""
     chance = random.Random(seed)
     with log.open("rb") as source:
         found = entries(source)

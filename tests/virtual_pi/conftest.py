@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import pytest
 
 from firmware_bridge.clock import SystemClock
@@ -40,7 +41,7 @@ def images() -> Images:
     """Kernel and installed image of this checkout; ``VIRTUAL_PI_DEB`` names a package built before."""
     for program in ("mmdebstrap", "passt", "flex", "bison", "debugfs", "mosquitto"):
         require_program(program)
-    cache = Cache(cache_root(os.environ), Steps(SystemClock(), print))
+    cache = Cache(cache_root(os.environ), Steps(SystemClock(), click.echo))
     deb = os.environ.get("VIRTUAL_PI_DEB")
     kernel, unit = cli.build_all(cache, Path(deb) if deb else None)
     return Images(kernel, unit / "root.ext4")
@@ -66,4 +67,6 @@ def fielded(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         if keep:
             if pi.running:
                 (folder / "journal.txt").write_text(pi.sh("journalctl --no-pager -o short-monotonic"), encoding="utf-8")
-            shutil.copytree(folder, Path(keep) / folder.name, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.ext4", "*.cow"))
+            shutil.copytree(
+                folder, Path(keep) / folder.name, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.ext4", "*.cow")
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import click
 import pytest
 
 from firmware_bridge.clock import SystemClock
@@ -20,8 +21,8 @@ CUTS = {"quick": 3, "ci": 3, "nightly": 50}
 def test_a_cut_costs_the_time_it_took_and_nothing_else(images: Images, tmp_path: Path) -> None:
     seed = int(os.environ.get("CUT_SEED", "20191201"))
     count = int(os.environ.get("CUTS", CUTS[tier()]))
-    result = power_cuts(images.kernel, images.root.parent, tmp_path, count, seed, SystemClock(), print)
-    print(table(result.cuts))
+    result = power_cuts(images.kernel, images.root.parent, tmp_path, count, seed, SystemClock(), click.echo)
+    click.echo(table(result.cuts))
     assert result.problems() == []
     assert all(cut.lost_s is not None and cut.lost_s > 0 for cut in result.cuts)
     assert all(cut.recording_again_s is not None for cut in result.cuts)

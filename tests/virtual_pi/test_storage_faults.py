@@ -51,7 +51,9 @@ def begin(unit: FieldedUnit) -> None:
     unit.wait_status(RECORDING, 90)
 
 
-def test_a_disk_that_refuses_every_write_is_a_fault_and_what_it_held_stays_whole(images: Images, tmp_path: Path) -> None:
+def test_a_disk_that_refuses_every_write_is_a_fault_and_what_it_held_stays_whole(
+    images: Images, tmp_path: Path
+) -> None:
     with machine(images, tmp_path) as unit:
         storage_faults.take_out(unit.pi)
         storage_faults.put_in(unit.pi)

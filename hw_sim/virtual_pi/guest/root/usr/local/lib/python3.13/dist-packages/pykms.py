@@ -1,5 +1,5 @@
-"""In place of kms++'s Python module, which Debian has not: picamera2 imports it for its preview windows, of which a recorder
-has none."""
+"""In place of kms++'s Python module, which Debian has not: picamera2 imports it for its preview windows, of which a
+recorder has none."""
 
 
 class _AnyName(type):
