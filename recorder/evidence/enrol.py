@@ -115,7 +115,7 @@ def request_bundle(config: RecorderConfig, bundle: Path) -> list[Path]:
     """:func:`make_requests` with the places of the configuration."""
     data_dir, tls_dir = Path(config.storage.data_dir), Path(config.uplink.tls_dir)
     written = make_requests(config.device.id, data_dir, tls_dir, bundle, OsFiles())
-    _hand_over(device_key_file(data_dir))
+    hand_over(device_key_file(data_dir))
     return written
 
 
@@ -123,11 +123,11 @@ def install_bundle(config: RecorderConfig, bundle: Path) -> list[Path]:
     """:func:`install` with the places of the configuration."""
     data_dir, tls_dir = Path(config.storage.data_dir), Path(config.uplink.tls_dir)
     written = install(config.device.id, data_dir, tls_dir, Path(config.trust.dir), bundle, OsFiles())
-    _hand_over(device_chain_file(data_dir))
+    hand_over(device_chain_file(data_dir))
     return written
 
 
-def _hand_over(path: Path) -> None:
+def hand_over(path: Path) -> None:
     """An admin enrols as root, the unit process reads as its own user: the file goes to the owner of its folder.
 
     ``systemd-tmpfiles`` does not do it afterwards: a file of root's in a folder of somebody else's is a trap to it."""
