@@ -174,7 +174,7 @@ def test_certificates_are_readable_and_keys_are_not(tmp_path: Path) -> None:
     """The uplink runs as another user than the folder's owner, and needs all but the keys."""
     places = Places(tmp_path)
     places.request()
-    answer(places, Ca())
+    answer(places, Ca("agency"))
     places.install()
     modes = {path.name: path.stat().st_mode & 0o777 for path in (*places.tls.iterdir(), *places.trust.iterdir())}
     assert {name for name, mode in modes.items() if mode == 0o644} == modes.keys() - {"client-key.pem"}
