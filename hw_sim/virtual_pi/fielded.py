@@ -23,6 +23,8 @@ MARK: Final = "GPIO27"
 RED, GREEN, YELLOW = "GPIO5", "GPIO6", "GPIO13"
 UNITS: Final = ("recorder.target", "recorder-unit.service", "recorder-capture.socket", "recorder-uplink.service")
 STATUS: Final = "/run/recorder/status.json"
+UPLOADED: Final = "s['health'].get('upload_backlog_segments') == 0"
+"""For :meth:`FieldedUnit.wait_status`: every finished segment has a receipt the unit believes."""
 
 BOARD: Final[Mapping[str, str]] = {
     "button_record": RECORD,

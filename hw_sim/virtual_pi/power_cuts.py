@@ -20,7 +20,7 @@ from hw_sim.runner import journal_view
 from hw_sim.virtual_pi import card, image
 from hw_sim.virtual_pi.cut_table import PHASES, Cut, Phase
 from hw_sim.virtual_pi.errors import VirtualPiError
-from hw_sim.virtual_pi.fielded import RECORD, FieldedUnit
+from hw_sim.virtual_pi.fielded import RECORD, UPLOADED, FieldedUnit
 from hw_sim.virtual_pi.guest_clock import GuestClock
 from hw_sim.virtual_pi.machine import Parts, VirtualPi
 from recorder.evidence.verify.command import verify_for_simulator
@@ -190,7 +190,7 @@ def _end(fielded: FieldedUnit) -> bool:
     fielded.pi.press(RECORD, 2.0)
     fielded.wait_status("not s['recording']", 30)
     try:
-        fielded.wait_status("s['pending_segments'] == 0", 120)
+        fielded.wait_status(UPLOADED, 120)
     except VirtualPiError:
         return False
     return True

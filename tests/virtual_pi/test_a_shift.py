@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hw_sim.runner import journal_view
-from hw_sim.virtual_pi.fielded import GREEN, RECORD, RED, FieldedUnit
+from hw_sim.virtual_pi.fielded import GREEN, RECORD, RED, UPLOADED, FieldedUnit
 from recorder.evidence.verify.command import verify_for_simulator
 
 pytestmark = pytest.mark.timeout(900)
@@ -98,7 +98,7 @@ def test_a_power_cut_costs_a_gap_and_nothing_else(fielded: FieldedUnit, tmp_path
     fielded.wait_status(f"s['boot_id'] == '{pi.boot_id}' and {RECORDING}", 120)
     pi.press(RECORD, 2.0)
     fielded.wait_status("not s['recording']", 60)
-    fielded.wait_status("s['pending_segments'] == 0", 240)
+    fielded.wait_status(UPLOADED, 240)
     files = fielded.copy_out(tmp_path / "after")
     view = journal_view.view(files / "journal")
     cut = [gap for gap in view.gaps.values() if gap.cause in ("power-loss", "low-battery")]
