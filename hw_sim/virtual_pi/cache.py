@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pathlib import Path
 import click
 
 from firmware_bridge.ports import Clock
+from hw_sim.virtual_pi.errors import VirtualPiError
 
 
 def cache_root(env: Mapping[str, str]) -> Path:
@@ -91,7 +93,7 @@ class Cache:
                 return target
             half = self.root / f".building-{kind}"
             if half.exists():
-                shutil.rmtree(half)
+                remove(half)
             half.mkdir()
             build(half)
             half.rename(target)
@@ -102,5 +104,21 @@ class Cache:
         kept = {path.resolve() for path in keep}
         stale = [path for path in sorted(self.root.glob("[!.]*-*")) if path.is_dir() and path.resolve() not in kept]
         for path in stale:
-            shutil.rmtree(path)
+            remove(path)
         return stale
+
+
+def remove(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> None:
+    """Remove a folder and all below it. Raises VirtualPiError when something is mounted there: a bootstrap that was killed
+    leaves this machine's own /proc, /sys and /dev/shm mounted in what it was building: they would be emptied with it."""
+    inside = []
+    for line in mounts.read_text(encoding="utf-8").splitlines():
+        # Blanks and the like stand there as \040.
+        point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), line.split()[1]))
+        if point == folder.absolute() or folder.absolute() in point.parents:
+            inside.append(str(point))
+    if inside:
+        raise VirtualPiError(
+            f"{folder}: 里面还有挂载，先卸载 something is mounted in it, umount first: {' '.join(inside)}"
+        )
+    shutil.rmtree(folder)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.clock import SystemClock
-from hw_sim.virtual_pi.cache import Cache, Steps, cache_root, digest
+from hw_sim.virtual_pi.cache import Cache, Steps, cache_root, digest, remove
+from hw_sim.virtual_pi.errors import VirtualPiError
 
 
 @pytest.fixture
@@ -103,3 +104,16 @@ def test_steps_say_how_long_they_took(tmp_path: Path) -> None:
     assert [name for name, _ in steps.taken] == ["kernel"]
     assert said[0] == "virtual-pi: kernel …"
     assert said[1].startswith("virtual-pi: kernel: 0.")
+
+
+def test_a_folder_with_something_mounted_in_it_is_not_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "half 中 built"
+    (folder / "proc").mkdir(parents=True)
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"proc {str(folder).replace(' ', chr(92) + '040')}/proc proc ro 0 0\n")
+    with pytest.raises(VirtualPiError, match="umount first"):
+        remove(folder, mounts)
+    assert (folder / "proc").is_dir()
+    mounts.write_text(f"proc {tmp_path}/other/proc proc ro 0 0\n")
+    remove(folder, mounts)
+    assert not folder.exists()
