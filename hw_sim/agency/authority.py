@@ -55,7 +55,8 @@ STORE_NAME = "store"
 """User and client id of the store at the broker; no unit may have it."""
 DESK_NAME = "desk"
 """User and client id of the agency's duty desk at the broker; no unit may have it either."""
-HOSTS = ("localhost", "127.0.0.1")
+HOSTS = ("localhost", "127.0.0.1", "agency.test")
+"""Names of store and broker. ``agency.test`` (RFC 6761): what a virtual Pi calls the loopback of the machine it runs on."""
 _UNIT = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")
 """CN, client id, MQTT topic level and folder name at once: no ``#``, ``+``, ``/`` or dot can get in."""
 

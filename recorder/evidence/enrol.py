@@ -19,6 +19,7 @@ any of it::
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -101,7 +102,8 @@ def install(unit_id: str, data_dir: Path, tls_dir: Path, trust_dir: Path, bundle
         }
         for path, content in places.items():
             files.make_dir(path.parent)
-            files.replace(path, content)
+            # Certificates and public keys: who may enter the folder may read them. The uplink's user is not the folder's.
+            files.replace(path, content, 0o644)
     except OSError as error:
         raise EnrolError(f"{error.filename or bundle}: {error.strerror or error}") from error
     except (CertificateError, StoreKeyError) as error:
@@ -112,13 +114,30 @@ def install(unit_id: str, data_dir: Path, tls_dir: Path, trust_dir: Path, bundle
 def request_bundle(config: RecorderConfig, bundle: Path) -> list[Path]:
     """:func:`make_requests` with the places of the configuration."""
     data_dir, tls_dir = Path(config.storage.data_dir), Path(config.uplink.tls_dir)
-    return make_requests(config.device.id, data_dir, tls_dir, bundle, OsFiles())
+    written = make_requests(config.device.id, data_dir, tls_dir, bundle, OsFiles())
+    hand_over(device_key_file(data_dir))
+    return written
 
 
 def install_bundle(config: RecorderConfig, bundle: Path) -> list[Path]:
     """:func:`install` with the places of the configuration."""
     data_dir, tls_dir = Path(config.storage.data_dir), Path(config.uplink.tls_dir)
-    return install(config.device.id, data_dir, tls_dir, Path(config.trust.dir), bundle, OsFiles())
+    written = install(config.device.id, data_dir, tls_dir, Path(config.trust.dir), bundle, OsFiles())
+    hand_over(device_chain_file(data_dir))
+    return written
+
+
+def hand_over(path: Path) -> None:
+    """An admin enrols as root, the unit process reads as its own user: the file goes to the owner of its folder.
+
+    ``systemd-tmpfiles`` does not do it afterwards: a file of root's in a folder of somebody else's is a trap to it."""
+    if os.geteuid() != 0:
+        return
+    try:
+        folder = path.parent.stat()
+        os.chown(path, folder.st_uid, folder.st_gid)
+    except OSError as error:
+        raise EnrolError(f"{error.filename or path}: {error.strerror or error}") from error
 
 
 def _made(path: Path) -> ec.EllipticCurvePrivateKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from recorder.evidence.enrol import (
     EnrolError,
     device_chain_file,
     device_key_file,
+    hand_over,
     install,
     make_requests,
 )
@@ -152,3 +154,28 @@ def test_a_key_others_may_read_is_refused(tmp_path: Path) -> None:
     device_key_file(places.data).chmod(0o644)
     with pytest.raises(EnrolError, match="chmod 600"):
         places.request()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="只有 root 能转交文件 only root can give files away")
+def test_what_root_enrolled_belongs_to_whom_its_folder_belongs(tmp_path: Path) -> None:
+    """``systemd-tmpfiles`` refuses to take over root's files in another user's folder: found on the virtual Pi."""
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    os.chown(folder, 640, 641)
+    key = folder / "device-key.pem"
+    key.touch(0o600)
+    hand_over(key)
+    assert (key.stat().st_uid, key.stat().st_gid, key.stat().st_mode & 0o777) == (640, 641, 0o600)
+    with pytest.raises(EnrolError, match="absent"):
+        hand_over(folder / "absent")
+
+
+def test_certificates_are_readable_and_keys_are_not(tmp_path: Path) -> None:
+    """The uplink runs as another user than the folder's owner, and needs all but the keys."""
+    places = Places(tmp_path)
+    places.request()
+    answer(places, Ca("agency"))
+    places.install()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (*places.tls.iterdir(), *places.trust.iterdir())}
+    assert {name for name, mode in modes.items() if mode == 0o644} == modes.keys() - {"client-key.pem"}
+    assert modes["client-key.pem"] == 0o600

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.ports import ClockQuality
-from tools.run_tests import Counts, Suite, counts, run, suites, tier
+from tools.run_tests import Counts, Suite, counts, left_out, run, suites, tier
 
 
 class StepClock:
@@ -149,6 +149,28 @@ def test_a_whole_suite_runs_alone(tests: Path, tmp_path: Path) -> None:
     (command,) = stand_in.calls
     assert list(command[-2:]) == ["-x", "tests/package"]
     assert stand_in.whole == ["package"]
+
+
+def test_the_virtual_pi_runs_when_asked_for_and_says_so_when_it_does_not(
+    tests: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tests / "virtual_pi").mkdir()
+    (tests / "virtual_pi/test_e.py").touch()
+    every = ("unit", "integration", "simulation", "virtual_pi")
+    answers: dict[str, tuple[int, tuple[int, int, int, int] | None]] = dict.fromkeys(every, (0, (1, 0, 0, 0)))
+
+    def ran(*arguments: str, **env: str) -> list[str]:
+        stand_in = Pytest(answers)
+        assert outcome(stand_in, tests, tmp_path, *arguments, env=env) == 0
+        return [call[-1].removeprefix("tests/") for call in stand_in.calls]
+
+    assert ran("--virtual-pi") == ["virtual_pi"]
+    assert "virtual_pi" not in ran()
+    assert "virtual_pi: 未运行 not run: ./dev test --virtual-pi" in capsys.readouterr().out
+    assert ran("--nightly")[-1] == "virtual_pi"
+    assert ran(CI="true")[-1] == "virtual_pi", "a few minutes used: there is time for it"
+    assert left_out("virtual_pi", "ci", 39.9) == ""
+    assert "needs 20 of 60 min" in left_out("virtual_pi", "ci", 40.1)
 
 
 def test_counts_of_real_and_torn_reports(tmp_path: Path) -> None:
