@@ -42,7 +42,8 @@ class Picamera2Camera:
 
     ``encoder``: ``v4l2`` for the hardware encoder of boards up to the Pi 4, ``libx264`` for a Pi 5, with ``threads`` of it;
     or something that makes another one of picamera2's.
-    ``rotation``: 0 or 180. ``tuning_file``: full path, ``/usr/share/libcamera/ipa/rpi/vc4/imx708_noir.json``. ``controls``:
+    ``rotation``: 0 or 180. ``tuning_file``: full path,
+    ``/usr/share/libcamera/ipa/rpi/vc4/imx708_noir.json``; one that is not there is left out, with a warning. ``controls``:
     more of libcamera's controls by name; those a camera does not advertise are left out, with a warning.
 
     Raises DeviceError for a rotation that cannot be. That picamera2 is missing is said by ``start``.

@@ -95,9 +95,11 @@ class CameraRun:
         """Raises whatever picamera2 and libcamera raise, and DeviceError for what they do not mind but we do."""
         mode, name = self._mode, f"camera {self._settings.camera_num}"
         tuning_file = self._settings.tuning_file
+        if tuning_file is not None and not Path(tuning_file).is_file():
+            LOG.warning("%s: 没有调校文件，使用默认值 no tuning file %s, libcamera's own is used", name, tuning_file)
+            tuning_file = None
+            os.environ.pop(_TUNING, None)
         if tuning_file is not None:
-            if not Path(tuning_file).is_file():
-                raise DeviceError(name, f"tuning_file = {tuning_file!r}: 没有这个文件 no such file")
             # picamera2 sets it too, but libcamera reads it when it looks for cameras, and that is the next line.
             os.environ[_TUNING] = tuning_file
         self._id = _find(self._settings.camera_num)

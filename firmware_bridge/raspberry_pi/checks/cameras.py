@@ -9,23 +9,27 @@ from pathlib import Path
 
 from firmware_bridge.ports import Check, DeviceError
 from firmware_bridge.raspberry_pi.camera import AttachedCamera
-from firmware_bridge.raspberry_pi.camera_settings import CODEC, CameraSettings, camera_settings, number_of
+from firmware_bridge.raspberry_pi.camera_settings import CameraSettings, Machine, camera_settings, number_of
 from firmware_bridge.raspberry_pi.checks.verdicts import fault, ok, refused, warning
 from firmware_bridge.raspberry_pi.options import OptionReader
 
 ListCameras = Callable[[], list[AttachedCamera]]
 
 
-def cameras(reader: OptionReader, ids: Sequence[str], attached: ListCameras, codec: Path = CODEC) -> Iterator[Check]:
+def cameras(
+    reader: OptionReader, ids: Sequence[str], attached: ListCameras, machine: Machine | None = None
+) -> Iterator[Check]:
     """``ids``: cameras of the configuration. Raises nothing."""
+    machine = machine or Machine()
     try:
         found: list[AttachedCamera] | DeviceError = attached()
     except DeviceError as error:
         found = error
     for camera_id in ids:
-        settings = camera_settings(reader, camera_id, codec)
+        settings = camera_settings(reader, camera_id, machine)
         yield _camera(f"camera.{camera_id}", settings, found)
-        yield _encoder(f"camera.{camera_id}.encoder", settings, codec)
+        yield _encoder(f"camera.{camera_id}.encoder", settings, machine.codec)
+        yield from _tuning(f"camera.{camera_id}.tuning", settings)
 
 
 def _camera(device: str, settings: CameraSettings, found: list[AttachedCamera] | DeviceError) -> Check:
@@ -57,6 +61,19 @@ def _camera(device: str, settings: CameraSettings, found: list[AttachedCamera] |
             "is the camera in the right socket? Else correct sensor and tuning",
         )
     return ok(device, f"{camera.num}: {camera.model}", f"{camera.num}: {camera.model}")
+
+
+def _tuning(device: str, settings: CameraSettings) -> Iterator[Check]:
+    """Nothing to say where none is named: libcamera takes the one of the sensor's model."""
+    if (error := settings.lacking.get("tuning")) is not None:
+        yield refused(
+            device,
+            error,
+            "apt install libcamera-ipa，或更正板卡文件中的 tuning；通常可不写，libcamera 按型号选择",
+            "apt install libcamera-ipa, or correct tuning in the board file; without, libcamera chooses by the model",
+        )
+    elif settings.tuning is not None:
+        yield ok(device, settings.tuning, settings.tuning)
 
 
 def _encoder(device: str, settings: CameraSettings, codec: Path) -> Check:

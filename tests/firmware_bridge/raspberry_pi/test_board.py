@@ -111,6 +111,7 @@ def test_nothing_configured_is_a_board_without_devices(factory: Any) -> None:
         ({"ignition": "GPIO5"}, "ignition"),
         ({"battery_gauge": "max17048"}, "i2c-1"),
         ({"camera.cam0.rotation": "90"}, "camera.cam0.rotation"),
+        ({"camera.cam0.tuning": "no_such_sensor.json"}, "camera.cam0.tuning"),
     ],
 )
 def test_what_cannot_be_had_is_a_fault_and_the_rest_works(factory: Any, options: dict[str, str], name: str) -> None:

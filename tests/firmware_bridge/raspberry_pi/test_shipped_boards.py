@@ -50,6 +50,22 @@ def test_the_unit_of_each_board_on_mock_pins(board: str, example: str, lights: i
         factory.close()
 
 
+CAMERAS = [("body-worn-zero2w", "body-worn", "cam0")]
+CAMERAS += [(f"vehicle-{pi}", "vehicle", camera) for pi in ("pi4", "pi5") for camera in ("cam0", "cam1")]
+
+
+@pytest.mark.parametrize(("board", "example", "camera_id"), CAMERAS)
+def test_each_camera_of_each_board_delivers(board: str, example: str, camera_id: str) -> None:
+    """Everything as shipped, but for the encoder: this machine has no VC4."""
+    options = options_of(board, example) | {f"camera.{camera_id}.encoder": "libx264"}
+    models = [options.get(f"camera.cam{n}.sensor", "imx708") for n in range(2)]
+    with plugged_in(*(TestSensor(name=f"/base/i2c@{n}/x@1a", model=model) for n, model in enumerate(models))):
+        made, frames = capture_board(options, camera_id), Frames()
+        made.camera.start(MODE, None, frames.add)
+        frames.wait_for(3)
+        made.close()
+
+
 def test_both_cameras_of_the_pi_5_deliver_and_the_doctor_sees_them() -> None:
     options = options_of("vehicle-pi5", "vehicle")
     # picamera2 numbers cameras by their place in the device tree, the highest first: CAM/DISP 0 is on i2c@88000.
