@@ -78,6 +78,9 @@ class Picamera2Camera:
             # Also after a ``stop`` that did not get through: two openings of one camera are none.
             raise DeviceError(self._name, "hung 未能停止" if self._closing is not None else "already started 已启动")
         if isinstance(self._library, DeviceError):
+            # No other process is started for this, so what was only an unreadable moment is tried again here.
+            self._library = _library(self._name, log=False)
+        if isinstance(self._library, DeviceError):
             raise self._library
         settings = self._library.CameraSettings(*self._arguments)
         self._failure = None
@@ -165,14 +168,18 @@ def attached_cameras() -> list[AttachedCamera]:
     return [AttachedCamera(num, str(info.get("Model", "")), str(info["Id"])) for num, info in enumerate(found)]
 
 
-def _library(name: str) -> ModuleType | DeviceError:
+def _library(name: str, *, log: bool = True) -> ModuleType | DeviceError:
+    """ENODEV says that another process would find no camera either: killing this one would only end sound and faults."""
     try:
         from firmware_bridge.raspberry_pi import camera_run
     except ImportError as error:
-        return DeviceError(
-            name,
-            f"缺少 picamera2 或 libcamera（apt install python3-picamera2） picamera2 or libcamera is missing: {error}",
-        )
+        LOG.log(logging.ERROR if log else logging.DEBUG, "picamera2", exc_info=error)
+        what = "缺少 picamera2 或 libcamera（apt install python3-picamera2） picamera2 or libcamera is missing"
+        return DeviceError(name, f"{what}: {error}", errno.ENODEV)
+    except Exception as error:  # one compiled for another numpy raises ValueError, and there are more ways than that
+        LOG.log(logging.ERROR if log else logging.DEBUG, "picamera2", exc_info=error)
+        what = "picamera2 无法加载（重装 python3-picamera2） picamera2 cannot be loaded (reinstall python3-picamera2)"
+        return DeviceError(name, f"{what}: {type(error).__name__}: {error}", errno.ENODEV)
     return camera_run
 
 

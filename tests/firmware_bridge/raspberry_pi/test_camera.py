@@ -308,10 +308,16 @@ def test_the_tuning_file_is_told_before_libcamera_looks(
     assert set(told) == {str(tuning)}
 
 
-def test_a_machine_without_libcamera_says_what_to_install(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "breaks", ["ImportError('no libcamera here')", "ValueError('numpy.dtype size changed')", "RuntimeError('no ABI')"]
+)
+def test_a_machine_without_libcamera_says_what_to_install_and_is_not_to_be_restarted(
+    tmp_path: Path, breaks: str
+) -> None:
     """In a process of its own, without the stand-in."""
     require_module("picamera2")
     code = """
+import errno
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import DeviceError, VideoMode
 from firmware_bridge.raspberry_pi.camera import Picamera2Camera, attached_cameras
@@ -320,13 +326,13 @@ for call in (attached_cameras, lambda: camera.start(VideoMode(640, 360, 60, 1, 1
     try:
         call()
     except DeviceError as error:
-        assert "python3-picamera2" in str(error) and error.errno is None, error
+        assert "python3-picamera2" in str(error) and error.errno == errno.ENODEV, error
     else:
         raise AssertionError(call)
 camera.stop()
 assert camera.failure() is None
 """
-    (tmp_path / "libcamera.py").write_text("raise ImportError('no libcamera here')")
+    (tmp_path / "libcamera.py").write_text(f"raise {breaks}")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, env=environment
