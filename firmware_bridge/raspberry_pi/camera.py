@@ -17,7 +17,7 @@ import errno
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from firmware_bridge.ports import Clock, DeviceError, EncodedFrame, FramePainter, VideoMode
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from firmware_bridge.raspberry_pi.camera_encoders import EncoderMaker
-    from firmware_bridge.raspberry_pi.camera_run import CameraRun
+    from firmware_bridge.raspberry_pi.camera_run import CameraRun, CameraSettings
 
 LOG = logging.getLogger(__name__)
 
@@ -44,7 +44,8 @@ class Picamera2Camera:
     or something that makes another one of picamera2's.
     ``rotation``: 0 or 180. ``tuning_file``: full path,
     ``/usr/share/libcamera/ipa/rpi/vc4/imx708_noir.json``; one that is not there is left out, with a warning. ``controls``:
-    more of libcamera's controls by name; those a camera does not advertise are left out, with a warning.
+    more of libcamera's controls by name; those a camera does not advertise are left out, with a warning. If it refuses a
+    value, that ``start`` fails, which is put on record, and the next one is without them: no focus is worth the picture.
 
     Raises DeviceError for a rotation that cannot be. That picamera2 is missing is said by ``start``.
     """
@@ -70,6 +71,7 @@ class Picamera2Camera:
         self._failure: DeviceError | None = None
         self._looked_us = 0
         self._lost = 0
+        self._bare = False
         # Seconds on a small board, so before anybody waits for frames.
         self._library: ModuleType | DeviceError = _library(self._name)
 
@@ -82,7 +84,10 @@ class Picamera2Camera:
             self._library = _library(self._name, log=False)
         if isinstance(self._library, DeviceError):
             raise self._library
-        settings = self._library.CameraSettings(*self._arguments)
+        settings: CameraSettings = self._library.CameraSettings(*self._arguments)
+        if self._bare:
+            LOG.warning("%s: 不带控制项启动 is opened without its controls", self._name)
+            settings = replace(settings, controls={})
         self._failure = None
         self._lost = 0
         run: CameraRun = self._library.CameraRun(settings, mode, self._clock, paint, deliver, self._failed)
@@ -91,8 +96,14 @@ class Picamera2Camera:
             run.open()
         except Exception as error:
             problem = _device_error(self._name, error)
+            self._bare = run.controls_refused and run.listed()
+            if self._bare:
+                named = ", ".join(sorted(settings.controls))
+                what = f"控制项可能被拒绝，下次不带控制项启动 the next attempt is without controls: {named}"
+                problem = DeviceError(self._name, f"{what}: {problem}", problem.errno)
             self.stop()
             raise problem from error
+        self._bare = False
 
     def stop(self) -> None:
         run = self._run

@@ -8,7 +8,8 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from errno import ENODEV
 from pathlib import Path
@@ -88,6 +89,8 @@ class CameraRun:
         self.last_frame_us = clock.boottime_us()
         """Boot-time at which the camera gave its last frame, or the run was made."""
         self.paint_failures = 0
+        self.controls_refused = False
+        """``open`` failed where the wanted controls were handed over."""
 
     # --- opening and closing, on the caller's thread ---------------------------------------------------------------
 
@@ -105,17 +108,17 @@ class CameraRun:
         self._id = _find(self._settings.camera_num)
         self._camera = camera = _Picamera2(self._settings.camera_num, tuning_file)
         turned = self._settings.rotation == 180
-        camera.configure(
-            camera.create_video_configuration(
-                main={"size": (mode.width, mode.height), "format": FORMATS[0]},
-                raw=None,  # nobody looks at it, and it is 20 MB of contiguous memory
-                transform=Transform(hflip=turned, vflip=turned),
-                buffer_count=BUFFERS,
-                queue=False,
-                display=None,
-                controls=self._controls(camera.camera_controls),
-            )
+        configuration = camera.create_video_configuration(
+            main={"size": (mode.width, mode.height), "format": FORMATS[0]},
+            raw=None,  # nobody looks at it, and it is 20 MB of contiguous memory
+            transform=Transform(hflip=turned, vflip=turned),
+            buffer_count=BUFFERS,
+            queue=False,
+            display=None,
+            controls=self._controls(camera.camera_controls),
         )
+        with self._controls_in_question():
+            camera.configure(configuration)
         main = camera.camera_configuration()["main"]
         if tuple(main["size"]) != (mode.width, mode.height) or main["format"] not in FORMATS:
             width, height = main["size"]
@@ -133,8 +136,17 @@ class CameraRun:
             camera.start_encoder(encoder, output)
         except Exception as error:  # without its number: an encoder that is not there is no camera unplugged
             raise DeviceError(name, f"编码器 encoder {self._settings.encoder}: {error}") from error
-        camera.start()
+        with self._controls_in_question():  # configure looks at the names, this at the values
+            camera.start()
         self.last_frame_us = self._clock.boottime_us()
+
+    @contextmanager
+    def _controls_in_question(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            self.controls_refused = bool(self._settings.controls)
+            raise
 
     def close(self) -> None:
         """Stop and close what is open. May hang with the hardware."""

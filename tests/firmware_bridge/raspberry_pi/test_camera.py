@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -139,6 +139,36 @@ def test_controls_that_are_not_advertised_are_left_out(sensor: TestSensor, caplo
     camera = make_camera(controls={"AfMode": 2, "ExposureValue": 0.5})
     record(camera, 3)
     assert "AfMode" in caplog.text and "ExposureValue" not in caplog.text
+
+
+@pytest.mark.parametrize("call", ["configure", "start"])
+def test_controls_that_are_refused_are_told_and_then_left_out(
+    sensor: TestSensor, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    from hw_sim.libcamera_stand_in.camera import CameraManager
+    from hw_sim.libcamera_stand_in.control_ids import CONTROLS
+
+    (device,) = CameraManager.singleton().cameras
+    configure, start = device.configure, device.start
+    unwanted = CONTROLS["ExposureValue"]
+
+    def gone_with_the_configuration(configuration: Any) -> None:
+        configure(configuration)
+        device.controls.pop(unwanted, None)
+
+    def refusing(controls: Any = None) -> None:
+        if unwanted in (controls or {}):
+            raise RuntimeError("Unable to cast Python instance to C++ type")
+        start(controls)
+
+    if call == "configure":
+        monkeypatch.setattr(device, "configure", gone_with_the_configuration)
+    else:
+        monkeypatch.setattr(device, "start", refusing)
+    camera = make_camera(controls={"ExposureValue": 0.5})
+    with pytest.raises(DeviceError, match="without controls: ExposureValue"):
+        camera.start(MODE, None, lambda frame: None)
+    assert record(camera, 3)
 
 
 def test_bitrate_has_a_floor(sensor: TestSensor) -> None:
