@@ -72,7 +72,7 @@ def camera_settings(reader: OptionReader, camera_id: str, machine: Machine | Non
     return CameraSettings(
         index=None if by_model else reader.integer(f"{at}index", 0, 0, 15),
         sensor=sensor,
-        encoder=reader.choice(f"{at}encoder", usual, _Encoder),
+        encoder=_encoder(reader.choice(f"{at}encoder", usual, _Encoder), f"{at}encoder", machine, lacking),
         rotation=reader.choice(f"{at}rotation", 0, Literal[0, 180]),
         threads=reader.integer(f"{at}threads", 2, 1, 8),
         tuning=_tuning(reader.text(f"{at}tuning"), f"{at}tuning", machine, lacking),
@@ -80,6 +80,16 @@ def camera_settings(reader: OptionReader, camera_id: str, machine: Machine | Non
         microphone=None if own == NONE else own,
         lacking=lacking,
     )
+
+
+def _encoder(named: _Encoder, device: str, machine: Machine, lacking: dict[str, DeviceError]) -> _Encoder:
+    """A Pi with the board file of another, or without its codec's module, records with what it has."""
+    if named == "v4l2" and not machine.codec.exists():
+        lacking["encoder"] = DeviceError(
+            device, f"{machine.codec}: 没有硬件编码器，改用 libx264 there is no hardware encoder, libx264 is used"
+        )
+        return "libx264"
+    return named
 
 
 def _tuning(named: str | None, device: str, machine: Machine, lacking: dict[str, DeviceError]) -> str | None:

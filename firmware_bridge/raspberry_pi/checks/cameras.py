@@ -77,16 +77,16 @@ def _tuning(device: str, settings: CameraSettings) -> Iterator[Check]:
 
 
 def _encoder(device: str, settings: CameraSettings, codec: Path) -> Check:
-    if settings.encoder == "libx264":
-        return _software(device)
-    if not codec.exists():
+    if "encoder" in settings.lacking:
         return fault(
             device,
-            f"没有硬件编码器 {codec}",
-            f"there is no hardware encoder {codec}",
+            f"没有硬件编码器 {codec}，改用 libx264",
+            f"there is no hardware encoder {codec}, libx264 is used",
             '树莓派 5 没有硬件 H.264 编码器：encoder = "libx264"；其他型号加载内核模块 bcm2835-codec',
             'a Pi 5 has none: encoder = "libx264"; on others load the kernel module bcm2835-codec',
         )
+    if settings.encoder == "libx264":
+        return _software(device)
     if not os.access(codec, os.R_OK | os.W_OK):
         return refused(
             device,

@@ -77,6 +77,15 @@ def test_a_camera_without_options_is_the_first_with_the_encoder_this_board_has(t
     assert camera_settings(OptionReader({}), "cam0", Machine(tmp_path / "video11")).encoder == "v4l2"
 
 
+def test_the_hardware_encoder_of_another_board_is_told_and_replaced(tmp_path: Path) -> None:
+    reader = OptionReader({"camera.cam0.encoder": "v4l2"})
+    settings = camera_settings(reader, "cam0", Machine(tmp_path / "video11"))
+    assert settings.encoder == "libx264" and "video11" in str(settings.lacking["encoder"])
+    (tmp_path / "video11").touch()
+    settings = camera_settings(reader, "cam0", Machine(tmp_path / "video11"))
+    assert settings.encoder == "v4l2" and not settings.lacking
+
+
 def test_a_tuning_file_by_its_bare_name_is_the_one_of_this_board_s_image_processor(tmp_path: Path) -> None:
     compatible = tmp_path / "compatible"
     machine = Machine(tuning=tmp_path, compatible=compatible)
@@ -128,8 +137,12 @@ def test_every_key_of_a_board_file_is_an_option_and_the_other_way_round() -> Non
 
 
 def test_the_shipped_boards_have_no_wrong_option(tmp_path: Path) -> None:
+    codec = tmp_path / "video11"
+    codec.touch()
     for board in boards_dir().glob("*.toml"):
         config = load_config([], {"RECORDER__BOARD__FILE": board.stem}, tmp_path).config
         assert config.board.file == board.stem
-        faults = compose(board_options(config.model_dump(mode="json")), None, ManualClock(), IDENTITY, no_bus).faults
+        faults = compose(
+            board_options(config.model_dump(mode="json")), None, ManualClock(), IDENTITY, no_bus, Machine(codec)
+        ).faults
         assert [fault for fault in faults if not fault.device.startswith("i2c")] == []
