@@ -24,7 +24,7 @@ from firmware_bridge.ports import (
     Microphone,
     UnitBoard,
 )
-from firmware_bridge.raspberry_pi.camera_settings import Machine, camera_settings, number_of
+from firmware_bridge.raspberry_pi.camera_settings import Machine, camera_settings
 from firmware_bridge.raspberry_pi.clock_sources import clock_of
 from firmware_bridge.raspberry_pi.gnss import SerialGnss
 from firmware_bridge.raspberry_pi.gpio import GpioButton, GpioOutput
@@ -110,16 +110,15 @@ def _composed(
 def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
     """Opens nothing yet: camera and microphone say what they lack when the worker starts them."""
     # Imported here: the unit process loads this module too and has no use for picture and sound.
-    from firmware_bridge.raspberry_pi.camera import Picamera2Camera, attached_cameras
+    from firmware_bridge.raspberry_pi.camera import Picamera2Camera
 
     reader = OptionReader(options)
     clock = clock_of(reader)
     settings = camera_settings(reader, camera_id)
     for fault in (*reader.faults, *settings.lacking.values()):
         LOG.warning("%s", fault)  # the unit process records it
-    found = (attempt([], attached_cameras) or []) if settings.index is None else []
     camera = Picamera2Camera(
-        number_of(settings, [each.model for each in found]),
+        settings.sensor if settings.index is None else settings.index,
         settings.encoder,
         clock,
         rotation=settings.rotation,

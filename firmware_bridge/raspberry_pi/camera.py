@@ -38,7 +38,9 @@ ROTATIONS: Final = (0, 180)
 
 
 class Picamera2Camera:
-    """The camera with picamera2's number ``camera_num`` (the order of ``rpicam-hello --list-cameras``).
+    """``which``: picamera2's number of the camera (the order of ``rpicam-hello --list-cameras``), or its sensor's model.
+    A model is looked up at each opening: libcamera's list may be short while a camera is away, and a number from such a
+    list is another camera's.
 
     ``encoder``: ``v4l2`` for the hardware encoder of boards up to the Pi 4, ``libx264`` for a Pi 5, with ``threads`` of it;
     or something that makes another one of picamera2's.
@@ -52,7 +54,7 @@ class Picamera2Camera:
 
     def __init__(
         self,
-        camera_num: int,
+        which: int | str,
         encoder: Literal["v4l2", "libx264"] | EncoderMaker,
         clock: Clock,
         *,
@@ -61,11 +63,11 @@ class Picamera2Camera:
         tuning_file: str | None = None,
         controls: Mapping[str, Any] | None = None,
     ) -> None:
-        self._name = f"camera {camera_num}"
+        self._name = f"camera {which}"
         if rotation not in ROTATIONS:
             raise DeviceError(self._name, f"rotation = {rotation}: 只能是 0 或 180 can only be 0 or 180", errno.EINVAL)
         self._clock = clock
-        self._arguments = (camera_num, encoder, rotation, threads, tuning_file, dict(controls or {}))
+        self._arguments = (which, encoder, rotation, threads, tuning_file, dict(controls or {}))
         self._run: CameraRun | None = None
         self._closing: threading.Thread | None = None
         self._failure: DeviceError | None = None

@@ -107,7 +107,7 @@ def _tuning(named: str | None, device: str, machine: Machine, lacking: dict[str,
 
 def number_of(settings: CameraSettings, models: Sequence[str]) -> int:
     """picamera2's number of the camera; ``models``: of those that are there, in its order. A model that is not among them
-    gets a number nobody has, with which the driver says what there is."""
+    gets a number nobody has. For who only looks: the driver looks a model up when it opens the camera."""
     if settings.index is not None:
         return settings.index
     return models.index(settings.sensor) if settings.sensor in models else len(models)

@@ -152,3 +152,15 @@ def test_the_worker_gets_the_camera_its_options_name() -> None:
     assert isinstance(board.camera, Picamera2Camera) and board.microphone is None
     assert board.camera._arguments == (1, "libx264", 180, 2, None, {})
     board.close()
+
+
+def test_a_camera_named_by_its_model_is_looked_for_when_it_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not before: libcamera reads the tuning file's name when it first looks, and may not see every camera yet."""
+
+    def looked() -> None:
+        raise AssertionError("too early")
+
+    monkeypatch.setattr("firmware_bridge.raspberry_pi.camera.attached_cameras", looked)
+    board = capture_board({"camera.cam0.sensor": "imx219", "camera.cam0.encoder": "libx264"}, "cam0")
+    assert isinstance(board.camera, Picamera2Camera) and board.camera._arguments[0] == "imx219"
+    board.close()

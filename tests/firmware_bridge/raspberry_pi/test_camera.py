@@ -370,6 +370,21 @@ assert camera.failure() is None
     assert done.returncode == 0, done.stderr
 
 
+def test_a_camera_of_a_model_is_looked_up_at_each_opening() -> None:
+    front, back = TestSensor("/base/i2c@1/imx708@1a"), TestSensor("/base/i2c@0/imx219@10", "imx219")
+    back.state = "off"
+    with plugged_in(front, back):
+        camera = Picamera2Camera("imx219", "libx264", SystemClock())
+        with pytest.raises(DeviceError, match=r"imx219.*there are: 0: imx708") as caught:
+            camera.start(MODE, None, lambda frame: None)
+        assert caught.value.errno == errno.ENODEV
+        back.state = "ok"
+        assert record(camera, 3)
+        front.state = "off"
+        assert record(camera, 3), "which has another number now"
+    assert back.shown and not front.shown
+
+
 def test_two_cameras_and_their_names() -> None:
     front, back = TestSensor("/base/i2c@1/imx708@1a"), TestSensor("/base/i2c@0/imx219@10", "imx219")
     with plugged_in(front, back):
