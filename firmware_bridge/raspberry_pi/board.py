@@ -109,11 +109,15 @@ def _composed(
 
 def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
     """Opens nothing yet: camera and microphone say what they lack when the worker starts them."""
+    return compose_capture(options, camera_id, clock_of(OptionReader(options)))
+
+
+def compose_capture(options: BoardOptions, camera_id: str, clock: Clock) -> CaptureDevices:
+    """A worker's devices on any clock."""
     # Imported here: the unit process loads this module too and has no use for picture and sound.
     from firmware_bridge.raspberry_pi.camera import Picamera2Camera
 
     reader = OptionReader(options)
-    clock = clock_of(reader)
     settings = camera_settings(reader, camera_id)
     for fault in (*reader.faults, *settings.lacking.values()):
         LOG.warning("%s", fault)  # the unit process records it
