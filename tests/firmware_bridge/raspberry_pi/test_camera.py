@@ -370,6 +370,13 @@ assert camera.failure() is None
     assert done.returncode == 0, done.stderr
 
 
+def test_a_library_that_could_not_be_read_is_tried_again(sensor: TestSensor) -> None:
+    """No new process is started for a camera that is not there."""
+    camera = make_camera()
+    camera._library = DeviceError("camera 0", "EIO")
+    assert record(camera, 3)
+
+
 def test_a_camera_of_a_model_is_looked_up_at_each_opening() -> None:
     front, back = TestSensor("/base/i2c@1/imx708@1a"), TestSensor("/base/i2c@0/imx219@10", "imx219")
     back.state = "off"
