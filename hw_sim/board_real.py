@@ -2,7 +2,8 @@
 
 ``[board] module = "hw_sim.board_real"``, the same options and the same world as ``hw_sim.board``. On top of that board's
 real parts (gpiozero, pyserial, pynmea2) the camera is picamera2 with libx264, on ``hw_sim.libcamera_stand_in``, and
-microphone and loudspeaker are PyAudio, PortAudio and ALSA, on ``hw_sim.devices.alsa_fifo``.
+microphone and loudspeaker are PyAudio, PortAudio and ALSA, on ``hw_sim.devices.alsa_fifo``. The worker's devices are put
+together by the Raspberry Pi's board itself.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from firmware_bridge.board import CaptureDevices
 from firmware_bridge.ports import BoardOptions, CaptureBoard, DeviceError, Sound, Speaker, UnitBoard
+from firmware_bridge.raspberry_pi.board import compose_capture
+from firmware_bridge.raspberry_pi.options import NONE
 from hw_sim import board
 from hw_sim.devices.alsa_fifo import SoundCards
 from hw_sim.devices.card import SimulatedCard
@@ -35,7 +37,6 @@ def unit_board(options: BoardOptions) -> UnitBoard:
 def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
     """Raises DeviceError when there is no world at ``options["world"]``, or no picamera2 in this environment."""
     # Imported here: the unit process loads this module too and has no use for 20 MB of codecs.
-    from firmware_bridge.raspberry_pi.microphone import PyAudioMicrophone
     from hw_sim.devices.alsa_fifo import FedMicrophone, Feeder
     from hw_sim.devices.microphone import SimulatedMicrophone
     from hw_sim.libcamera_stand_in import install
@@ -47,8 +48,6 @@ def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
         install()
     except ImportError as error:
         raise DeviceError("camera", f"没有 picamera2 is not installed (./dev setup): {error}") from error
-    from firmware_bridge.raspberry_pi.camera import Picamera2Camera
-
     client = board.connect(options, {"hello": "worker", "camera_id": camera_id})
     client.start()
     clock = board.clock_of(client)
@@ -56,15 +55,25 @@ def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
     CameraManager.sensors = [
         Witness(sensor, lambda: log_path(str(client.get("camera.frame_log")), clock.boot_id(), camera_id))
     ]
-    feeder = Feeder(SimulatedMicrophone(clock, client.get, client.connected), _sound_cards(options, camera_id).fifo)
-    microphone = FedMicrophone(PyAudioMicrophone("mic", clock), feeder)
-    return CaptureDevices(
-        clock=clock,
-        camera=Picamera2Camera(0, "libx264", clock),
-        microphone=microphone,
-        medium=SimulatedCard(client.get, "media"),
-        on_close=(microphone.end, client.close),
-    )
+    cards = _sound_cards(options, camera_id)
+    made = compose_capture(stand_ins(options, camera_id), camera_id, clock)
+    made.medium = SimulatedCard(client.get, "media")
+    made.on_close = (client.close,)
+    if made.microphone is not None:
+        feeder = Feeder(SimulatedMicrophone(clock, client.get, client.connected), cards.fifo)
+        made.microphone = microphone = FedMicrophone(made.microphone, feeder)
+        made.on_close = (microphone.end, client.close)
+    return made
+
+
+def stand_ins(options: BoardOptions, camera_id: str) -> BoardOptions:
+    """The unit's options with the names of what stands in for its camera, encoder and sound card; all else as it is."""
+    at = f"camera.{camera_id}."
+    real = {key: value for key, value in options.items() if key != "world"}
+    real |= {f"{at}index": "0", f"{at}encoder": "libx264", "microphone_device": "mic"}
+    if real.get(f"{at}microphone") != NONE:
+        real[f"{at}microphone"] = "mic"
+    return real
 
 
 def _sound_cards(options: BoardOptions, owner: str) -> SoundCards:

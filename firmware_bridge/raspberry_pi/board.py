@@ -24,7 +24,7 @@ from firmware_bridge.ports import (
     Microphone,
     UnitBoard,
 )
-from firmware_bridge.raspberry_pi.camera_settings import camera_settings, number_of
+from firmware_bridge.raspberry_pi.camera_settings import Machine, camera_settings
 from firmware_bridge.raspberry_pi.clock_sources import clock_of
 from firmware_bridge.raspberry_pi.gnss import SerialGnss
 from firmware_bridge.raspberry_pi.gpio import GpioButton, GpioOutput
@@ -58,13 +58,25 @@ def unit_board(options: BoardOptions) -> UnitBoard:
 
 
 def compose(
-    options: BoardOptions, factory: Any, clock: Clock, identity: BoardIdentity, bus: OpenBus = open_bus
+    options: BoardOptions,
+    factory: Any,
+    clock: Clock,
+    identity: BoardIdentity,
+    bus: OpenBus = open_bus,
+    machine: Machine | None = None,
 ) -> UnitDevices:
     """The unit's devices on any gpiozero pin factory (None: no pins) and clock. ``bus`` opens an I²C adapter."""
-    return _composed(OptionReader(options), factory, clock, identity, bus)
+    return _composed(OptionReader(options), factory, clock, identity, bus, machine)
 
 
-def _composed(reader: OptionReader, factory: Any, clock: Clock, identity: BoardIdentity, bus: OpenBus) -> UnitDevices:
+def _composed(
+    reader: OptionReader,
+    factory: Any,
+    clock: Clock,
+    identity: BoardIdentity,
+    bus: OpenBus,
+    machine: Machine | None = None,
+) -> UnitDevices:
     board = UnitDevices(clock, identity)
     if factory is not None:
         _add_pins(board, reader, factory)
@@ -89,24 +101,28 @@ def _composed(reader: OptionReader, factory: Any, clock: Clock, identity: BoardI
         board.watchdog = LinuxWatchdog(Path(device), reader.integer("watchdog_timeout_s", 15, 1, 3600))
     add_power(board, reader, factory, bus)
     for camera_id in reader.cameras():
-        camera_settings(reader, camera_id)  # a worker has no journal: what is wrong with its camera is said here
+        # A worker has no journal: what is wrong with its camera is said here.
+        board.faults += camera_settings(reader, camera_id, machine).lacking.values()
     board.faults += reader.faults
     return board
 
 
 def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
     """Opens nothing yet: camera and microphone say what they lack when the worker starts them."""
+    return compose_capture(options, camera_id, clock_of(OptionReader(options)))
+
+
+def compose_capture(options: BoardOptions, camera_id: str, clock: Clock) -> CaptureDevices:
+    """A worker's devices on any clock."""
     # Imported here: the unit process loads this module too and has no use for picture and sound.
-    from firmware_bridge.raspberry_pi.camera import Picamera2Camera, attached_cameras
+    from firmware_bridge.raspberry_pi.camera import Picamera2Camera
 
     reader = OptionReader(options)
-    clock = clock_of(reader)
     settings = camera_settings(reader, camera_id)
-    for fault in reader.faults:
+    for fault in (*reader.faults, *settings.lacking.values()):
         LOG.warning("%s", fault)  # the unit process records it
-    found = (attempt([], attached_cameras) or []) if settings.index is None else []
     camera = Picamera2Camera(
-        number_of(settings, [each.model for each in found]),
+        settings.sensor if settings.index is None else settings.index,
         settings.encoder,
         clock,
         rotation=settings.rotation,

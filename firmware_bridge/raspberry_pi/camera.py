@@ -17,7 +17,7 @@ import errno
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from firmware_bridge.ports import Clock, DeviceError, EncodedFrame, FramePainter, VideoMode
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from firmware_bridge.raspberry_pi.camera_encoders import EncoderMaker
-    from firmware_bridge.raspberry_pi.camera_run import CameraRun
+    from firmware_bridge.raspberry_pi.camera_run import CameraRun, CameraSettings
 
 LOG = logging.getLogger(__name__)
 
@@ -38,19 +38,23 @@ ROTATIONS: Final = (0, 180)
 
 
 class Picamera2Camera:
-    """The camera with picamera2's number ``camera_num`` (the order of ``rpicam-hello --list-cameras``).
+    """``which``: picamera2's number of the camera (the order of ``rpicam-hello --list-cameras``), or its sensor's model.
+    A model is looked up at each opening: libcamera's list may be short while a camera is away, and a number from such a
+    list is another camera's.
 
     ``encoder``: ``v4l2`` for the hardware encoder of boards up to the Pi 4, ``libx264`` for a Pi 5, with ``threads`` of it;
     or something that makes another one of picamera2's.
-    ``rotation``: 0 or 180. ``tuning_file``: full path, ``/usr/share/libcamera/ipa/rpi/vc4/imx708_noir.json``. ``controls``:
-    more of libcamera's controls by name; those a camera does not advertise are left out, with a warning.
+    ``rotation``: 0 or 180. ``tuning_file``: full path,
+    ``/usr/share/libcamera/ipa/rpi/vc4/imx708_noir.json``; one that is not there is left out, with a warning. ``controls``:
+    more of libcamera's controls by name; those a camera does not advertise are left out, with a warning. If it refuses a
+    value, that ``start`` fails, which is put on record, and the next one is without them: no focus is worth the picture.
 
     Raises DeviceError for a rotation that cannot be. That picamera2 is missing is said by ``start``.
     """
 
     def __init__(
         self,
-        camera_num: int,
+        which: int | str,
         encoder: Literal["v4l2", "libx264"] | EncoderMaker,
         clock: Clock,
         *,
@@ -59,16 +63,17 @@ class Picamera2Camera:
         tuning_file: str | None = None,
         controls: Mapping[str, Any] | None = None,
     ) -> None:
-        self._name = f"camera {camera_num}"
+        self._name = f"camera {which}"
         if rotation not in ROTATIONS:
             raise DeviceError(self._name, f"rotation = {rotation}: 只能是 0 或 180 can only be 0 or 180", errno.EINVAL)
         self._clock = clock
-        self._arguments = (camera_num, encoder, rotation, threads, tuning_file, dict(controls or {}))
+        self._arguments = (which, encoder, rotation, threads, tuning_file, dict(controls or {}))
         self._run: CameraRun | None = None
         self._closing: threading.Thread | None = None
         self._failure: DeviceError | None = None
         self._looked_us = 0
         self._lost = 0
+        self._bare = False
         # Seconds on a small board, so before anybody waits for frames.
         self._library: ModuleType | DeviceError = _library(self._name)
 
@@ -77,8 +82,14 @@ class Picamera2Camera:
             # Also after a ``stop`` that did not get through: two openings of one camera are none.
             raise DeviceError(self._name, "hung 未能停止" if self._closing is not None else "already started 已启动")
         if isinstance(self._library, DeviceError):
+            # No other process is started for this, so what was only an unreadable moment is tried again here.
+            self._library = _library(self._name, log=False)
+        if isinstance(self._library, DeviceError):
             raise self._library
-        settings = self._library.CameraSettings(*self._arguments)
+        settings: CameraSettings = self._library.CameraSettings(*self._arguments)
+        if self._bare:
+            LOG.warning("%s: 不带控制项启动 is opened without its controls", self._name)
+            settings = replace(settings, controls={})
         self._failure = None
         self._lost = 0
         run: CameraRun = self._library.CameraRun(settings, mode, self._clock, paint, deliver, self._failed)
@@ -87,8 +98,14 @@ class Picamera2Camera:
             run.open()
         except Exception as error:
             problem = _device_error(self._name, error)
+            self._bare = run.controls_refused and run.listed()
+            if self._bare:
+                named = ", ".join(sorted(settings.controls))
+                what = f"控制项可能被拒绝，下次不带控制项启动 the next attempt is without controls: {named}"
+                problem = DeviceError(self._name, f"{what}: {problem}", problem.errno)
             self.stop()
             raise problem from error
+        self._bare = False
 
     def stop(self) -> None:
         run = self._run
@@ -164,14 +181,18 @@ def attached_cameras() -> list[AttachedCamera]:
     return [AttachedCamera(num, str(info.get("Model", "")), str(info["Id"])) for num, info in enumerate(found)]
 
 
-def _library(name: str) -> ModuleType | DeviceError:
+def _library(name: str, *, log: bool = True) -> ModuleType | DeviceError:
+    """ENODEV says that another process would find no camera either: killing this one would only end sound and faults."""
     try:
         from firmware_bridge.raspberry_pi import camera_run
     except ImportError as error:
-        return DeviceError(
-            name,
-            f"缺少 picamera2 或 libcamera（apt install python3-picamera2） picamera2 or libcamera is missing: {error}",
-        )
+        LOG.log(logging.ERROR if log else logging.DEBUG, "picamera2", exc_info=error)
+        what = "缺少 picamera2 或 libcamera（apt install python3-picamera2） picamera2 or libcamera is missing"
+        return DeviceError(name, f"{what}: {error}", errno.ENODEV)
+    except Exception as error:  # one compiled for another numpy raises ValueError, and there are more ways than that
+        LOG.log(logging.ERROR if log else logging.DEBUG, "picamera2", exc_info=error)
+        what = "picamera2 无法加载（重装 python3-picamera2） picamera2 cannot be loaded (reinstall python3-picamera2)"
+        return DeviceError(name, f"{what}: {type(error).__name__}: {error}", errno.ENODEV)
     return camera_run
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from errno import ENODEV
 from pathlib import Path
@@ -35,9 +36,10 @@ Raspberry Pi's image processor fall back to."""
 
 @dataclass(frozen=True, slots=True)
 class CameraSettings:
-    """``rotation`` in degrees, 0 or 180. ``controls``: libcamera's names and values, beside the frame rate."""
+    """``which``: picamera2's number, or the sensor's model. ``rotation`` in degrees, 0 or 180. ``controls``:
+    libcamera's names and values, beside the frame rate."""
 
-    camera_num: int
+    which: int | str
     encoder: EncoderKind | EncoderMaker
     rotation: int = 0
     threads: int = 2
@@ -88,32 +90,36 @@ class CameraRun:
         self.last_frame_us = clock.boottime_us()
         """Boot-time at which the camera gave its last frame, or the run was made."""
         self.paint_failures = 0
+        self.controls_refused = False
+        """``open`` failed where the wanted controls were handed over."""
 
     # --- opening and closing, on the caller's thread ---------------------------------------------------------------
 
     def open(self) -> None:
         """Raises whatever picamera2 and libcamera raise, and DeviceError for what they do not mind but we do."""
-        mode, name = self._mode, f"camera {self._settings.camera_num}"
+        mode, name = self._mode, f"camera {self._settings.which}"
         tuning_file = self._settings.tuning_file
+        if tuning_file is not None and not Path(tuning_file).is_file():
+            LOG.warning("%s: 没有调校文件，使用默认值 no tuning file %s, libcamera's own is used", name, tuning_file)
+            tuning_file = None
+            os.environ.pop(_TUNING, None)
         if tuning_file is not None:
-            if not Path(tuning_file).is_file():
-                raise DeviceError(name, f"tuning_file = {tuning_file!r}: 没有这个文件 no such file")
             # picamera2 sets it too, but libcamera reads it when it looks for cameras, and that is the next line.
             os.environ[_TUNING] = tuning_file
-        self._id = _find(self._settings.camera_num)
-        self._camera = camera = _Picamera2(self._settings.camera_num, tuning_file)
+        number, self._id = _find(self._settings.which)
+        self._camera = camera = _Picamera2(number, tuning_file)
         turned = self._settings.rotation == 180
-        camera.configure(
-            camera.create_video_configuration(
-                main={"size": (mode.width, mode.height), "format": FORMATS[0]},
-                raw=None,  # nobody looks at it, and it is 20 MB of contiguous memory
-                transform=Transform(hflip=turned, vflip=turned),
-                buffer_count=BUFFERS,
-                queue=False,
-                display=None,
-                controls=self._controls(camera.camera_controls),
-            )
+        configuration = camera.create_video_configuration(
+            main={"size": (mode.width, mode.height), "format": FORMATS[0]},
+            raw=None,  # nobody looks at it, and it is 20 MB of contiguous memory
+            transform=Transform(hflip=turned, vflip=turned),
+            buffer_count=BUFFERS,
+            queue=False,
+            display=None,
+            controls=self._controls(camera.camera_controls),
         )
+        with self._controls_in_question():
+            camera.configure(configuration)
         main = camera.camera_configuration()["main"]
         if tuple(main["size"]) != (mode.width, mode.height) or main["format"] not in FORMATS:
             width, height = main["size"]
@@ -131,8 +137,17 @@ class CameraRun:
             camera.start_encoder(encoder, output)
         except Exception as error:  # without its number: an encoder that is not there is no camera unplugged
             raise DeviceError(name, f"编码器 encoder {self._settings.encoder}: {error}") from error
-        camera.start()
+        with self._controls_in_question():  # configure looks at the names, this at the values
+            camera.start()
         self.last_frame_us = self._clock.boottime_us()
+
+    @contextmanager
+    def _controls_in_question(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            self.controls_refused = bool(self._settings.controls)
+            raise
 
     def close(self) -> None:
         """Stop and close what is open. May hang with the hardware."""
@@ -195,17 +210,24 @@ class CameraRun:
         return {name: value for name, value in wanted.items() if name in offered}
 
 
-def _find(camera_num: int) -> str:
-    """libcamera's id of the camera. Raises DeviceError with ENODEV."""
+def _find(which: int | str) -> tuple[int, str]:
+    """The camera's number and libcamera's id of it. Raises DeviceError with ENODEV."""
     found = Picamera2.global_camera_info()
-    if camera_num >= len(found):
+    if (number := _number(which, found)) is None:
         # A manager made before the camera was there does not always learn of it; one that is made anew looks again.
         Picamera2._cm.reset()
         found = Picamera2.global_camera_info()
-    if camera_num >= len(found):
+        number = _number(which, found)
+    if number is None:
         names = ", ".join(f"{num}: {info.get('Model', info['Id'])}" for num, info in enumerate(found)) or "无 none"
-        raise DeviceError(f"camera {camera_num}", f"没有这个摄像头 no such camera; 现有 there are: {names}", ENODEV)
-    return str(found[camera_num]["Id"])
+        raise DeviceError(f"camera {which}", f"没有这个摄像头 no such camera; 现有 there are: {names}", ENODEV)
+    return number, str(found[number]["Id"])
+
+
+def _number(which: int | str, found: Sequence[Mapping[str, Any]]) -> int | None:
+    if isinstance(which, int):
+        return which if which < len(found) else None
+    return next((number for number, info in enumerate(found) if info.get("Model") == which), None)
 
 
 def _microseconds(nanoseconds: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
+from firmware_bridge.in_time import in_time, leave
 from firmware_bridge.ports import Check, Clock, Verdict
 from recorder.cli import config_option, language, load, say
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 EXIT: Final[dict[Verdict, int]] = {"ok": 0, "warning": 1, "fault": 2}
 SIGN: Final[dict[Verdict, str]] = {"ok": "✓", "warning": "!", "fault": "✗"}
+SILENCE_S: Final = 40.0
+"""Longer than the board gives each device of its own: the one that hangs is to be named, not the board."""
 MOUNTINFO: Final = Path("/proc/self/mountinfo")
 
 
@@ -43,11 +45,11 @@ def doctor_command(as_json: bool, config_files: tuple[Path, ...]) -> None:
         click.echo(json.dumps([asdict(check) for check in found], ensure_ascii=False, indent=2))
     else:
         click.echo(summary(found))
-    sys.exit(worst)
+    leave(worst)
 
 
 def examine(loaded: Loaded, clock: Clock) -> Iterator[Check]:
-    """All checks, in order. Raises nothing: what breaks is a fault of its own and the next device is looked at."""
+    """All checks, in order. Raises nothing: what breaks or hangs is a fault of its own and the next device is looked at."""
     from recorder.doctor import identity, software, storage
     from recorder.unit.control_client import request
 
@@ -65,7 +67,7 @@ def examine(loaded: Loaded, clock: Clock) -> Iterator[Check]:
         ("uplink", lambda: software.uplink(config)),
     )
     for device, step in steps:
-        yield from guarded(device, step)
+        yield from in_time(device, step, SILENCE_S)
 
 
 def board(loaded: Loaded) -> Iterator[Check]:
@@ -89,16 +91,6 @@ def board(loaded: Loaded) -> Iterator[Check]:
     for check in module.diagnose(board_options(config.model_dump(mode="json")), sorted(config.cameras)):
         if check.device != "microphone" or config.audio.enabled:
             yield check
-
-
-def guarded(device: str, step: Callable[[], Iterator[Check]]) -> Iterator[Check]:
-    try:
-        yield from step()
-    except Exception as error:  # noqa: BLE001 - a doctor who faints at one patient sees no other
-        what = f"{type(error).__name__}: {error}"
-        yield Check(
-            device, "fault", f"检查出错：{what}", f"the check failed: {what}", "请报告此问题", "please report this"
-        )
 
 
 def line(check: Check, tongue: Literal["zh", "en"]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from firmware_bridge.ports import Check
 from hw_sim.board import diagnose
 from hw_sim.world import World
 from recorder.cli import main
-from recorder.doctor.command import guarded, line
+from recorder.doctor.command import line
 from recorder.loading import load_diagnosis
 
 ENGLISH = {"LANG": "en_US.UTF-8", "LC_ALL": "", "LC_MESSAGES": ""}
@@ -58,15 +57,6 @@ def test_a_line_with_and_without_advice() -> None:
     check = Check("rtc", "warning", "看到", "seen", "做", "do")
     assert line(check, "en") == "! rtc                    seen\n                         → do"
     assert line(Check("rtc", "ok", "好", "well"), "zh") == "✓ rtc                    好"
-
-
-def test_a_check_that_breaks_is_told_after_what_it_saw() -> None:
-    def broken() -> Iterator[Check]:
-        yield Check("x", "ok", "好", "well")
-        raise ZeroDivisionError("of all things")
-
-    first, second = guarded("x", broken)
-    assert first.verdict == "ok" and second.verdict == "fault" and "of all things" in second.en
 
 
 def test_both_simulated_boards_and_that_of_the_pi_can_look_at_themselves() -> None:

@@ -11,7 +11,10 @@ import av
 import pytest
 
 from firmware_bridge.ports import CaptureBoard, DeviceError, EncodedFrame, VideoMode
+from firmware_bridge.raspberry_pi.camera import Picamera2Camera
+from firmware_bridge.raspberry_pi.microphone import PyAudioMicrophone
 from hw_sim import board_real
+from hw_sim.devices.alsa_fifo import FedMicrophone
 from hw_sim.devices.counter import plane_of, read_counter
 from hw_sim.world import World
 from recorder.loading import load_board_module
@@ -39,6 +42,22 @@ def test_the_unit_s_board_is_the_simulated_one(world: World, tmp_path: Path) -> 
     board = board_real.unit_board({"world": str(tmp_path / "w")})
     assert set(board.buttons) == {"record", "mark"}
     board.close()
+
+
+def test_the_worker_s_devices_are_those_the_pi_s_board_makes(world: World, tmp_path: Path) -> None:
+    """Of a board file's options only the names of what there is none of are others."""
+    require_module("picamera2")
+    options = {"world": str(tmp_path / "w"), "camera.cam0.sensor": "imx219", "camera.cam0.encoder": "v4l2"}
+    options |= {"camera.cam0.rotation": "180", "microphone_device": "USB Audio", "microphone_latency_ms": "7"}
+    made = board_real.capture_board(options, "cam0")
+    assert isinstance(made.camera, Picamera2Camera) and isinstance(made.microphone, FedMicrophone)
+    assert made.camera._arguments == (0, "libx264", 180, 2, None, {})
+    driver = made.microphone._driver
+    assert isinstance(driver, PyAudioMicrophone) and (driver._device, driver._latency_us) == ("mic", 7_000)
+    made.close()
+    silent = board_real.capture_board({**options, "camera.cam0.microphone": "none"}, "cam0")
+    assert silent.microphone is None
+    silent.close()
 
 
 def test_frames_of_the_world_bear_the_unit_s_time(world: World, board: CaptureBoard) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
+from firmware_bridge.in_time import in_time
 from firmware_bridge.ports import BoardOptions, Check, Clock, DeviceError, ThrottleReason
 from firmware_bridge.raspberry_pi import gpio_lines
 from firmware_bridge.raspberry_pi.camera import attached_cameras
@@ -23,7 +24,7 @@ ANSWER_S = 2.5
 
 
 def diagnose(options: BoardOptions, ids: Sequence[str]) -> Iterator[Check]:
-    """``ids``: cameras of the configuration. A check that breaks is a fault of its own and does not hide the others."""
+    """``ids``: cameras of the configuration. A check that breaks or hangs is a fault of its own and hides no other."""
     reader = OptionReader(options)
     clock = clock_of(reader)
     sequence: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
@@ -40,19 +41,11 @@ def diagnose(options: BoardOptions, ids: Sequence[str]) -> Iterator[Check]:
         ("watchdog", lambda: kernel.watchdog(reader)),
     )
     for device, check in sequence:
-        yield from guarded(device, check)
+        yield from in_time(device, check)
     for wrong in dict.fromkeys(map(str, reader.faults)):
         yield fault(
             "options", wrong, wrong, "更正 [board.options] 或板卡文件", "correct [board.options] or the board file"
         )
-
-
-def guarded(device: str, check: Callable[[], Iterator[Check]]) -> Iterator[Check]:
-    try:
-        yield from check()
-    except Exception as error:  # noqa: BLE001 - whatever a library makes of a broken board, the next device is looked at
-        what = f"{type(error).__name__}: {error}"
-        yield fault(device, f"检查出错：{what}", f"the check failed: {what}", "请报告此问题", "please report this")
 
 
 def sound_devices() -> list[SoundDevice]:

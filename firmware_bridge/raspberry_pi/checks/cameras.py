@@ -9,23 +9,27 @@ from pathlib import Path
 
 from firmware_bridge.ports import Check, DeviceError
 from firmware_bridge.raspberry_pi.camera import AttachedCamera
-from firmware_bridge.raspberry_pi.camera_settings import CODEC, CameraSettings, camera_settings, number_of
+from firmware_bridge.raspberry_pi.camera_settings import CameraSettings, Machine, camera_settings, number_of
 from firmware_bridge.raspberry_pi.checks.verdicts import fault, ok, refused, warning
 from firmware_bridge.raspberry_pi.options import OptionReader
 
 ListCameras = Callable[[], list[AttachedCamera]]
 
 
-def cameras(reader: OptionReader, ids: Sequence[str], attached: ListCameras, codec: Path = CODEC) -> Iterator[Check]:
+def cameras(
+    reader: OptionReader, ids: Sequence[str], attached: ListCameras, machine: Machine | None = None
+) -> Iterator[Check]:
     """``ids``: cameras of the configuration. Raises nothing."""
+    machine = machine or Machine()
     try:
         found: list[AttachedCamera] | DeviceError = attached()
     except DeviceError as error:
         found = error
     for camera_id in ids:
-        settings = camera_settings(reader, camera_id, codec)
+        settings = camera_settings(reader, camera_id, machine)
         yield _camera(f"camera.{camera_id}", settings, found)
-        yield _encoder(f"camera.{camera_id}.encoder", settings, codec)
+        yield _encoder(f"camera.{camera_id}.encoder", settings, machine.codec)
+        yield from _tuning(f"camera.{camera_id}.tuning", settings)
 
 
 def _camera(device: str, settings: CameraSettings, found: list[AttachedCamera] | DeviceError) -> Check:
@@ -59,17 +63,30 @@ def _camera(device: str, settings: CameraSettings, found: list[AttachedCamera] |
     return ok(device, f"{camera.num}: {camera.model}", f"{camera.num}: {camera.model}")
 
 
+def _tuning(device: str, settings: CameraSettings) -> Iterator[Check]:
+    """Nothing to say where none is named: libcamera takes the one of the sensor's model."""
+    if (error := settings.lacking.get("tuning")) is not None:
+        yield refused(
+            device,
+            error,
+            "apt install libcamera-ipa，或更正板卡文件中的 tuning；通常可不写，libcamera 按型号选择",
+            "apt install libcamera-ipa, or correct tuning in the board file; without, libcamera chooses by the model",
+        )
+    elif settings.tuning is not None:
+        yield ok(device, settings.tuning, settings.tuning)
+
+
 def _encoder(device: str, settings: CameraSettings, codec: Path) -> Check:
-    if settings.encoder == "libx264":
-        return _software(device)
-    if not codec.exists():
+    if "encoder" in settings.lacking:
         return fault(
             device,
-            f"没有硬件编码器 {codec}",
-            f"there is no hardware encoder {codec}",
+            f"没有硬件编码器 {codec}，改用 libx264",
+            f"there is no hardware encoder {codec}, libx264 is used",
             '树莓派 5 没有硬件 H.264 编码器：encoder = "libx264"；其他型号加载内核模块 bcm2835-codec',
             'a Pi 5 has none: encoder = "libx264"; on others load the kernel module bcm2835-codec',
         )
+    if settings.encoder == "libx264":
+        return _software(device)
     if not os.access(codec, os.R_OK | os.W_OK):
         return refused(
             device,

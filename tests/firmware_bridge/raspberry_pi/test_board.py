@@ -111,6 +111,7 @@ def test_nothing_configured_is_a_board_without_devices(factory: Any) -> None:
         ({"ignition": "GPIO5"}, "ignition"),
         ({"battery_gauge": "max17048"}, "i2c-1"),
         ({"camera.cam0.rotation": "90"}, "camera.cam0.rotation"),
+        ({"camera.cam0.tuning": "no_such_sensor.json"}, "camera.cam0.tuning"),
     ],
 )
 def test_what_cannot_be_had_is_a_fault_and_the_rest_works(factory: Any, options: dict[str, str], name: str) -> None:
@@ -150,4 +151,16 @@ def test_the_worker_gets_the_camera_its_options_name() -> None:
     )
     assert isinstance(board.camera, Picamera2Camera) and board.microphone is None
     assert board.camera._arguments == (1, "libx264", 180, 2, None, {})
+    board.close()
+
+
+def test_a_camera_named_by_its_model_is_looked_for_when_it_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not before: libcamera reads the tuning file's name when it first looks, and may not see every camera yet."""
+
+    def looked() -> None:
+        raise AssertionError("too early")
+
+    monkeypatch.setattr("firmware_bridge.raspberry_pi.camera.attached_cameras", looked)
+    board = capture_board({"camera.cam0.sensor": "imx219", "camera.cam0.encoder": "libx264"}, "cam0")
+    assert isinstance(board.camera, Picamera2Camera) and board.camera._arguments[0] == "imx219"
     board.close()

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -139,6 +139,36 @@ def test_controls_that_are_not_advertised_are_left_out(sensor: TestSensor, caplo
     camera = make_camera(controls={"AfMode": 2, "ExposureValue": 0.5})
     record(camera, 3)
     assert "AfMode" in caplog.text and "ExposureValue" not in caplog.text
+
+
+@pytest.mark.parametrize("call", ["configure", "start"])
+def test_controls_that_are_refused_are_told_and_then_left_out(
+    sensor: TestSensor, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    from hw_sim.libcamera_stand_in.camera import CameraManager
+    from hw_sim.libcamera_stand_in.control_ids import CONTROLS
+
+    (device,) = CameraManager.singleton().cameras
+    configure, start = device.configure, device.start
+    unwanted = CONTROLS["ExposureValue"]
+
+    def gone_with_the_configuration(configuration: Any) -> None:
+        configure(configuration)
+        device.controls.pop(unwanted, None)
+
+    def refusing(controls: Any = None) -> None:
+        if unwanted in (controls or {}):
+            raise RuntimeError("Unable to cast Python instance to C++ type")
+        start(controls)
+
+    if call == "configure":
+        monkeypatch.setattr(device, "configure", gone_with_the_configuration)
+    else:
+        monkeypatch.setattr(device, "start", refusing)
+    camera = make_camera(controls={"ExposureValue": 0.5})
+    with pytest.raises(DeviceError, match="without controls: ExposureValue"):
+        camera.start(MODE, None, lambda frame: None)
+    assert record(camera, 3)
 
 
 def test_bitrate_has_a_floor(sensor: TestSensor) -> None:
@@ -288,7 +318,7 @@ def test_looking_for_a_camera_in_vain_leaves_nothing_open(sensor: TestSensor) ->
 
 
 def test_the_tuning_file_is_told_before_libcamera_looks(
-    sensor: TestSensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sensor: TestSensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     told: list[str | None] = []
 
@@ -300,18 +330,24 @@ def test_the_tuning_file_is_told_before_libcamera_looks(
     monkeypatch.delenv("LIBCAMERA_RPI_TUNING_FILE", raising=False)
     tuning = tmp_path / "imx708_noir.json"
     camera = make_camera(tuning_file=str(tuning))
-    with pytest.raises(DeviceError, match=r"imx708_noir\.json.*no such file"):
-        camera.start(MODE, None, lambda frame: None)
+    record(camera, 1)
+    assert "no tuning file" in caplog.text and "LIBCAMERA_RPI_TUNING_FILE" not in os.environ, "recording goes on"
     tuning.write_text("{}")
     with plugged_in(Looking()):
         record(camera, 1)
     assert set(told) == {str(tuning)}
 
 
-def test_a_machine_without_libcamera_says_what_to_install(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "breaks", ["ImportError('no libcamera here')", "ValueError('numpy.dtype size changed')", "RuntimeError('no ABI')"]
+)
+def test_a_machine_without_libcamera_says_what_to_install_and_is_not_to_be_restarted(
+    tmp_path: Path, breaks: str
+) -> None:
     """In a process of its own, without the stand-in."""
     require_module("picamera2")
     code = """
+import errno
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import DeviceError, VideoMode
 from firmware_bridge.raspberry_pi.camera import Picamera2Camera, attached_cameras
@@ -320,18 +356,40 @@ for call in (attached_cameras, lambda: camera.start(VideoMode(640, 360, 60, 1, 1
     try:
         call()
     except DeviceError as error:
-        assert "python3-picamera2" in str(error) and error.errno is None, error
+        assert "python3-picamera2" in str(error) and error.errno == errno.ENODEV, error
     else:
         raise AssertionError(call)
 camera.stop()
 assert camera.failure() is None
 """
-    (tmp_path / "libcamera.py").write_text("raise ImportError('no libcamera here')")
+    (tmp_path / "libcamera.py").write_text(f"raise {breaks}")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, env=environment
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_library_that_could_not_be_read_is_tried_again(sensor: TestSensor) -> None:
+    """No new process is started for a camera that is not there."""
+    camera = make_camera()
+    camera._library = DeviceError("camera 0", "EIO")
+    assert record(camera, 3)
+
+
+def test_a_camera_of_a_model_is_looked_up_at_each_opening() -> None:
+    front, back = TestSensor("/base/i2c@1/imx708@1a"), TestSensor("/base/i2c@0/imx219@10", "imx219")
+    back.state = "off"
+    with plugged_in(front, back):
+        camera = Picamera2Camera("imx219", "libx264", SystemClock())
+        with pytest.raises(DeviceError, match=r"imx219.*there are: 0: imx708") as caught:
+            camera.start(MODE, None, lambda frame: None)
+        assert caught.value.errno == errno.ENODEV
+        back.state = "ok"
+        assert record(camera, 3)
+        front.state = "off"
+        assert record(camera, 3), "which has another number now"
+    assert back.shown and not front.shown
 
 
 def test_two_cameras_and_their_names() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import pytest
 
 from firmware_bridge.raspberry_pi.board import compose
-from firmware_bridge.raspberry_pi.camera_settings import camera_settings, number_of
+from firmware_bridge.raspberry_pi.camera_settings import Machine, camera_settings, number_of
 from firmware_bridge.raspberry_pi.options import CAMERA_OPTIONS, OPTIONS, OptionReader
 from recorder.board_options import board_options
 from recorder.config.board_file import BoardCamera, BoardDevices, GpioSection
@@ -71,16 +71,45 @@ def test_unknown_options_are_named(name: str) -> None:
 
 
 def test_a_camera_without_options_is_the_first_with_the_encoder_this_board_has(tmp_path: Path) -> None:
-    settings = camera_settings(OptionReader({}), "cam0", codec=tmp_path / "video11")
+    settings = camera_settings(OptionReader({}), "cam0", Machine(tmp_path / "video11"))
     assert (settings.index, settings.encoder, settings.rotation, settings.microphone) == (0, "libx264", 0, "default")
     (tmp_path / "video11").touch()
-    assert camera_settings(OptionReader({}), "cam0", codec=tmp_path / "video11").encoder == "v4l2"
+    assert camera_settings(OptionReader({}), "cam0", Machine(tmp_path / "video11")).encoder == "v4l2"
+
+
+def test_the_hardware_encoder_of_another_board_is_told_and_replaced(tmp_path: Path) -> None:
+    reader = OptionReader({"camera.cam0.encoder": "v4l2"})
+    settings = camera_settings(reader, "cam0", Machine(tmp_path / "video11"))
+    assert settings.encoder == "libx264" and "video11" in str(settings.lacking["encoder"])
+    (tmp_path / "video11").touch()
+    settings = camera_settings(reader, "cam0", Machine(tmp_path / "video11"))
+    assert settings.encoder == "v4l2" and not settings.lacking
+
+
+def test_a_tuning_file_by_its_bare_name_is_the_one_of_this_board_s_image_processor(tmp_path: Path) -> None:
+    compatible = tmp_path / "compatible"
+    machine = Machine(tuning=tmp_path, compatible=compatible)
+    for processor in ("vc4", "pisp"):
+        (tmp_path / processor).mkdir()
+        (tmp_path / processor / "imx708_noir.json").write_text("{}")
+    reader = OptionReader({"camera.cam0.tuning": "imx708_noir.json"})
+    assert camera_settings(reader, "cam0", machine).tuning == str(tmp_path / "vc4" / "imx708_noir.json")
+    compatible.write_bytes(b"raspberrypi,5-model-b\0brcm,bcm2712\0")
+    assert camera_settings(reader, "cam0", machine).tuning == str(tmp_path / "pisp" / "imx708_noir.json")
+    own = OptionReader({"camera.cam0.tuning": str(tmp_path / "vc4" / "imx708_noir.json")})
+    assert camera_settings(own, "cam0", machine).tuning == str(tmp_path / "vc4" / "imx708_noir.json")
+
+
+def test_a_tuning_file_that_is_not_there_is_told_and_left_out(tmp_path: Path) -> None:
+    reader = OptionReader({"camera.cam0.tuning": "imx708_noir.json"})
+    settings = camera_settings(reader, "cam0", Machine(tuning=tmp_path))
+    assert settings.tuning is None and "imx708_noir.json" in str(settings.lacking["tuning"])
 
 
 def test_a_camera_may_be_named_by_its_model() -> None:
     wide = camera_settings(OptionReader({"camera.cam0.sensor": "imx708_wide"}), "cam0")
     assert number_of(wide, ["imx219", "imx708_wide"]) == 1
-    assert number_of(wide, ["imx219"]) == 1, "a number nobody has: the driver says what there is"
+    assert number_of(wide, ["imx219"]) == 1, "a number nobody has"
     numbered = camera_settings(OptionReader({"camera.cam0.sensor": "imx708_wide", "camera.cam0.index": "0"}), "cam0")
     assert number_of(numbered, ["imx219", "imx708_wide"]) == 0
 
@@ -108,8 +137,12 @@ def test_every_key_of_a_board_file_is_an_option_and_the_other_way_round() -> Non
 
 
 def test_the_shipped_boards_have_no_wrong_option(tmp_path: Path) -> None:
+    codec = tmp_path / "video11"
+    codec.touch()
     for board in boards_dir().glob("*.toml"):
         config = load_config([], {"RECORDER__BOARD__FILE": board.stem}, tmp_path).config
         assert config.board.file == board.stem
-        faults = compose(board_options(config.model_dump(mode="json")), None, ManualClock(), IDENTITY, no_bus).faults
+        faults = compose(
+            board_options(config.model_dump(mode="json")), None, ManualClock(), IDENTITY, no_bus, Machine(codec)
+        ).faults
         assert [fault for fault in faults if not fault.device.startswith("i2c")] == []

@@ -11,6 +11,7 @@ from gpiozero.pins import mock
 from firmware_bridge.ports import BoardOptions
 from firmware_bridge.raspberry_pi.board import capture_board, compose
 from firmware_bridge.raspberry_pi.camera import attached_cameras
+from firmware_bridge.raspberry_pi.camera_settings import Machine
 from firmware_bridge.raspberry_pi.checks.cameras import cameras
 from firmware_bridge.raspberry_pi.microphone import PyAudioMicrophone
 from firmware_bridge.raspberry_pi.options import OptionReader
@@ -35,10 +36,12 @@ def options_of(board: str, example: str) -> BoardOptions:
     ("board", "example", "lights"),
     [("body-worn-zero2w", "body-worn", 6), ("vehicle-pi4", "vehicle", 3), ("vehicle-pi5", "vehicle", 3)],
 )
-def test_the_unit_of_each_board_on_mock_pins(board: str, example: str, lights: int) -> None:
+def test_the_unit_of_each_board_on_mock_pins(board: str, example: str, lights: int, tmp_path: Path) -> None:
+    codec = tmp_path / "video11"
+    codec.touch()
     factory = _mock.MockFactory()
     options = options_of(board, example)
-    made = compose(options, factory, ManualClock(), IDENTITY, lambda number: StubBus())
+    made = compose(options, factory, ManualClock(), IDENTITY, lambda number: StubBus(), Machine(codec))
     try:
         assert made.faults == []
         assert set(made.buttons) == {"record", "mark"} and len(made.outputs) == lights
@@ -48,6 +51,22 @@ def test_the_unit_of_each_board_on_mock_pins(board: str, example: str, lights: i
     finally:
         made.close()
         factory.close()
+
+
+CAMERAS = [("body-worn-zero2w", "body-worn", "cam0")]
+CAMERAS += [(f"vehicle-{pi}", "vehicle", camera) for pi in ("pi4", "pi5") for camera in ("cam0", "cam1")]
+
+
+@pytest.mark.parametrize(("board", "example", "camera_id"), CAMERAS)
+def test_each_camera_of_each_board_delivers(board: str, example: str, camera_id: str) -> None:
+    """Everything as shipped, also the VC4's encoder, which this machine does not have."""
+    options = options_of(board, example)
+    models = [options.get(f"camera.cam{n}.sensor", "imx708") for n in range(2)]
+    with plugged_in(*(TestSensor(name=f"/base/i2c@{n}/x@1a", model=model) for n, model in enumerate(models))):
+        made, frames = capture_board(options, camera_id), Frames()
+        made.camera.start(MODE, None, frames.add)
+        frames.wait_for(3)
+        made.close()
 
 
 def test_both_cameras_of_the_pi_5_deliver_and_the_doctor_sees_them() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from firmware_bridge.ports import Check, DeviceError
 from firmware_bridge.raspberry_pi.camera import AttachedCamera
+from firmware_bridge.raspberry_pi.camera_settings import Machine
 from firmware_bridge.raspberry_pi.checks.cameras import cameras
 from firmware_bridge.raspberry_pi.checks.sound import sound
 from firmware_bridge.raspberry_pi.options import OptionReader
@@ -18,12 +19,14 @@ LISTED = [SoundDevice(0, "USB Audio: - (hw:1,0)", 1, 2), SoundDevice(1, "vc4hdmi
 
 
 def pictures(options: dict[str, str], codec: Path, found: list[AttachedCamera] | DeviceError = ATTACHED) -> list[Check]:
+    machine = Machine(codec, codec.parent, codec.parent / "compatible")
+
     def attached() -> list[AttachedCamera]:
         if isinstance(found, DeviceError):
             raise found
         return found
 
-    return list(cameras(OptionReader(options), ["cam0"], attached, codec))
+    return list(cameras(OptionReader(options), ["cam0"], attached, machine))
 
 
 @pytest.fixture
@@ -64,6 +67,20 @@ def test_a_board_without_the_hardware_encoder(tmp_path: Path) -> None:
     assert encoder.verdict == "fault" and "libx264" in encoder.advice_en
     _, encoder = pictures({}, tmp_path / "video11")
     assert (encoder.verdict, encoder.en) == ("ok", "libx264"), "chosen where nothing else is there"
+
+
+def test_a_tuning_file_is_looked_for_among_the_system_s(codec: Path, tmp_path: Path) -> None:
+    options = {"camera.cam0.tuning": "imx708_wide_noir.json"}
+    (missing,) = [check for check in pictures(options, codec) if check.device == "camera.cam0.tuning"]
+    assert (
+        missing.verdict == "fault"
+        and "vc4/imx708_wide_noir.json" in missing.en
+        and "libcamera-ipa" in missing.advice_en
+    )
+    (tmp_path / "vc4").mkdir()
+    (tmp_path / "vc4" / "imx708_wide_noir.json").write_text("{}")
+    (found,) = [check for check in pictures(options, codec) if check.device == "camera.cam0.tuning"]
+    assert found.verdict == "ok"
 
 
 def sounds(options: dict[str, str], found: list[SoundDevice] | DeviceError = LISTED) -> list[tuple[str, str]]:
