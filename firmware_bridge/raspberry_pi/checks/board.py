@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
 
 from firmware_bridge.ports import BoardOptions, Check, Clock, DeviceError, ThrottleReason
 from firmware_bridge.raspberry_pi import gpio_lines
@@ -11,7 +13,7 @@ from firmware_bridge.raspberry_pi.camera import attached_cameras
 from firmware_bridge.raspberry_pi.checks import cameras, chips, kernel, pins, position, sound
 from firmware_bridge.raspberry_pi.checks.verdicts import fault
 from firmware_bridge.raspberry_pi.clock_sources import clock_of
-from firmware_bridge.raspberry_pi.gpio import GpioInput, PinSpec
+from firmware_bridge.raspberry_pi.gpio import CANNOT_RELEASE, GpioInput, PinSpec, pin_errors
 from firmware_bridge.raspberry_pi.i2c import open_bus
 from firmware_bridge.raspberry_pi.options import OptionReader
 from firmware_bridge.raspberry_pi.pin_factory import pin_factory
@@ -67,15 +69,13 @@ def sound_devices() -> list[SoundDevice]:
         library.close()
 
 
-def level(reader: OptionReader, spec: PinSpec) -> bool:
+def level(reader: OptionReader, spec: PinSpec, pins_of: Callable[[OptionReader], Any] = pin_factory) -> bool:
     """Claims a free input for a moment, with the pull the driver gives it. Raises DeviceError."""
-    factory = pin_factory(reader)
-    try:
+    factory = pins_of(reader)
+    with pin_errors("gpio", f"{spec.pin}: {CANNOT_RELEASE}"), closing(factory):
         line = GpioInput("gpio", spec, factory)
         active = line.is_active()
         line.close()
-    finally:
-        factory.close()
     if active is None:
         raise DeviceError("gpio", f"{spec.pin}: 无法读取 cannot be read")
     return active
