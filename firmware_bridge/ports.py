@@ -184,6 +184,11 @@ class GnssCounters:
     implausible: int = 0
     repeated: int = 0
 
+    @property
+    def good(self) -> int:
+        """Sentences that came whole, with or without a position. Noise at a wrong baud rate has line ends, too."""
+        return self.sentences - self.bad_checksum - self.unparsable
+
 
 class GnssReceiver(Protocol):
     def start(self, deliver: Callable[[GnssFix], None]) -> None:
