@@ -1,7 +1,7 @@
 """Why the Raspberry Pi's processor is slowed down: from the kernel where it tells, else from ``vcgencmd``.
 
 - :class:`FileThrottle`: the firmware driver's ``get_throttled``, hexadecimal (Raspberry Pi's kernels:
-  /sys/devices/platform/soc/soc:firmware/get_throttled).
+  /sys/devices/platform/soc/soc:firmware/get_throttled; below soc@107c000000 on a Pi 5).
 - :class:`UnderVoltageAlarm`: ``in0_lcrit_alarm`` of the hwmon device named ``rpi_volt`` (any kernel since 4.20), which
   knows of under-voltage only.
 - :class:`VcgencmdThrottle`: the program, which asks the firmware through /dev/vcio (group ``video``).
@@ -103,12 +103,17 @@ class VcgencmdThrottle:
 
 
 def throttle_source(
-    file: str | None, clock: Clock, hwmon: Path = Path("/sys/class/hwmon"), program: str | None = None
+    file: str | None,
+    clock: Clock,
+    hwmon: Path = Path("/sys/class/hwmon"),
+    program: str | None = None,
+    platform: Path = Path("/sys/devices/platform"),
 ) -> tuple[ThrottleSource | None, tuple[Callable[[], None], ...]]:
-    """The best there is, and what closes it: the driver's ``file``, ``vcgencmd``, the kernel's under-voltage alarm.
+    """The best there is, and what closes it: the driver's ``file``, ``vcgencmd``, the kernel's under-voltage alarm. The
+    node the driver hangs on is named differently by each chip and kernel: a ``file`` that is not there is looked for.
     ``program``: where vcgencmd is; looked for on PATH where None, left out where empty."""
-    if file is not None and Path(file).exists():
-        return FileThrottle(Path(file)).throttled, ()
+    if file is not None and (told := _driver_file(Path(file), platform)) is not None:
+        return FileThrottle(told).throttled, ()
     found = shutil.which("vcgencmd") if program is None else program
     if found:
         asked = VcgencmdThrottle(Path(found), clock)
@@ -117,6 +122,12 @@ def throttle_source(
         if (_read(folder / "name") or "").strip() == "rpi_volt":
             return UnderVoltageAlarm(folder).throttled, ()
     return None, ()
+
+
+def _driver_file(given: Path, platform: Path) -> Path | None:
+    if given.exists():
+        return given
+    return next(iter(sorted(platform.glob("soc*/soc*:firmware/get_throttled"))), None)
 
 
 def _read(path: Path) -> str | None:

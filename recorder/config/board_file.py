@@ -22,7 +22,7 @@ Pin = Annotated[str, StringConstraints(pattern=r"^(GPIO([0-9]|[1-4][0-9]|5[0-3])
 ground, with the pull-up), everything else is on when high."""
 
 DeviceFile = Annotated[str, StringConstraints(pattern=r"^(/dev/[\w.:/-]+|none)$")]
-SysPath = Annotated[str, StringConstraints(pattern=r"^(/sys/[\w.:/-]+|none)$")]
+SysPath = Annotated[str, StringConstraints(pattern=r"^(/sys/[\w.:@/-]+|none)$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 I2cBus = Annotated[int, Field(ge=0, le=255)]
 I2cAddress = Annotated[int, Field(ge=0x08, le=0x77)]

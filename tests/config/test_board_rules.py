@@ -35,6 +35,12 @@ def outcome(defaults: Layer, text: str) -> Outcome:
             "UART",
         ),
         (
+            '[board.gpio]\nled_red = "GPIO4"\n[board.gnss]\npps = "/dev/pps0"',
+            "board.gpio.led_red",
+            "warning",
+            "pulse per second",
+        ),
+        (
             '[board.battery]\ngauge = "max17048"\naddress = 0x40\n[board.power]\nmonitor = "ina219"\nshunt_ohm = 0.1',
             "board.power.monitor",
             "error",

@@ -81,6 +81,17 @@ def test_a_program_that_does_not_answer_is_a_failure(tmp_path: Path, body: str, 
     throttle.close()
 
 
+@pytest.mark.parametrize("node", ["soc", "soc@107c000000"])
+def test_a_driver_s_file_that_is_elsewhere_is_found(tmp_path: Path, node: str) -> None:
+    """A Pi 4's board file on a Pi 5, and the other way round."""
+    firmware = tmp_path / node / f"{node}:firmware"
+    firmware.mkdir(parents=True)
+    (firmware / "get_throttled").write_text("1\n")
+    ask, _ = throttle_source("/sys/nowhere", ManualClock(), tmp_path / "hwmon", "", tmp_path)
+    assert ask is not None and ask() == frozenset({"under-voltage"})
+    assert throttle_source(None, ManualClock(), tmp_path / "hwmon", "", tmp_path) == (None, ())
+
+
 def test_the_best_source_there_is(tmp_path: Path) -> None:
     """The driver's file, else the program, else the alarm that knows of under-voltage only, else nobody."""
     clock, hwmon, file = ManualClock(), tmp_path / "hwmon", tmp_path / "get_throttled"
