@@ -203,7 +203,7 @@ class GnssReceiver(Protocol):
 
 class LightSensor(Protocol):
     def lux(self) -> float | None:
-        """Ambient light, or None when the sensor does not answer."""
+        """Ambient light, or None when the sensor does not answer. At once, whatever its bus does."""
 
 
 class PowerSupply(Protocol):
@@ -231,7 +231,11 @@ class ThermalSensor(Protocol):
     def temperature_c(self) -> float | None: ...
 
     def throttled(self) -> frozenset[ThrottleReason] | None:
-        """Why the processor runs slower than it could just now; empty when it does not, None when nobody can tell."""
+        """Why the processor runs slower than it could just now; empty when it does not, None when nobody can tell. At once,
+        whatever the firmware does."""
+
+    def failure(self) -> DeviceError | None:
+        """Why ``throttled`` cannot be told although somebody should know; None while all is well, or where nobody does."""
 
 
 # --- storage ---------------------------------------------------------------------------------------------------------

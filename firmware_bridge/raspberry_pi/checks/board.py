@@ -21,7 +21,7 @@ from firmware_bridge.raspberry_pi.portaudio import PortAudio, SoundDevice, devic
 from firmware_bridge.raspberry_pi.throttling import throttle_source
 
 ANSWER_S = 2.5
-"""How long vcgencmd's first answer is waited for."""
+"""How long the firmware's first answer is waited for."""
 
 
 def diagnose(options: BoardOptions, ids: Sequence[str]) -> Iterator[Check]:
@@ -82,13 +82,14 @@ def level(reader: OptionReader, spec: PinSpec, pins_of: Callable[[OptionReader],
 
 
 def throttled(reader: OptionReader, clock: Clock) -> frozenset[ThrottleReason] | None:
-    ask, close = throttle_source(reader.text("thermal_throttle_file"), clock)
+    source = throttle_source(reader.text("thermal_throttle_file"), clock)
+    if source is None:
+        return None
     waiting = threading.Event()
-    waited_s, reasons = 0.0, ask() if ask is not None else None
-    while ask is not None and reasons is None and waited_s < ANSWER_S and close:
+    waited_s, reasons = 0.0, source.throttled()
+    while reasons is None and source.failure() is None and waited_s < ANSWER_S:
         waiting.wait(0.1)
         waited_s += 0.1
-        reasons = ask()
-    for end in close:
-        end()
+        reasons = source.throttled()
+    source.close()
     return reasons
