@@ -95,9 +95,13 @@ class BatteryGauge(Section):
 
 
 class PowerMonitor(Section):
-    """``monitor`` measures voltage and current; ``supply``: a folder of /sys/class/power_supply."""
+    """``monitor`` measures voltage and current. ``measures``: of what; only a battery's current says whether it is charged,
+    a supply's flows the same way all day long (the default: nothing is concluded from it). ``reversed``: IN+ is on the
+    battery's side. ``supply``: a folder of /sys/class/power_supply."""
 
     monitor: Literal["ina219", "ina226"] | None = None
+    measures: Literal["battery", "supply"] | None = None
+    reversed: bool | None = None
     bus: I2cBus | None = None
     address: I2cAddress | None = None
     shunt_ohm: Annotated[float, Field(gt=0, le=10)] | None = None

@@ -136,7 +136,7 @@ def chips_are_whole(config: RecorderConfig) -> Iterator[Finding]:
     ):
         if table is None or getattr(table, key) is not None:
             continue
-        for stray in ("address", "bus", "shunt_ohm"):
+        for stray in ("address", "bus", "measures", "reversed", "shunt_ohm"):
             if getattr(table, stray, None) is not None:
                 yield Finding(
                     (("board", section, stray),),
@@ -151,6 +151,13 @@ def chips_are_whole(config: RecorderConfig) -> Iterator[Finding]:
             (("board", "power", "monitor"),),
             "缺少 shunt_ohm：没有分流电阻值就没有电流",
             "shunt_ohm is missing: without it there is no current",
+            severity="warning",
+        )
+    if power is not None and power.monitor is not None and power.measures is None:
+        yield Finding(
+            (("board", "power", "monitor"),),
+            '未写 measures，按 "supply"（供电）处理：不据此判断是否在充电',
+            'measures is missing and taken as "supply": nothing is concluded about charging',
             severity="warning",
         )
 
