@@ -94,5 +94,5 @@ def _close_all(steps: list[Callable[[], None]]) -> None:
     for step in steps:
         try:
             step()
-        except (DeviceError, OSError) as error:
-            LOG.warning("设备未能正常关闭 a device did not close cleanly: %s", error)
+        except Exception as error:  # noqa: BLE001 - whatever a library makes of it: the lamp behind it goes out all the same
+            LOG.warning("设备未能正常关闭 a device did not close cleanly: %s: %s", type(error).__name__, error)

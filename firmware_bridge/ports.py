@@ -187,6 +187,11 @@ class GnssCounters:
     implausible: int = 0
     repeated: int = 0
 
+    @property
+    def good(self) -> int:
+        """Sentences that came whole, with or without a position. Noise at a wrong baud rate has line ends, too."""
+        return self.sentences - self.bad_checksum - self.unparsable
+
 
 class GnssReceiver(Protocol):
     def start(self, deliver: Callable[[GnssFix], None]) -> None:
@@ -201,7 +206,7 @@ class GnssReceiver(Protocol):
 
 class LightSensor(Protocol):
     def lux(self) -> float | None:
-        """Ambient light, or None when the sensor does not answer."""
+        """Ambient light, or None when the sensor does not answer. At once, whatever its bus does."""
 
 
 class PowerSupply(Protocol):
@@ -229,7 +234,11 @@ class ThermalSensor(Protocol):
     def temperature_c(self) -> float | None: ...
 
     def throttled(self) -> frozenset[ThrottleReason] | None:
-        """Why the processor runs slower than it could just now; empty when it does not, None when nobody can tell."""
+        """Why the processor runs slower than it could just now; empty when it does not, None when nobody can tell. At once,
+        whatever the firmware does."""
+
+    def failure(self) -> DeviceError | None:
+        """Why ``throttled`` cannot be told although somebody should know; None while all is well, or where nobody does."""
 
 
 # --- storage ---------------------------------------------------------------------------------------------------------

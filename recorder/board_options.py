@@ -2,8 +2,8 @@
 
 Unit process and workers make them from the same configuration, the workers without the configuration's libraries: hence
 plain data in, no model. ``[gpio] led_red`` becomes ``led_red``, ``[identity] hwmodel`` ``hwmodel``, ``[gnss] baud``
-``gnss_baud``, ``[camera.cam0] index`` ``camera.cam0.index``; a table is JSON. ``none`` stays: to the driver it means that
-there is no such device, whatever would be usual.
+``gnss_baud``, ``[camera.cam0] index`` ``camera.cam0.index``; a table is JSON, and so is true or false. ``none`` stays: to
+the driver it means that there is no such device, whatever would be usual.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _given(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, dict) else str(value)
+    return json.dumps(value) if isinstance(value, (dict, bool)) else str(value)
 
 
 def _camera_numbers(cameras: Iterable[str], board: Mapping[str, Any]) -> dict[str, str]:

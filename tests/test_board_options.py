@@ -32,7 +32,7 @@ def test_names_of_the_options() -> None:
             "gpio": {"chip": 4, "led_red": "GPIO5", "led_green": "none"},
             "gnss": {"device": "/dev/gnss0", "baud": 38400},
             "battery": {"gauge": "max17048", "address": 0x36},
-            "power": {"monitor": "ina226", "shunt_ohm": 0.01},
+            "power": {"monitor": "ina226", "measures": "battery", "reversed": True, "shunt_ohm": 0.01},
             "camera": {"cam0": {"index": 1, "microphone": "none", "controls": {"LensPosition": 0.5}}},
             "options": {"led_red": "GPIO16", "ueid": "u1"},
         }
@@ -49,6 +49,8 @@ def test_names_of_the_options() -> None:
         "battery_gauge": "max17048",
         "battery_address": "54",
         "power_monitor": "ina226",
+        "power_measures": "battery",
+        "power_reversed": "true",
         "power_shunt_ohm": "0.01",
         "camera.cam0.index": "1",
         "camera.cam0.microphone": "none",

@@ -34,7 +34,7 @@ from firmware_bridge.raspberry_pi.options import BUTTONS, OUTPUTS, OptionReader
 from firmware_bridge.raspberry_pi.pin_factory import pin_factory
 from firmware_bridge.raspberry_pi.power_sources import OpenBus, add_power
 from firmware_bridge.raspberry_pi.speaker import PyAudioSpeaker
-from firmware_bridge.raspberry_pi.sysfs import IioLightSensor, ThermalZone
+from firmware_bridge.raspberry_pi.sysfs import IioLightSensor, PolledLight, ThermalZone
 from firmware_bridge.raspberry_pi.throttling import throttle_source
 from firmware_bridge.raspberry_pi.watchdog import LinuxWatchdog
 
@@ -92,11 +92,12 @@ def _composed(
         board.speaker = speaker = PyAudioSpeaker(device, clock)
         board.on_close = (*board.on_close, speaker.close)
     if folder := reader.text("thermal_zone"):
-        throttle, close = throttle_source(reader.text("thermal_throttle_file"), clock)
+        throttle = throttle_source(reader.text("thermal_throttle_file"), clock)
         board.thermal = ThermalZone(Path(folder), throttle)
-        board.on_close = (*board.on_close, *close)
+        board.on_close = (*board.on_close, *(() if throttle is None else (throttle.close,)))
     if folder := reader.text("light_sensor"):
-        board.light = IioLightSensor(Path(folder))
+        board.light = light = PolledLight(IioLightSensor(Path(folder)), clock)
+        board.on_close = (*board.on_close, light.close)
     if device := reader.text("watchdog_device"):
         board.watchdog = LinuxWatchdog(Path(device), reader.integer("watchdog_timeout_s", 15, 1, 3600))
     add_power(board, reader, factory, bus)

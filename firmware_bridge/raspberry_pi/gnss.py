@@ -27,8 +27,9 @@ _MAX_PARTIAL: Final = 4096
 class SerialGnss:
     """``ports.GnssReceiver``. ``device``: a tty path, best a udev link that survives replugging.
 
-    ``failure()`` speaks while the receiver cannot be opened, is unplugged, or has sent nothing for five seconds; it is None
-    again as soon as sentences come. Nothing is delivered while there is nothing new and believable.
+    ``failure()`` speaks while the receiver cannot be opened, is unplugged, or has sent nothing for five seconds, or nothing
+    but noise; it is None again as soon as whole sentences come. Nothing is delivered while there is nothing new and
+    believable.
     """
 
     def __init__(self, device: str, clock: Clock, *, baud: int = 9600, max_speed_mps: float = 100.0) -> None:
@@ -66,7 +67,7 @@ class SerialGnss:
     def _run(self, deliver: Callable[[GnssFix], None]) -> None:
         attempt = 0
         while not self._stop.is_set():
-            before = self._counters.sentences
+            before = self._counters.good
             try:
                 with serial.Serial(self._device, self._baud, timeout=READ_S, exclusive=True) as port:
                     # What waited in the line's buffer is old, however fresh it would look.
@@ -77,18 +78,19 @@ class SerialGnss:
             except Exception as error:  # a reader thread that dies unseen would be a silent fault
                 LOG.exception("定位线程出错 the GNSS thread failed")
                 self._fail(f"{type(error).__name__}: {error}", None)
-            attempt = 0 if self._counters.sentences > before else attempt + 1
+            attempt = 0 if self._counters.good > before else attempt + 1
             self._stop.wait(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)])
 
     def _read(self, port: serial.Serial, deliver: Callable[[GnssFix], None]) -> None:
         epochs, freshness = NmeaEpochs(self._counters), Freshness()
         partial = bytearray()
         begun = False
-        heard_us = self._clock.boottime_us()
+        heard_us, heard, noise = self._clock.boottime_us(), self.counters(), 0
         while not self._stop.is_set():
             data = port.read(max(1, port.in_waiting))
             now_us = self._clock.boottime_us()
             partial += data
+            noise += len(data)
             if not begun:
                 start = partial.find(b"$")  # the line was tapped in mid-sentence: that first rest is nobody's fault
                 partial = partial[start:] if start >= 0 else bytearray()
@@ -100,13 +102,27 @@ class SerialGnss:
                 readings += epochs.line(line, now_us)
             if not data:
                 readings += epochs.idle()
-            if lines:
-                heard_us = now_us
+            if self._counters.good > heard.good:
+                heard_us, heard, noise = now_us, self.counters(), 0
                 self._failure = None
             elif now_us - heard_us > SILENCE_US:
-                self._fail(f"{self._device}: 定位模块无数据 no sentence for {SILENCE_US // 1_000_000} s", None)
+                self._fail(self._unheard(heard, noise), None)
             for reading in readings:
                 self._judge(freshness.dated(reading), deliver)
+
+    def _unheard(self, heard: GnssCounters, noise: int) -> str:
+        """``heard``: the counters at the last whole sentence; ``noise``: bytes since."""
+        seconds = SILENCE_US // 1_000_000
+        if not noise:
+            return f"{self._device}: 定位模块无数据 no sentence for {seconds} s"
+        bad, unparsable = (
+            self._counters.bad_checksum - heard.bad_checksum,
+            self._counters.unparsable - heard.unparsable,
+        )
+        return (
+            f"{self._device}: {seconds} 秒内只有乱码，波特率 {self._baud} 是否正确？ nothing but noise for {seconds} s: "
+            f"is it {self._baud} baud? (bad_checksum {bad}, unparsable {unparsable})"
+        )
 
     def _judge(self, fix: GnssFix, deliver: Callable[[GnssFix], None]) -> None:
         if self._plausibility.believes(fix):

@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import gpiozero
 
@@ -20,6 +21,21 @@ from firmware_bridge.raspberry_pi.debounce import Debouncer
 _gpiozero: Any = gpiozero  # a library without types
 
 LOG = logging.getLogger(__name__)
+
+CANNOT_RELEASE: Final = "无法释放引脚 the pin cannot be let go"
+
+
+@contextmanager
+def pin_errors(name: str, message: str) -> Iterator[None]:
+    """Whatever gpiozero or its pin library raises inside is a DeviceError of ``name``. Every Exception, because lgpio's own
+    error is neither a GPIOZeroError nor an OSError and gpiozero lets it through: ``GPIO busy`` of one line would otherwise
+    end the whole unit."""
+    try:
+        yield
+    except DeviceError:
+        raise
+    except Exception as error:
+        raise DeviceError(name, f"{message}: {error}", getattr(error, "errno", None)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +67,34 @@ class GpioButton:
         self._debounce_us = debounce_us
         self._edges: queue.SimpleQueue[tuple[bool, int] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        try:
+        with pin_errors(name, f"{spec.pin}: 无法使用按键引脚 cannot use the pin"):
             self._device = _gpiozero.DigitalInputDevice(spec.pin, pull_up=not spec.active_high, pin_factory=factory)
-        except (_gpiozero.GPIOZeroError, OSError) as error:
-            raise DeviceError(name, f"{spec.pin}: 无法使用按键引脚 cannot use the pin: {error}") from error
 
     def start(self, deliver: Callable[[bool, int], None]) -> None:
         if self._thread is not None:
             raise DeviceError(self._name, "already started 已启动")
         debouncer = Debouncer(self._debounce_us, pressed=False)
         # Both callbacks are in place before the level is read: an edge in between is counted twice, never missed.
-        self._device.when_activated = lambda: self._enqueue(True)
-        self._device.when_deactivated = lambda: self._enqueue(False)
-        if self._device.is_active:
-            self._enqueue(True)
+        with pin_errors(self._name, "无法监听引脚 the pin cannot be listened to"):
+            self._device.when_activated = lambda: self._enqueue(True)
+            self._device.when_deactivated = lambda: self._enqueue(False)
+            if self._device.is_active:
+                self._enqueue(True)
         self._thread = threading.Thread(
             target=self._run, args=(debouncer, deliver), name=f"button-{self._name}", daemon=True
         )
         self._thread.start()
 
     def close(self) -> None:
-        self._device.close()
-        if self._thread is not None:
-            self._edges.put(None)
-            self._thread.join(2)
-            self._thread = None
+        """Raises DeviceError; the thread is gone all the same."""
+        try:
+            with pin_errors(self._name, CANNOT_RELEASE):
+                self._device.close()
+        finally:
+            if self._thread is not None:
+                self._edges.put(None)
+                self._thread.join(2)
+                self._thread = None
 
     def _enqueue(self, pressed: bool) -> None:
         self._edges.put((pressed, self._clock.boottime_us()))
@@ -104,20 +123,22 @@ class GpioInput:
     that a wire that broke reads inactive."""
 
     def __init__(self, name: str, spec: PinSpec, factory: Any) -> None:
-        try:
+        self._name = name
+        with pin_errors(name, f"{spec.pin}: 无法使用输入引脚 cannot use the pin"):
             self._device = _gpiozero.DigitalInputDevice(spec.pin, pull_up=not spec.active_high, pin_factory=factory)
-        except (_gpiozero.GPIOZeroError, OSError) as error:
-            raise DeviceError(name, f"{spec.pin}: 无法使用输入引脚 cannot use the pin: {error}") from error
 
     def is_active(self) -> bool | None:
         """None when the line cannot be read."""
         try:
-            return bool(self._device.is_active)
-        except (_gpiozero.GPIOZeroError, OSError):
+            with pin_errors(self._name, "无法读取引脚 the pin cannot be read"):
+                return bool(self._device.is_active)
+        except DeviceError:
             return None
 
     def close(self) -> None:
-        self._device.close()
+        """Raises DeviceError."""
+        with pin_errors(self._name, CANNOT_RELEASE):
+            self._device.close()
 
 
 class GpioOutput:
@@ -127,26 +148,26 @@ class GpioOutput:
         self._name = name
         self._lock = threading.Lock()
         self._on = False
-        try:
+        with pin_errors(name, f"{spec.pin}: 无法使用输出引脚 cannot use the pin"):
             self._device = _gpiozero.DigitalOutputDevice(spec.pin, active_high=spec.active_high, pin_factory=factory)
-        except (_gpiozero.GPIOZeroError, OSError) as error:
-            raise DeviceError(name, f"{spec.pin}: 无法使用输出引脚 cannot use the pin: {error}") from error
 
     def set(self, on: bool) -> None:
         """Raises DeviceError when the line cannot be driven."""
         with self._lock:
-            try:
+            with pin_errors(self._name, "无法输出 cannot be driven"):
                 self._device.value = on
-            except (_gpiozero.GPIOZeroError, OSError) as error:
-                raise DeviceError(self._name, f"无法输出 cannot be driven: {error}") from error
             self._on = on
 
     def is_on(self) -> bool:
         return self._on
 
     def close(self) -> None:
-        with self._lock:
-            if not self._device.closed:
-                self._device.off()
-                self._device.close()
+        """Raises DeviceError; a line that cannot be driven is let go all the same."""
+        with self._lock, pin_errors(self._name, CANNOT_RELEASE):
             self._on = False
+            if self._device.closed:
+                return
+            try:
+                self._device.off()
+            finally:
+                self._device.close()

@@ -14,7 +14,7 @@ from typing import Any
 import gpiozero
 
 from firmware_bridge.ports import Clock, DeviceError
-from firmware_bridge.raspberry_pi.gpio import PinSpec
+from firmware_bridge.raspberry_pi.gpio import CANNOT_RELEASE, PinSpec, pin_errors
 from firmware_bridge.raspberry_pi.settling import Settled
 
 _gpiozero: Any = gpiozero  # a library without types
@@ -36,18 +36,17 @@ class GpioIgnition:
         self._settled = Settled(on_us, off_us)
         self._edges: queue.SimpleQueue[tuple[bool, int] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        try:
+        with pin_errors("ignition", f"{spec.pin}: 无法使用点火检测引脚 cannot use the pin"):
             self._device = _gpiozero.DigitalInputDevice(spec.pin, pull_up=not spec.active_high, pin_factory=factory)
-        except (_gpiozero.GPIOZeroError, OSError) as error:
-            raise DeviceError("ignition", f"{spec.pin}: 无法使用点火检测引脚 cannot use the pin: {error}") from error
 
     def start(self, deliver: Callable[[bool, int], None]) -> None:
         if self._thread is not None:
             raise DeviceError("ignition", "already started 已启动")
         # Both callbacks are in place before the level is read: an edge in between is counted twice, never missed.
-        self._device.when_activated = lambda: self._enqueue(True)
-        self._device.when_deactivated = lambda: self._enqueue(False)
-        self._enqueue(bool(self._device.is_active))
+        with pin_errors("ignition", "无法监听引脚 the pin cannot be listened to"):
+            self._device.when_activated = lambda: self._enqueue(True)
+            self._device.when_deactivated = lambda: self._enqueue(False)
+            self._enqueue(bool(self._device.is_active))
         self._thread = threading.Thread(target=self._run, args=(deliver,), name="ignition", daemon=True)
         self._thread.start()
 
@@ -55,11 +54,15 @@ class GpioIgnition:
         return self._settled.level
 
     def close(self) -> None:
-        self._device.close()
-        if self._thread is not None:
-            self._edges.put(None)
-            self._thread.join(2)
-            self._thread = None
+        """Raises DeviceError; the thread is gone all the same."""
+        try:
+            with pin_errors("ignition", CANNOT_RELEASE):
+                self._device.close()
+        finally:
+            if self._thread is not None:
+                self._edges.put(None)
+                self._thread.join(2)
+                self._thread = None
 
     def _enqueue(self, on: bool) -> None:
         self._edges.put((on, self._clock.boottime_us()))

@@ -41,7 +41,9 @@ OPTIONS: Final = frozenset(
         "power_address",
         "power_bus",
         "power_good",
+        "power_measures",
         "power_monitor",
+        "power_reversed",
         "power_shunt_ohm",
         "power_supply",
         "rtc_device",
@@ -58,6 +60,7 @@ OPTIONS: Final = frozenset(
 CAMERA_OPTIONS: Final = frozenset(
     {"index", "sensor", "encoder", "rotation", "tuning", "threads", "controls", "microphone"}
 )
+_FLAGS: Final = {"true": True, "false": False}
 _CAMERA: Final = re.compile(r"camera\.([a-z0-9-]+)\.([a-z_]+)")
 
 
@@ -100,6 +103,10 @@ class OptionReader:
         """``choices``: the Literal type whose values are allowed; its very value is returned."""
         allowed = {str(value): value for value in get_args(choices)}
         return self._parsed(name, default, lambda text: cast(T, _one_of(text, allowed)), " | ".join(allowed))
+
+    def flag(self, name: str, default: bool) -> bool:
+        """``true`` or ``false``."""
+        return self._parsed(name, default, lambda text: bool(_one_of(text, _FLAGS)), " | ".join(_FLAGS))
 
     def table(self, name: str) -> dict[str, Any]:
         """A JSON object."""

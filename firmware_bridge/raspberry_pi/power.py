@@ -10,7 +10,7 @@ from typing import Final, Protocol, TypeVar
 from firmware_bridge.ports import Clock, DeviceError, PowerState, PowerSupply
 from firmware_bridge.raspberry_pi.fuel_gauge import GaugeReading
 from firmware_bridge.raspberry_pi.polling import Polled
-from firmware_bridge.raspberry_pi.power_monitor import MonitorReading
+from firmware_bridge.raspberry_pi.power_monitor import Measured, MonitorReading
 
 R = TypeVar("R")
 V = TypeVar("V", float, bool)
@@ -39,6 +39,7 @@ class PowerReadings:
     monitor: MonitorReading | None = None
     supplies: tuple[PowerState, ...] = ()
     power_good: bool | None = None
+    measures: Measured = "battery"
 
 
 def combine(readings: PowerReadings) -> PowerState:
@@ -48,9 +49,13 @@ def combine(readings: PowerReadings) -> PowerState:
     - voltage: the gauge (at the cell), then the monitor (behind its shunt), then the kernel.
     - external: the "power good" line (a fact of the input, whatever the battery does), then the kernel (a charger's
       ``online``, a battery's status), then the direction of the current, then whether the charge rises or falls.
+
+    The monitor counts where it measures the battery. A supply's current flows into the unit all day long and would be taken
+    for charging, its voltage for the battery's.
     """
     gauge = readings.gauge or GaugeReading(None, None, None)
-    monitor = readings.monitor or MonitorReading(None, None)
+    monitor = readings.monitor if readings.measures == "battery" else None
+    monitor = monitor or MonitorReading(None, None)
     supplies = readings.supplies
     return PowerState(
         battery_percent=_first(gauge.percent, *(supply.battery_percent for supply in supplies)),
@@ -66,7 +71,8 @@ def combine(readings: PowerReadings) -> PowerState:
 
 class PolledPower:
     """``ports.PowerSupply``. Everything is read on one thread of its own, each ``interval_s``, so that a bus that hangs
-    stalls nobody. ``power_good``: None when the line cannot be read. Close it when the board closes."""
+    stalls nobody. ``measures``: what the monitor is wired to. ``power_good``: None when the line cannot be read. Close it
+    when the board closes."""
 
     def __init__(
         self,
@@ -74,6 +80,7 @@ class PolledPower:
         *,
         gauge: Gauge | None = None,
         monitor: Monitor | None = None,
+        measures: Measured = "battery",
         supplies: Sequence[PowerSupply] = (),
         power_good: Callable[[], bool | None] | None = None,
         interval_s: float = 1.0,
@@ -81,6 +88,7 @@ class PolledPower:
     ) -> None:
         self._gauge = gauge
         self._monitor = monitor
+        self._measures = measures
         self._supplies = tuple(supplies)
         self._power_good = power_good
         self._failed: DeviceError | None = None
@@ -103,6 +111,7 @@ class PolledPower:
             None if self._monitor is None else _attempt(self._monitor.read, errors),
             tuple(supply.state() for supply in self._supplies),
             None if self._power_good is None else self._power_good(),
+            self._measures,
         )
         self._failed = errors[0] if errors else None
         return readings

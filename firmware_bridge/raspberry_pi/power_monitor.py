@@ -18,6 +18,8 @@ from typing import Final, Literal
 from firmware_bridge.raspberry_pi.i2c import I2cBus, I2cChip, signed
 
 MonitorModel = Literal["ina219", "ina226"]
+Measured = Literal["battery", "supply"]
+"""Where the shunt is: in the battery's line, or in that of what feeds the unit."""
 
 ADDRESS: Final = 0x40
 

@@ -14,7 +14,7 @@ from firmware_bridge.raspberry_pi.gpio import GpioInput
 from firmware_bridge.raspberry_pi.i2c import I2cBus
 from firmware_bridge.raspberry_pi.options import OptionReader
 from firmware_bridge.raspberry_pi.power import PolledPower
-from firmware_bridge.raspberry_pi.power_monitor import Ina2xx, MonitorModel
+from firmware_bridge.raspberry_pi.power_monitor import Ina2xx, Measured, MonitorModel
 from firmware_bridge.raspberry_pi.sysfs import SysfsPowerSupply
 
 OpenBus: TypeAlias = Callable[[int], I2cBus]
@@ -28,6 +28,7 @@ def add_power(board: UnitDevices, reader: OptionReader, factory: Any, open_bus: 
     buses: dict[int, I2cBus] = {}
     gauge_model: GaugeModel | None = reader.choice("battery_gauge", None, GaugeModel)
     monitor_model: MonitorModel | None = reader.choice("power_monitor", None, MonitorModel)
+    measures: Measured = reader.choice("power_measures", "supply", Measured)
     gauge = monitor = None
     if gauge_model is not None and (bus := _bus(board, reader, "battery_bus", buses, open_bus)) is not None:
         gauge = Max1704x(bus, gauge_model, reader.integer("battery_address", fuel_gauge.ADDRESS, 0x08, 0x77))
@@ -37,6 +38,7 @@ def add_power(board: UnitDevices, reader: OptionReader, factory: Any, open_bus: 
             monitor_model,
             reader.integer("power_address", power_monitor.ADDRESS, 0x08, 0x77),
             reader.number("power_shunt_ohm", 0.1, 1e-6, 10),
+            reversed=reader.flag("power_reversed", False),
         )
     folder = reader.text("power_supply")
     supplies = () if folder is None else (SysfsPowerSupply(Path(folder)),)
@@ -47,6 +49,7 @@ def add_power(board: UnitDevices, reader: OptionReader, factory: Any, open_bus: 
         board.clock,
         gauge=gauge,
         monitor=monitor,
+        measures=measures,
         supplies=supplies,
         power_good=None if line is None else line.is_active,
     )

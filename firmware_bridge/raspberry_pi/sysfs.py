@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from firmware_bridge.ports import DeviceError, PowerState, ThrottleReason
+from firmware_bridge.ports import Clock, DeviceError, LightSensor, PowerState, ThrottleReason
+from firmware_bridge.raspberry_pi.polling import Polled
 from firmware_bridge.raspberry_pi.throttling import ThrottleSource
 
 _STATUS: Final = {"Charging": True, "Full": True, "Not charging": True, "Discharging": False}
@@ -21,7 +22,10 @@ class ThermalZone:
         self._throttle = throttle
 
     def throttled(self) -> frozenset[ThrottleReason] | None:
-        return None if self._throttle is None else self._throttle()
+        return None if self._throttle is None else self._throttle.throttled()
+
+    def failure(self) -> DeviceError | None:
+        return None if self._throttle is None else self._throttle.failure()
 
     def temperature_c(self) -> float | None:
         value = number_in(self._file)
@@ -68,6 +72,21 @@ class IioLightSensor:
             return processed
         raw, scale = number_in(self._folder / "in_illuminance_raw"), number_in(self._folder / "in_illuminance_scale")
         return None if raw is None or scale is None else raw * scale
+
+
+class PolledLight:
+    """``ports.LightSensor`` read on a thread of its own: a sensor on I²C answers when its bus lets it, and a bus that a
+    chip holds takes the reader with it for a second each time. Half a second is soon enough for the night and for a
+    covered lens. Close it when the board closes."""
+
+    def __init__(self, sensor: LightSensor, clock: Clock, interval_s: float = 0.5) -> None:
+        self._polled = Polled("light", sensor.lux, clock, interval_s=interval_s)
+
+    def lux(self) -> float | None:
+        return self._polled.value()
+
+    def close(self) -> None:
+        self._polled.close()
 
 
 def text_in(path: Path) -> str | None:

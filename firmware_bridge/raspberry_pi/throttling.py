@@ -1,7 +1,7 @@
 """Why the Raspberry Pi's processor is slowed down: from the kernel where it tells, else from ``vcgencmd``.
 
 - :class:`FileThrottle`: the firmware driver's ``get_throttled``, hexadecimal (Raspberry Pi's kernels:
-  /sys/devices/platform/soc/soc:firmware/get_throttled).
+  /sys/devices/platform/soc/soc:firmware/get_throttled; below soc@107c000000 on a Pi 5).
 - :class:`UnderVoltageAlarm`: ``in0_lcrit_alarm`` of the hwmon device named ``rpi_volt`` (any kernel since 4.20), which
   knows of under-voltage only.
 - :class:`VcgencmdThrottle`: the program, which asks the firmware through /dev/vcio (group ``video``).
@@ -11,16 +11,25 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from firmware_bridge.ports import Clock, DeviceError, ThrottleReason
 from firmware_bridge.raspberry_pi.polling import Polled
 
 Reasons: TypeAlias = frozenset[ThrottleReason]
-ThrottleSource: TypeAlias = Callable[[], Reasons | None]
-"""None: nobody can tell."""
+
+
+class ThrottleSource(Protocol):
+    """Answers at once: what it asks may hang. Close it when the board closes."""
+
+    def throttled(self) -> Reasons | None:
+        """None: it cannot tell."""
+
+    def failure(self) -> DeviceError | None: ...
+
+    def close(self) -> None: ...
+
 
 _BITS: Final[dict[int, ThrottleReason]] = {
     0: "under-voltage",
@@ -44,14 +53,33 @@ def parse_throttled(text: str) -> Reasons | None:
 
 
 class FileThrottle:
-    """``path``: the driver's ``get_throttled``."""
+    """``path``: the driver's ``get_throttled``. Read on a thread of its own: each reading is a call of the firmware, which
+    the kernel waits for."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock, interval_s: float = 1.0) -> None:
         self._path = path
+        self._polled = Polled("get_throttled", self._ask, clock, interval_s=interval_s)
 
     def throttled(self) -> Reasons | None:
-        text = _read(self._path)
-        return None if text is None else parse_throttled(text)
+        return self._polled.value()
+
+    def failure(self) -> DeviceError | None:
+        return self._polled.failure()
+
+    def close(self) -> None:
+        self._polled.close()
+
+    def _ask(self) -> Reasons:
+        try:
+            text = self._path.read_text(encoding="ascii", errors="replace")
+        except OSError as error:
+            raise DeviceError(
+                "get_throttled", f"{self._path}: 无法查询固件 cannot ask the firmware: {error}", error.errno
+            ) from error
+        reasons = parse_throttled(text)
+        if reasons is None:
+            raise DeviceError("get_throttled", f"{self._path}: 不认识的回答 unknown answer {text.strip()!r}")
+        return reasons
 
 
 class UnderVoltageAlarm:
@@ -65,6 +93,15 @@ class UnderVoltageAlarm:
         if text is None or text.strip() not in ("0", "1"):
             return None
         return frozenset({"under-voltage"}) if text.strip() == "1" else frozenset()
+
+    def failure(self) -> DeviceError | None:
+        """The driver polls the firmware by itself; its file is no more than a flag in memory."""
+        if self.throttled() is not None:
+            return None
+        return DeviceError("rpi_volt", f"{self._alarm}: 无法读取 cannot be read")
+
+    def close(self) -> None:
+        pass
 
 
 class VcgencmdThrottle:
@@ -103,20 +140,30 @@ class VcgencmdThrottle:
 
 
 def throttle_source(
-    file: str | None, clock: Clock, hwmon: Path = Path("/sys/class/hwmon"), program: str | None = None
-) -> tuple[ThrottleSource | None, tuple[Callable[[], None], ...]]:
-    """The best there is, and what closes it: the driver's ``file``, ``vcgencmd``, the kernel's under-voltage alarm.
+    file: str | None,
+    clock: Clock,
+    hwmon: Path = Path("/sys/class/hwmon"),
+    program: str | None = None,
+    platform: Path = Path("/sys/devices/platform"),
+) -> ThrottleSource | None:
+    """The best there is: the driver's ``file``, ``vcgencmd``, the kernel's under-voltage alarm. The
+    node the driver hangs on is named differently by each chip and kernel: a ``file`` that is not there is looked for.
     ``program``: where vcgencmd is; looked for on PATH where None, left out where empty."""
-    if file is not None and Path(file).exists():
-        return FileThrottle(Path(file)).throttled, ()
+    if file is not None and (told := _driver_file(Path(file), platform)) is not None:
+        return FileThrottle(told, clock)
     found = shutil.which("vcgencmd") if program is None else program
     if found:
-        asked = VcgencmdThrottle(Path(found), clock)
-        return asked.throttled, (asked.close,)
+        return VcgencmdThrottle(Path(found), clock)
     for folder in sorted(hwmon.glob("hwmon*")):
         if (_read(folder / "name") or "").strip() == "rpi_volt":
-            return UnderVoltageAlarm(folder).throttled, ()
-    return None, ()
+            return UnderVoltageAlarm(folder)
+    return None
+
+
+def _driver_file(given: Path, platform: Path) -> Path | None:
+    if given.exists():
+        return given
+    return next(iter(sorted(platform.glob("soc*/soc*:firmware/get_throttled"))), None)
 
 
 def _read(path: Path) -> str | None:

@@ -59,3 +59,6 @@ class SimulatedThermal:
             return None
         reason = self._lookup("throttled")
         return frozenset() if reason == "no" else frozenset({cast(ThrottleReason, reason)})
+
+    def failure(self) -> DeviceError | None:
+        return None

@@ -22,7 +22,7 @@ Pin = Annotated[str, StringConstraints(pattern=r"^(GPIO([0-9]|[1-4][0-9]|5[0-3])
 ground, with the pull-up), everything else is on when high."""
 
 DeviceFile = Annotated[str, StringConstraints(pattern=r"^(/dev/[\w.:/-]+|none)$")]
-SysPath = Annotated[str, StringConstraints(pattern=r"^(/sys/[\w.:/-]+|none)$")]
+SysPath = Annotated[str, StringConstraints(pattern=r"^(/sys/[\w.:@/-]+|none)$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 I2cBus = Annotated[int, Field(ge=0, le=255)]
 I2cAddress = Annotated[int, Field(ge=0x08, le=0x77)]
@@ -95,9 +95,13 @@ class BatteryGauge(Section):
 
 
 class PowerMonitor(Section):
-    """``monitor`` measures voltage and current; ``supply``: a folder of /sys/class/power_supply."""
+    """``monitor`` measures voltage and current. ``measures``: of what; only a battery's current says whether it is charged,
+    a supply's flows the same way all day long (the default: nothing is concluded from it). ``reversed``: IN+ is on the
+    battery's side. ``supply``: a folder of /sys/class/power_supply."""
 
     monitor: Literal["ina219", "ina226"] | None = None
+    measures: Literal["battery", "supply"] | None = None
+    reversed: bool | None = None
     bus: I2cBus | None = None
     address: I2cAddress | None = None
     shunt_ohm: Annotated[float, Field(gt=0, le=10)] | None = None

@@ -23,6 +23,8 @@ DEFAULT_ADDRESS: Final = {
 """Where these chips answer when nothing is strapped (their data sheets)."""
 
 I2C1_PINS: Final = ("GPIO2", "GPIO3")
+PPS_PIN: Final = "GPIO4"
+"""Where the shipped boards have the receiver's pulse: dtoverlay=pps-gpio,gpiopin=4."""
 UART0_PINS: Final = ("GPIO14", "GPIO15")
 UART0: Final = ("/dev/serial0", "/dev/ttyAMA0", "/dev/ttyS0")
 
@@ -52,6 +54,20 @@ def pins_not_of_a_bus(config: RecorderConfig) -> Iterator[Finding]:
         for pin in taken:
             for user in pins.get(pin, ()):
                 yield Finding((user,), f"引脚 {pin} 属于 {bus}", f"pin {pin} belongs to {bus}", tolerable=True)
+
+
+def pin_not_of_the_pulse(config: RecorderConfig) -> Iterator[Finding]:
+    """A warning: which pin the pulse really has is in config.txt, of which this file knows nothing."""
+    gnss = config.board.gnss
+    if gnss is None or gnss.pps in (None, NONE):
+        return
+    for user in _pins(config).get(PPS_PIN, ()):
+        yield Finding(
+            (user,),
+            f"引脚 {PPS_PIN} 通常接秒脉冲（dtoverlay=pps-gpio,gpiopin=4）",
+            f"pin {PPS_PIN} usually has the pulse per second (dtoverlay=pps-gpio,gpiopin=4)",
+            severity="warning",
+        )
 
 
 def addresses_used_once(config: RecorderConfig) -> Iterator[Finding]:
@@ -120,7 +136,7 @@ def chips_are_whole(config: RecorderConfig) -> Iterator[Finding]:
     ):
         if table is None or getattr(table, key) is not None:
             continue
-        for stray in ("address", "bus", "shunt_ohm"):
+        for stray in ("address", "bus", "measures", "reversed", "shunt_ohm"):
             if getattr(table, stray, None) is not None:
                 yield Finding(
                     (("board", section, stray),),
@@ -137,11 +153,19 @@ def chips_are_whole(config: RecorderConfig) -> Iterator[Finding]:
             "shunt_ohm is missing: without it there is no current",
             severity="warning",
         )
+    if power is not None and power.monitor is not None and power.measures is None:
+        yield Finding(
+            (("board", "power", "monitor"),),
+            '未写 measures，按 "supply"（供电）处理：不据此判断是否在充电',
+            'measures is missing and taken as "supply": nothing is concluded about charging',
+            severity="warning",
+        )
 
 
 BOARD_RULES: Final[tuple[Rule, ...]] = (
     pins_used_once,
     pins_not_of_a_bus,
+    pin_not_of_the_pulse,
     addresses_used_once,
     cameras_on_the_board,
     hardware_encoder_suffices,

@@ -27,7 +27,7 @@ _PATTERNS = {
         "应为 /dev 下的设备文件，没有则写 none",
         "should be a device file below /dev, or none",
     ),
-    r"^(/sys/[\w.:/-]+|none)$": ("应为 /sys 下的路径，没有则写 none", "should be a path below /sys, or none"),
+    r"^(/sys/[\w.:@/-]+|none)$": ("应为 /sys 下的路径，没有则写 none", "should be a path below /sys, or none"),
     r"^(rtc[0-9]+|none)$": ("应为 rtc0、rtc1 …，没有则写 none", "should be rtc0, rtc1 …, or none"),
     r"^[A-Z]\w*$": ("应为 libcamera 的控制项名称，例如 LensPosition", "should be a libcamera control, LensPosition"),
     r"^[\w./-]+\.json$": ("应为 .json 文件", "should be a .json file"),

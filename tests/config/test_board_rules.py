@@ -35,7 +35,14 @@ def outcome(defaults: Layer, text: str) -> Outcome:
             "UART",
         ),
         (
-            '[board.battery]\ngauge = "max17048"\naddress = 0x40\n[board.power]\nmonitor = "ina219"\nshunt_ohm = 0.1',
+            '[board.gpio]\nled_red = "GPIO4"\n[board.gnss]\npps = "/dev/pps0"',
+            "board.gpio.led_red",
+            "warning",
+            "pulse per second",
+        ),
+        (
+            '[board.battery]\ngauge = "max17048"\naddress = 0x40\n[board.power]\nmonitor = "ina219"\nmeasures = "supply"\n'
+            "shunt_ohm = 0.1",
             "board.power.monitor",
             "error",
             "0x40 on I²C bus 1",
@@ -54,7 +61,9 @@ def outcome(defaults: Layer, text: str) -> Outcome:
             "1.7",
         ),
         ("[board.battery]\naddress = 0x36", "board.battery.address", "warning", "no effect without gauge"),
-        ('[board.power]\nmonitor = "ina219"', "board.power.monitor", "warning", "shunt_ohm"),
+        ('[board.power]\nmonitor = "ina219"\nmeasures = "supply"', "board.power.monitor", "warning", "shunt_ohm"),
+        ('[board.power]\nmonitor = "ina219"\nshunt_ohm = 0.1', "board.power.monitor", "warning", "measures"),
+        ("[board.power]\nreversed = true", "board.power.reversed", "warning", "no effect without monitor"),
     ],
 )
 def test_each_rule(defaults: Layer, text: str, key: str, severity: str, says: str) -> None:
@@ -70,7 +79,7 @@ def test_each_rule(defaults: Layer, text: str, key: str, severity: str, says: st
         '[board.gpio]\nled_red = "none"\nled_green = "none"\n',
         '[board.gpio]\nled_red = "GPIO3"\n',
         '[board.gpio]\nled_red = "GPIO2"\n[board.battery]\ngauge = "max17048"\nbus = 3\n',
-        '[board.battery]\ngauge = "max17048"\n[board.power]\nmonitor = "ina219"\nshunt_ohm = 0.1\n',
+        '[board.battery]\ngauge = "max17048"\n[board.power]\nmonitor = "ina219"\nmeasures = "battery"\nshunt_ohm = 0.1\n',
         '[board.camera.cam0]\nencoder = "libx264"\n[cameras.cam0]\nframe_rate = 60\n',
     ],
 )

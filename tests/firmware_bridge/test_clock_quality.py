@@ -33,9 +33,13 @@ def test_without_the_kernel_s_word_there_is_no_bound_whoever_else_speaks() -> No
         (0, "ntp", None, "ntp"),
         (0, "nts", None, "nts"),
         (0, "gnss", None, "gnss"),
-        (0, "nts", 900_000, "gnss"),
-        (0, "nts", -900_000, "gnss"),
-        (0, "nts", 1_000_001, "nts"),  # the receiver pulses, and this clock does not follow it
+        (0, None, 900_000, "gnss"),
+        (0, None, -900_000, "gnss"),
+        (0, None, 1_000_001, "ntp"),  # the receiver pulses, and this clock does not follow it
+        (0, "nts", 100, "nts"),  # a good server's time falls on the pulse as well: who follows whom, chrony knows
+        (0, "ntp", 100, "ntp"),
+        (0, "gnss", 1_000_001, "gnss"),
+        (STA_PPSTIME, "nts", None, "gnss"),
         (STA_PPSTIME, None, None, "gnss"),
     ],
 )

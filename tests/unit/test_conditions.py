@@ -52,12 +52,16 @@ class Power:
 class Thermal:
     celsius: float | None = 45.0
     reasons: frozenset[ThrottleReason] | None = frozenset()
+    error: DeviceError | None = None
 
     def temperature_c(self) -> float | None:
         return self.celsius
 
     def throttled(self) -> frozenset[ThrottleReason] | None:
         return self.reasons
+
+    def failure(self) -> DeviceError | None:
+        return self.error
 
 
 class Bench(UnitKit):
@@ -238,6 +242,17 @@ def test_a_sensor_that_falls_silent_is_a_fault_once_it_stays_so(bench: Bench) ->
     assert bench.faults("sensor-fault") == [("sensor-fault", "onset"), ("sensor-fault", "end")]
     (component,) = {p["component"] for typ, p in bench.records() if typ == "fault" and p["code"] == "sensor-fault"}
     assert component == "thermal"
+
+
+def test_a_firmware_that_does_not_answer_is_a_fault_that_says_why(bench: Bench) -> None:
+    """The temperature is still known: without this nobody would hear that under-voltage goes unseen."""
+    bench.thermal.reasons, bench.thermal.error = None, DeviceError("vcgencmd", "not of group video", 13)
+    bench.live(7)
+    bench.thermal.reasons, bench.thermal.error = frozenset(), None
+    bench.live(1)
+    assert bench.faults("sensor-fault") == [("sensor-fault", "onset"), ("sensor-fault", "end")]
+    evidence = bench.evidence("sensor-fault")
+    assert "not of group video" in evidence["error"] and evidence["errno"] == 13
 
 
 @pytest.mark.parametrize("on", [True, False, None])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
 
 from firmware_bridge.in_time import in_time
 from firmware_bridge.ports import BoardOptions, Check, Clock, DeviceError, ThrottleReason
@@ -12,7 +14,7 @@ from firmware_bridge.raspberry_pi.camera import attached_cameras
 from firmware_bridge.raspberry_pi.checks import cameras, chips, kernel, pins, position, sound
 from firmware_bridge.raspberry_pi.checks.verdicts import fault
 from firmware_bridge.raspberry_pi.clock_sources import clock_of
-from firmware_bridge.raspberry_pi.gpio import GpioInput, PinSpec
+from firmware_bridge.raspberry_pi.gpio import CANNOT_RELEASE, GpioInput, PinSpec, pin_errors
 from firmware_bridge.raspberry_pi.i2c import open_bus
 from firmware_bridge.raspberry_pi.options import OptionReader
 from firmware_bridge.raspberry_pi.pin_factory import pin_factory
@@ -20,7 +22,7 @@ from firmware_bridge.raspberry_pi.portaudio import PortAudio, SoundDevice, devic
 from firmware_bridge.raspberry_pi.throttling import throttle_source
 
 ANSWER_S = 2.5
-"""How long vcgencmd's first answer is waited for."""
+"""How long the firmware's first answer is waited for."""
 
 
 def diagnose(options: BoardOptions, ids: Sequence[str]) -> Iterator[Check]:
@@ -60,28 +62,27 @@ def sound_devices() -> list[SoundDevice]:
         library.close()
 
 
-def level(reader: OptionReader, spec: PinSpec) -> bool:
+def level(reader: OptionReader, spec: PinSpec, pins_of: Callable[[OptionReader], Any] = pin_factory) -> bool:
     """Claims a free input for a moment, with the pull the driver gives it. Raises DeviceError."""
-    factory = pin_factory(reader)
-    try:
+    factory = pins_of(reader)
+    with pin_errors("gpio", f"{spec.pin}: {CANNOT_RELEASE}"), closing(factory):
         line = GpioInput("gpio", spec, factory)
         active = line.is_active()
         line.close()
-    finally:
-        factory.close()
     if active is None:
         raise DeviceError("gpio", f"{spec.pin}: 无法读取 cannot be read")
     return active
 
 
 def throttled(reader: OptionReader, clock: Clock) -> frozenset[ThrottleReason] | None:
-    ask, close = throttle_source(reader.text("thermal_throttle_file"), clock)
+    source = throttle_source(reader.text("thermal_throttle_file"), clock)
+    if source is None:
+        return None
     waiting = threading.Event()
-    waited_s, reasons = 0.0, ask() if ask is not None else None
-    while ask is not None and reasons is None and waited_s < ANSWER_S and close:
+    waited_s, reasons = 0.0, source.throttled()
+    while reasons is None and source.failure() is None and waited_s < ANSWER_S:
         waiting.wait(0.1)
         waited_s += 0.1
-        reasons = ask()
-    for end in close:
-        end()
+        reasons = source.throttled()
+    source.close()
     return reasons

@@ -11,7 +11,7 @@ from firmware_bridge.raspberry_pi.checks.verdicts import fault, ok, refused, war
 from firmware_bridge.raspberry_pi.fuel_gauge import GaugeModel, Max1704x
 from firmware_bridge.raspberry_pi.i2c import I2cBus, I2cChip
 from firmware_bridge.raspberry_pi.options import OptionReader
-from firmware_bridge.raspberry_pi.power_monitor import Ina2xx, MonitorModel
+from firmware_bridge.raspberry_pi.power_monitor import Ina2xx, Measured, MonitorModel
 from firmware_bridge.raspberry_pi.power_sources import DEFAULT_BUS, OpenBus
 
 _WIRING_ZH: Final = "核对接线、供电和地址：i2cdetect -y {bus}"
@@ -31,7 +31,11 @@ def chips(reader: OptionReader, open_bus: OpenBus) -> Iterator[Check]:
     if monitor is not None:
         address = reader.integer("power_address", power_monitor.ADDRESS, 0x08, 0x77)
         shunt_ohm = reader.number("power_shunt_ohm", 0.1, 1e-6, 10)
-        yield _on_bus(reader, "power", open_bus, lambda bus: _monitor(bus, monitor, address, shunt_ohm))
+        reversed_ = reader.flag("power_reversed", False)
+        measures: Measured = reader.choice("power_measures", "supply", Measured)
+        yield _on_bus(
+            reader, "power", open_bus, lambda bus: _monitor(bus, monitor, address, shunt_ohm, reversed_, measures)
+        )
 
 
 def _on_bus(reader: OptionReader, device: str, open_bus: OpenBus, look: Callable[[I2cBus], Check]) -> Check:
@@ -77,7 +81,9 @@ def _gauge(bus: I2cBus, model: GaugeModel, address: int) -> Check:
     return ok("battery", seen, seen)
 
 
-def _monitor(bus: I2cBus, model: MonitorModel, address: int, shunt_ohm: float) -> Check:
+def _monitor(
+    bus: I2cBus, model: MonitorModel, address: int, shunt_ohm: float, reversed_: bool, measures: Measured
+) -> Check:
     if model == "ina226" and (maker := I2cChip(bus, model, address).word(_MANUFACTURER_REGISTER)) != _TEXAS_INSTRUMENTS:
         return fault(
             "power",
@@ -86,7 +92,7 @@ def _monitor(bus: I2cBus, model: MonitorModel, address: int, shunt_ohm: float) -
             '核对型号：INA219 没有厂商寄存器，请写 monitor = "ina219"',
             'check the model: an INA219 has no manufacturer register, write monitor = "ina219"',
         )
-    monitor = Ina2xx(bus, model, address, shunt_ohm)
+    monitor = Ina2xx(bus, model, address, shunt_ohm, reversed=reversed_)
     reading = monitor.read()
     if reading.voltage_v is None:
         reading = monitor.read()  # the first one only set it up
@@ -100,4 +106,6 @@ def _monitor(bus: I2cBus, model: MonitorModel, address: int, shunt_ohm: float) -
         )
     current = "?" if reading.current_a is None else f"{reading.current_a:+.2f} A"
     seen = f"{model}: {reading.voltage_v:.2f} V, {current}"
-    return ok("power", seen, seen)
+    if measures == "battery":  # whoever stands before it knows which of the two is true, and so whether IN+ and IN- are
+        return ok("power", f"{seen}（正为充电）", f"{seen} (positive: charging)")
+    return ok("power", f"{seen}（供电）", f"{seen} (of the supply)")

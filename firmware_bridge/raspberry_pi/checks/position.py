@@ -73,18 +73,19 @@ def _receiver(device: str, baud: int, clock: Clock, busy: Busy, listen_s: float)
     if fix is not None:
         seen = f"{device}: quality {fix.quality}, satellites {fix.satellites}, HDOP {fix.hdop}"
         return ok("gnss", seen, seen)
-    if counters.sentences == 0:
+    if counters.good == 0:
         return fault(
             "gnss",
-            f"{device}: {listen_s:g} 秒内没有可用语句（校验错 {counters.bad_checksum}）",
-            f"{device}: no good sentence in {listen_s:g} s (bad checksums: {counters.bad_checksum})",
+            f"{device}: {listen_s:g} 秒内没有可用语句（校验错 {counters.bad_checksum}，无法解析 {counters.unparsable}）",
+            f"{device}: no good sentence in {listen_s:g} s "
+            f"(bad checksums: {counters.bad_checksum}, unparsable: {counters.unparsable})",
             f"TX 与 RX 是否接反？波特率是否为 {baud}？",
             f"are TX and RX crossed? Is it {baud} baud?",
         )
     return warning(
         "gnss",
-        f"{device}: {counters.sentences} 条语句，尚无定位",
-        f"{device}: {counters.sentences} sentences, no fix yet",
+        f"{device}: {counters.good} 条语句，尚无定位",
+        f"{device}: {counters.good} sentences, no fix yet",
         "到室外，天线朝天；冷启动需数分钟",
         "go outside with the antenna to the sky; a cold start takes minutes",
     )

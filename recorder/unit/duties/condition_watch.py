@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from firmware_bridge.ports import GnssFix
+from firmware_bridge.ports import DeviceError, GnssFix
 from recorder.channel import messages
 from recorder.config.models import RecorderConfig
 from recorder.faults.battery import BatteryWatch
@@ -124,7 +124,7 @@ class ConditionWatch(Duty):
         if parts.board.light is not None:
             self._look_for_silence("light", now_us, readings.lux)
         if parts.board.thermal is not None:
-            self._look_for_silence("thermal", now_us, readings.temperature_c)
+            self._look_for_silence("thermal", now_us, readings.temperature_c, parts.board.thermal.failure())
             self._tell("processor", self._thermal.look(now_us, readings.temperature_c, readings.throttled))
         free = None if "data" in parts.custody.problems else parts.custody.free_bytes
         self._tell("storage", self._space.look(now_us, free, self._rate.bytes_s(now_us)))
@@ -139,8 +139,12 @@ class ConditionWatch(Duty):
         for change in changes:
             self._unit.fault(change.code, component, change.present, change.evidence)
 
-    def _look_for_silence(self, name: str, now_us: int, value: float | None) -> None:
-        change = self._silent[name].update(now_us, value is None)
+    def _look_for_silence(
+        self, name: str, now_us: int, value: float | None, failure: DeviceError | None = None
+    ) -> None:
+        """``failure``: of a part that gives another value, known before this one is missing."""
+        evidence = {} if failure is None else {"error": str(failure), "errno": failure.errno}
+        change = self._silent[name].update(now_us, value is None or failure is not None, evidence)
         self._tell(name, () if change is None else (change,))
 
     def _ignition(self) -> bool | None:

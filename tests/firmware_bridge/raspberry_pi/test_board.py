@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+import queue
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,15 @@ from gpiozero.pins import mock
 from firmware_bridge.ports import BoardIdentity, DeviceError
 from firmware_bridge.raspberry_pi.board import capture_board, compose, unit_board
 from firmware_bridge.raspberry_pi.camera import Picamera2Camera
+from firmware_bridge.raspberry_pi.checks.board import level
 from firmware_bridge.raspberry_pi.gnss import SerialGnss
+from firmware_bridge.raspberry_pi.gpio import PinSpec
 from firmware_bridge.raspberry_pi.i2c import I2cBus
+from firmware_bridge.raspberry_pi.options import OptionReader
 from firmware_bridge.raspberry_pi.watchdog import LinuxWatchdog
+from recorder.unit.devices import guard, listen
 from tests.firmware_bridge.manual_clock import ManualClock
+from tests.firmware_bridge.raspberry_pi.stubborn_pins import StubbornFactory
 
 _mock: Any = mock
 IDENTITY = BoardIdentity("u1", "test", "0")
@@ -121,6 +127,53 @@ def test_what_cannot_be_had_is_a_fault_and_the_rest_works(factory: Any, options:
     board.outputs["led_red"].set(True)
     assert bool(factory.pin("GPIO5").state) is True
     board.close()
+
+
+@pytest.mark.parametrize(
+    ("option", "step"),
+    [
+        ("button_record", "construction"),
+        ("button_record", "edges"),
+        ("ignition", "construction"),
+        ("power_good", "edges"),
+        ("led_green", "construction"),
+    ],
+)
+def test_a_line_the_kernel_keeps_for_itself_is_a_fault_and_the_rest_works(option: str, step: str) -> None:
+    factory = StubbornFactory(("GPIO4", step))
+    board = compose({"led_red": "GPIO5", option: "GPIO4"}, factory, ManualClock(), IDENTITY, no_bus)
+    (fault,) = board.faults
+    assert fault.device in option and "GPIO4" in str(fault) and "busy" in str(fault)
+    board.outputs["led_red"].set(True)
+    assert bool(factory.pin("GPIO5").state) is True
+    factory.refused.add(("GPIO5", "close"))
+    board.close()
+    factory.refused.clear()
+    factory.close()
+
+
+def test_pins_that_break_later_are_findings_of_the_unit() -> None:
+    """Guards and listeners of the unit know DeviceError only."""
+    factory = StubbornFactory()
+    options = {"led_red": "GPIO5", "button_record": "GPIO17", "button_mark": "GPIO27", "ignition": "GPIO25"}
+    board = compose(options, factory, ManualClock(), IDENTITY, no_bus)
+    factory.refused |= {("GPIO5", "set"), ("GPIO17", "read"), ("GPIO25", "read")}
+    (led,) = guard(board)
+    board.outputs["led_red"].set(True)
+    assert led.failure is not None and led.failure.device == "led_red"
+    findings = listen(board, queue.Queue(), gnss=False)
+    assert [finding.subject for finding in findings] == ["button-record", "ignition"]
+    board.close()
+    factory.refused.clear()
+    factory.close()
+
+
+@pytest.mark.parametrize("step", ["construction", "edges", "read", "close"])
+def test_the_doctor_s_look_at_a_busy_line_is_a_device_error(step: str) -> None:
+    """Anything else would end the check of all the pins behind it."""
+    factory = StubbornFactory(("GPIO4", step))
+    with pytest.raises(DeviceError, match="gpio"):
+        level(OptionReader({}), PinSpec("GPIO4", True), lambda reader: factory)
 
 
 def test_a_unit_without_gpio_is_a_board_with_that_fault() -> None:

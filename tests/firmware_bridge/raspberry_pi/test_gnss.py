@@ -183,6 +183,30 @@ def test_silence_is_a_failure(line: Line) -> None:
     receiver.stop()
 
 
+@pytest.mark.parametrize("noise", ["\x1f\x1f%\n\x05", "$GNGGA,120000*00", "no line end, no dollar"])
+def test_noise_is_a_failure_that_names_the_baud_rate(line: Line, noise: str) -> None:
+    """At a wrong baud rate there are line ends as well: they are no sign of life."""
+    clock = ManualClock()
+    receiver = SerialGnss(str(line.link), clock, baud=38400)
+    receiver.start(lambda fix: None)
+
+    def failed() -> bool:
+        os.write(line.master, noise.encode() + b"\n" * noise.startswith("$"))
+        clock.now_us += 200_000
+        return receiver.failure() is not None
+
+    until(failed)
+    said = str(receiver.failure())
+    assert "noise" in said and "38400 baud" in said and "bad_checksum" in said and "unparsable" in said
+
+    def healed() -> bool:
+        line.say("", *epoch(1))
+        return receiver.failure() is None
+
+    until(healed)
+    receiver.stop()
+
+
 def test_a_failing_consumer_is_a_reported_failure(line: Line, caplog: pytest.LogCaptureFixture) -> None:
     def refuse(fix: GnssFix) -> None:
         raise RuntimeError("consumer broke")

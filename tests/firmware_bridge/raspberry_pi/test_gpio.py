@@ -12,7 +12,8 @@ from gpiozero.pins import mock
 
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import DeviceError
-from firmware_bridge.raspberry_pi.gpio import GpioButton, GpioOutput, PinSpec
+from firmware_bridge.raspberry_pi.gpio import GpioButton, GpioInput, GpioOutput, PinSpec
+from tests.firmware_bridge.raspberry_pi.stubborn_pins import StubbornFactory
 
 _mock: Any = mock
 Edges = queue.SimpleQueue[tuple[bool, int]]
@@ -133,3 +134,56 @@ def test_pin_spec(text: str, expected: PinSpec) -> None:
 def test_bad_pin_spec_names_the_option(text: str) -> None:
     with pytest.raises(DeviceError, match="button_record"):
         PinSpec.parse("button_record", text, default_high=False)
+
+
+def test_whatever_the_pin_library_raises_is_the_devices_fault() -> None:
+    """lgpio's error is of no family: each way to it must end as DeviceError, or one busy line ends the unit."""
+    factory = StubbornFactory(("GPIO4", "construction"), ("GPIO5", "edges"))
+    with pytest.raises(DeviceError, match=r"record.*GPIO4.*busy"):
+        GpioButton("record", PinSpec("GPIO4", False), factory, SystemClock())
+    with pytest.raises(DeviceError, match=r"mark.*GPIO5.*busy"):
+        GpioButton("mark", PinSpec("GPIO5", False), factory, SystemClock())
+    with pytest.raises(DeviceError, match=r"led_red.*GPIO4.*busy"):
+        GpioOutput("led_red", PinSpec("GPIO4", True), factory)
+    with pytest.raises(DeviceError, match=r"power_good.*GPIO5.*busy"):
+        GpioInput("power_good", PinSpec("GPIO5", True), factory)
+    factory.close()
+
+
+def test_a_button_whose_level_cannot_be_read_does_not_start() -> None:
+    factory = StubbornFactory()
+    button = GpioButton("record", PinSpec("GPIO17", False), factory, SystemClock())
+    factory.refused.add(("GPIO17", "read"))
+    with pytest.raises(DeviceError, match=r"record.*busy"):
+        button.start(lambda pressed, at_us: None)
+    factory.refused.clear()
+    edges = listen(button)
+    factory.refused.add(("GPIO17", "close"))
+    with pytest.raises(DeviceError, match=r"record.*busy"):
+        button.close()
+    assert edges.empty() and "button-record" not in {thread.name for thread in threading.enumerate()}
+    factory.refused.clear()
+    factory.close()
+
+
+def test_an_output_that_cannot_be_driven_is_let_go_all_the_same() -> None:
+    factory = StubbornFactory()
+    output = GpioOutput("led_red", PinSpec("GPIO5", True), factory)
+    factory.refused.add(("GPIO5", "set"))
+    with pytest.raises(DeviceError, match=r"led_red.*busy"):
+        output.set(True)
+    with pytest.raises(DeviceError, match=r"led_red.*busy"):
+        output.close()
+    factory.refused.clear()
+    GpioOutput("led_red", PinSpec("GPIO5", True), factory).close()
+    factory.close()
+
+
+def test_an_input_that_cannot_be_read_is_unknown() -> None:
+    factory = StubbornFactory()
+    line = GpioInput("power_good", PinSpec("GPIO24", True), factory)
+    factory.refused.add(("GPIO24", "read"))
+    assert line.is_active() is None
+    factory.refused.clear()
+    line.close()
+    factory.close()

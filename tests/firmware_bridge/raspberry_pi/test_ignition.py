@@ -13,6 +13,7 @@ from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import DeviceError
 from firmware_bridge.raspberry_pi.gpio import GpioInput, PinSpec
 from firmware_bridge.raspberry_pi.ignition import GpioIgnition
+from tests.firmware_bridge.raspberry_pi.stubborn_pins import StubbornFactory
 
 _mock: Any = mock
 Levels = queue.SimpleQueue[tuple[bool, int]]
@@ -98,3 +99,18 @@ def test_a_charger_s_line_is_asked_for(factory: Any) -> None:
     assert line.is_active() is None
     with pytest.raises(DeviceError, match="power_good"):
         GpioInput("power_good", PinSpec("GPIO99", False), factory)
+
+
+def test_whatever_the_pin_library_raises_is_the_ignitions_fault() -> None:
+    factory = StubbornFactory(("GPIO4", "construction"))
+    with pytest.raises(DeviceError, match=r"ignition.*GPIO4.*busy"):
+        GpioIgnition(PinSpec("GPIO4", True), factory, SystemClock())
+    ignition = GpioIgnition(PinSpec("GPIO22", True), factory, SystemClock())
+    factory.refused.add(("GPIO22", "read"))
+    with pytest.raises(DeviceError, match=r"ignition.*busy"):
+        listen(ignition)
+    factory.refused.add(("GPIO22", "close"))
+    with pytest.raises(DeviceError, match=r"ignition.*busy"):
+        ignition.close()
+    factory.refused.clear()
+    factory.close()

@@ -25,6 +25,7 @@ def test_values_of_each_kind() -> None:
             "debounce_ms": "12.5",
             "battery_address": "0x36",
             "power_bus": "1",
+            "power_reversed": "true",
             "camera.cam0.controls": '{"AfMode": 0}',
             "led_red": "GPIO5:low",
             "led_green": "none",
@@ -34,6 +35,7 @@ def test_values_of_each_kind() -> None:
     assert reader.integer("battery_address", 0, 8, 0x77) == 0x36
     assert reader.integer("power_address", 0x40, 8, 0x77) == 0x40, "absent"
     assert reader.choice("power_bus", 0, Literal[0, 1]) == 1
+    assert reader.flag("power_reversed", False) is True and reader.flag("absent", True) is True
     assert reader.table("camera.cam0.controls") == {"AfMode": 0}
     red = reader.pin("led_red", default_high=True)
     assert red is not None and (red.pin, red.active_high) == ("GPIO5", False)

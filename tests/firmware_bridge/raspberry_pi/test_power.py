@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.ports import PowerState
+from firmware_bridge.ports import BoardIdentity, PowerState
+from firmware_bridge.raspberry_pi.board import compose
 from firmware_bridge.raspberry_pi.fuel_gauge import GaugeReading, Max1704x
 from firmware_bridge.raspberry_pi.power import PolledPower, PowerReadings, combine
 from firmware_bridge.raspberry_pi.power_monitor import Ina2xx, MonitorReading
@@ -35,6 +36,10 @@ NOTHING = PowerState(None, None, None)
         # The line of the charger's input is the last word, whatever the battery does.
         (PowerReadings(GAUGE, MONITOR, (KERNEL,), power_good=False), PowerState(80.0, 3.9, False)),
         (PowerReadings(GAUGE, MONITOR, power_good=True), PowerState(80.0, 3.9, True)),
+        # What feeds the unit is no battery: its current is no charging, its voltage not the cell's.
+        (PowerReadings(None, MonitorReading(5.1, 0.9), measures="supply"), NOTHING),
+        (PowerReadings(GAUGE, MonitorReading(5.1, 0.9), measures="supply"), PowerState(80.0, 3.9, False)),
+        (PowerReadings(None, MonitorReading(5.1, 0.9), (KERNEL,), measures="supply"), KERNEL),
         # One of two chargers is fed.
         (
             PowerReadings(supplies=(PowerState(None, None, False), PowerState(None, None, True))),
@@ -101,3 +106,24 @@ def test_a_bus_that_hangs_stalls_nobody_and_is_a_failure() -> None:
     assert failure is not None and "hangs" in str(failure)
     bus.hang.set()
     power.close()
+
+
+@pytest.mark.parametrize(
+    ("wired", "external"),
+    [
+        ({}, None),
+        ({"power_measures": "supply"}, None),
+        ({"power_measures": "battery"}, True),
+        ({"power_measures": "battery", "power_reversed": "true"}, False),
+    ],
+    ids=["nothing said", "supply", "battery", "battery, the other way round"],
+)
+def test_only_a_battery_s_current_says_whether_it_charges(wired: dict[str, str], external: bool | None) -> None:
+    options = {"power_monitor": "ina226", "power_shunt_ohm": "0.1", "battery_gauge": "max17043", **wired}
+    bus = stub()
+    board = compose(options, None, ManualClock(), BoardIdentity("u1", "test", "0"), lambda number: bus)
+    power = board.power
+    assert power is not None and board.faults == []
+    until(lambda: power.state().battery_percent is not None, "a reading")
+    assert power.state().external is external
+    board.close()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from firmware_bridge.ports import PowerState
-from firmware_bridge.raspberry_pi.sysfs import IioLightSensor, SysfsPowerSupply, ThermalZone
+from firmware_bridge.ports import BoardIdentity, PowerState
+from firmware_bridge.raspberry_pi.board import compose
+from firmware_bridge.raspberry_pi.sysfs import IioLightSensor, PolledLight, SysfsPowerSupply, ThermalZone
+from tests.firmware_bridge.manual_clock import ManualClock
+from tests.firmware_bridge.raspberry_pi.waiting import HeldFile, until
 
 
 def test_thermal_zone(tmp_path: Path) -> None:
@@ -53,3 +56,37 @@ def test_light_sensor_processed_or_raw(tmp_path: Path) -> None:
     assert sensor.lux() == 60.0
     (tmp_path / "in_illuminance_input").write_text("61.5\n")
     assert sensor.lux() == 61.5
+
+
+def test_a_light_sensor_whose_bus_is_held_stalls_nobody(tmp_path: Path) -> None:
+    clock = ManualClock()
+    (tmp_path / "in_illuminance_input").write_text("61.5\n")
+    light = PolledLight(IioLightSensor(tmp_path), clock, interval_s=0.005)
+    until(lambda: light.lux() == 61.5, "the reading")
+    held = HeldFile(tmp_path / "in_illuminance_input")
+    held.until_read()
+    clock.now_us += 4_000_000
+    assert light.lux() == 61.5
+    clock.now_us += 1_000_001
+    assert light.lux() is None, "an old reading is none"
+    held.let_go()
+    light.close()
+
+
+def test_the_board_reads_its_light_and_the_firmware_on_threads_of_their_own(tmp_path: Path) -> None:
+    """The unit's main loop asks five times a second, and nothing it asks may wait for a bus or for the firmware."""
+    held = [HeldFile(tmp_path / name) for name in ("in_illuminance_input", "get_throttled")]
+    options = {
+        "light_sensor": str(tmp_path),
+        "thermal_zone": str(tmp_path),
+        "thermal_throttle_file": str(tmp_path / "get_throttled"),
+    }
+    clock = ManualClock()
+    board = compose(options, None, clock, BoardIdentity("u1", "test", "0"))
+    assert board.light is not None and board.thermal is not None
+    assert board.light.lux() is None and board.thermal.throttled() is None
+    clock.now_us += 5_000_001
+    assert board.thermal.failure() is not None
+    for file in held:
+        file.let_go()
+    board.close()

@@ -57,6 +57,9 @@ def test_an_absent_chip_names_the_command_that_finds_it() -> None:
 def test_a_monitor_that_is_well_is_read_after_it_was_set_up() -> None:
     check = looked(MONITOR, monitor(config=0x4127))
     assert check.verdict == "ok" and "5.00 V" in check.en and "+0.10 A" in check.en
+    assert "supply" in check.en
+    turned = looked({**MONITOR, "power_measures": "battery", "power_reversed": "true"}, monitor())
+    assert "-0.10 A" in turned.en and "charging" in turned.en
 
 
 def test_another_chip_at_the_monitors_address() -> None:
