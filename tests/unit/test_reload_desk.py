@@ -15,7 +15,7 @@ from recorder.config.models import RecorderConfig
 from recorder.config.problems import Place, Problem
 from recorder.evidence.encoding import sha256_b64u
 from recorder.session.reload import QUIET_US
-from recorder.unit.events import ReloadRequested, WorkerDisconnected, WorkerExited
+from recorder.unit.events import ReloadRequested, WorkerConnected, WorkerDisconnected, WorkerExited
 from tests.unit.desk_kit import DeskKit
 from tests.unit.unit_kit import configuration
 
@@ -158,6 +158,49 @@ def test_a_worker_that_crashes_on_its_way_out_has_crashed(bench: Bench) -> None:
     bench.events.put(WorkerExited("cam0", 1, 70))
     bench.turn()
     assert "worker-crash" in bench.unit.p.faults.present()
+
+
+def other_margin(bench: Bench) -> None:
+    bench.files_say(bench.loaded(bench.changed(watermark={**bench.config.watermark.model_dump(), "margin_px": 8})))
+    bench.reload()
+    bench.turn(QUIET_US)
+    assert bench.status() == "applied"
+
+
+def test_a_worker_launched_before_and_connected_after_is_replaced_too(bench: Bench) -> None:
+    bench.turn()
+    assert bench.launcher.launched == ["cam0"]
+    other_margin(bench)
+    assert bench.link.dropped == 0, "nobody has said hello yet"
+    bench.worker_up()
+    bench.turn()
+    assert bench.link.dropped == 1, "once, and at once: it has the configuration of its launch"
+    bench.events.put(WorkerDisconnected("cam0", "closed"))
+    bench.events.put(WorkerExited("cam0", 1, 0))
+    bench.turn()
+    bench.turn(200_000)
+    assert bench.launcher.launched == ["cam0", "cam0"] and bench.launcher.killed == []
+    assert "worker-crash" not in bench.unit.p.faults.present()
+    bench.worker_up()
+    assert bench.link.dropped == 1, "the new one stays"
+
+
+def test_a_recording_begun_meanwhile_comes_first(bench: Bench) -> None:
+    bench.turn()
+    other_margin(bench)
+    assert bench.ask("start")["ok"]
+    bench.events.put(WorkerConnected("cam0", 1))
+    bench.progress(frames=1)
+    bench.turn()
+    session_id = bench.unit.p.machine.session_id
+    assert session_id is not None and bench.link.dropped == 0
+    bench.say(bench.opened(1, session_id))
+    bench.turn()
+    bench.ask("stop")
+    assert bench.link.dropped == 0
+    bench.closed(session_id, 1)
+    bench.turn()
+    assert bench.unit.p.machine.session_id is None and bench.link.dropped == 1
 
 
 @pytest.mark.parametrize("supervised", [True, False])
