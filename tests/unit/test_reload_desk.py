@@ -250,6 +250,46 @@ def test_a_refused_one_changes_nothing_and_is_recorded(bench: Bench) -> None:
     assert bench.status() == "applied" and bench.known.errors == ()
 
 
+def refused(bench: Bench) -> None:
+    bench.files_say(bench.loaded(bench.changed(capture={"segment_s": 30}), problem("wrong"), fallback=True))
+    bench.reload()
+    assert bench.status() == "refused" and bench.unit.p.health.config_good is False
+
+
+def test_the_files_put_back_as_they_were_end_the_refusal_on_record(bench: Bench) -> None:
+    refused(bench)
+    bench.files_say(bench.loaded(bench.config))
+    for _ in range(2):
+        bench.reload()
+    last = bench.configs()
+    assert [record["status"] for record in last] == ["refused", "applied"], "once"
+    assert last[-1]["sha256"] == bench.known.sha256 and bench.unit.p.health.config_good is True
+
+
+def test_mended_with_a_change_that_only_waits_ends_the_refusal_too(bench: Bench) -> None:
+    refused(bench)
+    bench.files_say(bench.loaded(bench.changed(officers={**bench.config.officers.model_dump(), "look_s": 10})))
+    bench.reload()
+    bench.turn()
+    bench.turn(QUIET_US)
+    assert bench.status() == "waiting" and bench.known.waiting == ("officers.look_s",)
+    assert [record["status"] for record in bench.configs()] == ["refused", "applied"]
+    assert bench.configs()[-1]["sha256"] == sha256_b64u(canonical(bench.config)), "what is in force"
+    assert bench.unit.p.health.config_good is True
+
+
+def test_a_change_that_waited_and_was_taken_back_after_a_refusal(bench: Bench) -> None:
+    session_id = bench.start()
+    bench.files_say(bench.loaded(bench.changed(capture={"segment_s": 30})))
+    bench.reload()
+    refused(bench)
+    bench.files_say(bench.loaded(bench.config))
+    bench.reload()
+    bench.split(session_id, 1)
+    assert [record["status"] for record in bench.configs()] == ["refused", "applied"]
+    assert bench.unit.p.health.config_good is True and bench.unit.p.config == bench.config
+
+
 def test_what_was_wrong_before_refuses_nothing(bench: Bench) -> None:
     """A unit without keys to seal to has said so at its start; its admin may still change the length of segments."""
     old = problem("one key only")
