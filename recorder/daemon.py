@@ -8,10 +8,10 @@ import logging
 import os
 import queue
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from firmware_bridge.ports import DeviceError, UnitBoard
+from firmware_bridge.ports import Clock, DeviceError, UnitBoard
 from recorder import __version__
 from recorder.board_options import board_options
 from recorder.channel.places import capture_dir, channel_socket, launch_socket
@@ -71,6 +71,9 @@ CATCH_UP_US = 10_000
 """How long the index may catch up: before the unit is ready, and in each turn of the loop."""
 OLD_WORKER_S = 6.0
 """A worker whose unit process died closes its file and exits within this, or it hangs and is killed."""
+
+WORKERS_END_S = 8.0
+"""How long workers may take to close their files at the end, all together; TimeoutStopSec= of the unit is longer."""
 
 
 class CannotStart(Exception):
@@ -172,7 +175,7 @@ def _run(
         store_key=_store_key(config, signer, journal),
         officer_key=load_officer_key(data_dir / "keys" / "officer-ref.key", files),
     )
-    launcher = _launcher(config, run_dir, events)
+    launcher = _launcher(config, run_dir, events, board.clock)
     cameras = {camera_id: _camera(config, camera_id, run_dir, events) for camera_id in config.cameras}
     guarded = guard(board)
     sensors = Sensors(config, board)
@@ -239,18 +242,29 @@ def _run(
     finally:
         notifier.stopping()
         control.close()
-        unit.close()
+        _last_words(unit, ledger)
         check.close()
         if board.gnss is not None:
             board.gnss.stop()
-        for camera in cameras.values():
-            camera.link.close()
-        launcher.close(timeout_s=8)
+        _end_workers(cameras, launcher)
         status.write()
         written = _close(journal, ledger)
         index.close()
         notifier.close()
     return 0 if written else LAST_RECORDS_LOST
+
+
+def _last_words(unit: UnitProcess, ledger: Ledger) -> None:
+    """On the disk before anybody waits for anything: a worker that hangs, or a service manager that loses patience, must
+    not make an end in order look like a crash."""
+    unit.close()
+    ledger.commit()
+
+
+def _end_workers(cameras: Mapping[str, CameraParts], launcher: WorkerLauncher) -> None:
+    for camera in cameras.values():
+        camera.link.close()
+    launcher.close(timeout_s=WORKERS_END_S)
 
 
 def _close(journal: Journal, ledger: Ledger) -> bool:
@@ -320,10 +334,10 @@ def _camera(config: RecorderConfig, camera_id: str, run_dir: Path, events: queue
     )
 
 
-def _launcher(config: RecorderConfig, run_dir: Path, events: queue.Queue[UnitEvent]) -> WorkerLauncher:
+def _launcher(config: RecorderConfig, run_dir: Path, events: queue.Queue[UnitEvent], clock: Clock) -> WorkerLauncher:
     if config.supervision.launcher == "systemd":
-        return SystemdLauncher(canonical(config), launch_socket(run_dir), events)
-    return ChildProcessLauncher(canonical(config), events)
+        return SystemdLauncher(canonical(config), launch_socket(run_dir), events, clock)
+    return ChildProcessLauncher(canonical(config), events, clock)
 
 
 def _reloading(loaded: Loaded, read: Callable[[], Loaded]) -> Reloading:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from firmware_bridge.clock import SystemClock
 from recorder.channel import kill_switch
 from recorder.channel.messages import Hello, decode_from_worker
 from recorder.channel.worker_lock import hold, wait_until_gone
@@ -33,7 +34,7 @@ class Unit:
             folder / "launch.sock", environment={"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "6000000"}
         )
         text = config(folder, "tests.capture.board")
-        self.launcher = SystemdLauncher(text, folder / "launch.sock", self.events)
+        self.launcher = SystemdLauncher(text, folder / "launch.sock", self.events, SystemClock())
 
     @staticmethod
     def _listening(kind: socket.SocketKind, path: Path) -> socket.socket:
