@@ -55,7 +55,7 @@ from recorder.unit.parts import CameraParts, Parts
 from recorder.unit.process import UnitProcess
 from recorder.unit.reloading import Reloading
 from recorder.unit.sensors import Sensors
-from recorder.unit.start_log import note_start
+from recorder.unit.start_log import slow_down, supervised
 from recorder.unit.status_writer import StatusWriter
 from recorder.unit.store_key import StoreKeyFile
 from recorder.unit.systemd_launcher import SystemdLauncher
@@ -107,28 +107,13 @@ def _locked(loaded: Loaded, read: Callable[[], Loaded], termination: Termination
         # The run folder too: a second unit there would take over the first one's sockets.
         for folder in dict.fromkeys((data_dir.resolve(), run_dir.resolve())):
             held.callback(os.close, _lock(folder))
-        _slow_down(run_dir, termination)
+        if supervised():
+            slow_down(run_dir / "starts.json", system_clock(), termination.wait)
         signer, unusable = _signer(data_dir)
         options = board_options(config.model_dump(mode="json"))
         board = load_board_module(config.board.module).unit_board(options)
         held.callback(board.close)
         return _run(loaded, read, termination, NotedFiles(board.medium), signer, board, unusable)
-
-
-def supervised() -> bool:
-    """Somebody starts the unit process again when it ends: systemd sets this variable."""
-    return "INVOCATION_ID" in os.environ
-
-
-def _slow_down(run_dir: Path, termination: Termination) -> None:
-    """A unit process that keeps ending begins ever more slowly: see ``session.restart_pause``."""
-    if not supervised():
-        return
-    clock = system_clock()
-    pause = note_start(run_dir / "starts.json", clock.boot_id(), clock.boottime_us(), OsFiles())
-    if pause:
-        log.error("start.paused", extra={"fields": {"pause_s": pause / 1e6}})
-        termination.wait(pause / 1e6)
 
 
 def _signer(data_dir: Path) -> tuple[FileSigner, list[Finding]]:
