@@ -70,6 +70,7 @@ class FailingFiles(OsFiles):
     """The real disk, but the operations whose running number (per kind, from 0) is in ``plan`` raise OSError."""
 
     def __init__(self, plan: dict[str, set[int]], number: int = errno.EIO) -> None:
+        super().__init__()
         self.plan = plan
         self.errno = number
         self.counts: dict[str, int] = {"create": 0, "write": 0, "sync": 0, "close": 0}
