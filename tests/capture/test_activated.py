@@ -74,6 +74,7 @@ def test_it_works_until_its_channel_closes_and_says_so(unit: Unit) -> None:
     with connection:
         assert unit.launcher.pid("cam0") == pid == unit.activator.started[0].pid
         assert unit.told() == "READY=1\nSTATUS=cam0"
+        assert unit.told() == "WATCHDOG_USEC=60000000\nWATCHDOG=1"
         assert unit.told() == "WATCHDOG=1"
     event = unit.events.get(timeout=30)
     assert (event.camera_id, event.pid, event.status) == ("cam0", pid, 0)
