@@ -8,10 +8,10 @@ import logging
 import os
 import queue
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from firmware_bridge.ports import DeviceError, UnitBoard
+from firmware_bridge.ports import Clock, DeviceError, UnitBoard
 from recorder import __version__
 from recorder.board_options import board_options
 from recorder.channel.places import capture_dir, channel_socket, launch_socket
@@ -55,7 +55,7 @@ from recorder.unit.parts import CameraParts, Parts
 from recorder.unit.process import UnitProcess
 from recorder.unit.reloading import Reloading
 from recorder.unit.sensors import Sensors
-from recorder.unit.start_log import note_start
+from recorder.unit.start_log import slow_down, supervised
 from recorder.unit.status_writer import StatusWriter
 from recorder.unit.store_key import StoreKeyFile
 from recorder.unit.systemd_launcher import SystemdLauncher
@@ -71,6 +71,9 @@ CATCH_UP_US = 10_000
 """How long the index may catch up: before the unit is ready, and in each turn of the loop."""
 OLD_WORKER_S = 6.0
 """A worker whose unit process died closes its file and exits within this, or it hangs and is killed."""
+
+WORKERS_END_S = 8.0
+"""How long workers may take to close their files at the end, all together; TimeoutStopSec= of the unit is longer."""
 
 
 class CannotStart(Exception):
@@ -104,28 +107,13 @@ def _locked(loaded: Loaded, read: Callable[[], Loaded], termination: Termination
         # The run folder too: a second unit there would take over the first one's sockets.
         for folder in dict.fromkeys((data_dir.resolve(), run_dir.resolve())):
             held.callback(os.close, _lock(folder))
-        _slow_down(run_dir, termination)
+        if supervised():
+            slow_down(run_dir / "starts.json", system_clock(), termination.wait)
         signer, unusable = _signer(data_dir)
         options = board_options(config.model_dump(mode="json"))
         board = load_board_module(config.board.module).unit_board(options)
         held.callback(board.close)
         return _run(loaded, read, termination, NotedFiles(board.medium), signer, board, unusable)
-
-
-def supervised() -> bool:
-    """Somebody starts the unit process again when it ends: systemd sets this variable."""
-    return "INVOCATION_ID" in os.environ
-
-
-def _slow_down(run_dir: Path, termination: Termination) -> None:
-    """A unit process that keeps ending begins ever more slowly: see ``session.restart_pause``."""
-    if not supervised():
-        return
-    clock = system_clock()
-    pause = note_start(run_dir / "starts.json", clock.boot_id(), clock.boottime_us(), OsFiles())
-    if pause:
-        log.error("start.paused", extra={"fields": {"pause_s": pause / 1e6}})
-        termination.wait(pause / 1e6)
 
 
 def _signer(data_dir: Path) -> tuple[FileSigner, list[Finding]]:
@@ -172,7 +160,7 @@ def _run(
         store_key=_store_key(config, signer, journal),
         officer_key=load_officer_key(data_dir / "keys" / "officer-ref.key", files),
     )
-    launcher = _launcher(config, run_dir, events)
+    launcher = _launcher(config, run_dir, events, board.clock)
     cameras = {camera_id: _camera(config, camera_id, run_dir, events) for camera_id in config.cameras}
     guarded = guard(board)
     sensors = Sensors(config, board)
@@ -239,18 +227,29 @@ def _run(
     finally:
         notifier.stopping()
         control.close()
-        unit.close()
+        _last_words(unit, ledger)
         check.close()
         if board.gnss is not None:
             board.gnss.stop()
-        for camera in cameras.values():
-            camera.link.close()
-        launcher.close(timeout_s=8)
+        _end_workers(cameras, launcher)
         status.write()
         written = _close(journal, ledger)
         index.close()
         notifier.close()
     return 0 if written else LAST_RECORDS_LOST
+
+
+def _last_words(unit: UnitProcess, ledger: Ledger) -> None:
+    """On the disk before anybody waits for anything: a worker that hangs, or a service manager that loses patience, must
+    not make an end in order look like a crash."""
+    unit.close()
+    ledger.commit()
+
+
+def _end_workers(cameras: Mapping[str, CameraParts], launcher: WorkerLauncher) -> None:
+    for camera in cameras.values():
+        camera.link.close()
+    launcher.close(timeout_s=WORKERS_END_S)
 
 
 def _close(journal: Journal, ledger: Ledger) -> bool:
@@ -320,10 +319,10 @@ def _camera(config: RecorderConfig, camera_id: str, run_dir: Path, events: queue
     )
 
 
-def _launcher(config: RecorderConfig, run_dir: Path, events: queue.Queue[UnitEvent]) -> WorkerLauncher:
+def _launcher(config: RecorderConfig, run_dir: Path, events: queue.Queue[UnitEvent], clock: Clock) -> WorkerLauncher:
     if config.supervision.launcher == "systemd":
-        return SystemdLauncher(canonical(config), launch_socket(run_dir), events)
-    return ChildProcessLauncher(canonical(config), events)
+        return SystemdLauncher(canonical(config), launch_socket(run_dir), events, clock)
+    return ChildProcessLauncher(canonical(config), events, clock)
 
 
 def _reloading(loaded: Loaded, read: Callable[[], Loaded]) -> Reloading:

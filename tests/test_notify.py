@@ -31,6 +31,18 @@ def test_the_messages_systemd_knows(listener: socket.socket) -> None:
     assert notifier.watchdog_us == 15_000_000
 
 
+def test_a_watchdog_may_be_told_to_wait_longer_and_as_long_as_before(listener: socket.socket) -> None:
+    with listener:
+        notifier = Notifier({"NOTIFY_SOCKET": listener.getsockname(), "WATCHDOG_USEC": "6000000"})
+        notifier.watchdog_within(60_000_000)
+        notifier.watchdog_within()
+        assert [listener.recv(4096).decode() for _ in range(2)] == [
+            "WATCHDOG_USEC=60000000\nWATCHDOG=1",
+            "WATCHDOG_USEC=6000000\nWATCHDOG=1",
+        ]
+        notifier.close()
+
+
 def test_a_listener_that_does_not_read_blocks_nothing(listener: socket.socket) -> None:
     """The queue of a datagram socket holds a handful: the hundredth message has to be let go, not waited for."""
     with listener:
@@ -44,6 +56,7 @@ def test_no_watchdog_is_fed_that_nobody_asked_for(listener: socket.socket) -> No
     with listener:
         notifier = Notifier({"NOTIFY_SOCKET": listener.getsockname()})
         notifier.watchdog()
+        notifier.watchdog_within(1)
         notifier.status("x")
         assert listener.recv(4096) == b"STATUS=x"
         notifier.close()

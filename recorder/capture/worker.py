@@ -27,7 +27,7 @@ from recorder.capture.drops import DropBook
 from recorder.capture.hearing import Hearing
 from recorder.capture.lens import LensEye
 from recorder.capture.link import Link
-from recorder.capture.liveness import does_its_work
+from recorder.capture.liveness import FIRST_FRAME_US, does_its_work
 from recorder.capture.monitor import Monitor
 from recorder.capture.packet_log import PacketLog
 from recorder.capture.settings import WorkerSettings
@@ -101,6 +101,7 @@ class Worker:
         self._terminated = False
         self._incomplete = False
         self._unmarked = False
+        self._first_frame_seen = False
         self._fatal: BaseException | None = None
         self._failure: Exception | None = None
         self._sensor_lux: float | None = None
@@ -197,6 +198,9 @@ class Worker:
     def run(self) -> int:
         self._link.start()
         self._notifier.ready(self._camera_id)
+        # The camera is opened by the thread that feeds the watchdog. How long that may take is for the unit process to say
+        # ([supervision] start_timeout_s), not for a watchdog made for a worker that has frames.
+        self._notifier.watchdog_within(FIRST_FRAME_US)
         self._writer.start()
         if self._hearing is not None:
             self._hearing.start()
@@ -225,6 +229,9 @@ class Worker:
 
     def _feed_watchdog(self, now_us: int) -> None:
         last_frame_us, writing_since_us = self._log.state().last_frame_us, self._syncs.pending_since_us
+        if last_frame_us > 0 and not self._first_frame_seen:
+            self._first_frame_seen = True
+            self._notifier.watchdog_within()
         if does_its_work(now_us, self._began_us, last_frame_us, writing_since_us, self._camera.absent):
             self._notifier.watchdog()
 

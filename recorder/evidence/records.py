@@ -8,7 +8,7 @@ Types that later features fill are defined here all the same, so that a verifier
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from recorder.evidence.base import Count as Count
 from recorder.evidence.base import Digest as Digest
@@ -412,12 +412,16 @@ class DeadlineBasis(Record):
     sessions: tuple[str, ...]
 
 
+CommandSource: TypeAlias = Literal["control-socket", "uplink", "mqtt", "qr"]
+
+
 class Command(Record):
-    """A command from afar, from the control socket or from a code shown to the lens, and what became of it."""
+    """A command from afar, from the control socket (``uplink``: from the uplink's user there) or from a code shown to the
+    lens, and what became of it."""
 
     TYP = "command"
     command_id: str
-    source: Literal["control-socket", "mqtt", "qr"]
+    source: CommandSource
     name: str
     result: Literal["accepted", "refused"]
     detail: str

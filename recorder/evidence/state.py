@@ -242,7 +242,7 @@ class JournalState:
             self.session = session.model_copy(update={"marked": (*session.marked, p["kind"])})
 
     def _command(self, p: Payload) -> None:
-        if p["name"] == ASSIGN and p["result"] == "accepted" and p["source"] != "control-socket":
+        if p["name"] == ASSIGN and p["result"] == "accepted" and p["source"] not in ("control-socket", "uplink"):
             self.assignments = (*self.assignments, p["command_id"])[-self.ASSIGNMENTS :]
 
     def _session_start(self, p: Payload) -> None:

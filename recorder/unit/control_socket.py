@@ -1,5 +1,8 @@
 """The control socket: one JSON line in, one JSON line out, decided on the main thread. No network port anywhere.
 
+Who asks is known by the kernel's word (SO_PEERCRED), not by its own: the uplink faces the network and may connect, but what
+it may ask is little (``control``).
+
 A request may bring one open file (SCM_RIGHTS): the unit sees neither /home nor /tmp (systemd), and must not open with its
 own rights what somebody else names.
 """
@@ -12,7 +15,9 @@ import json
 import queue
 import socket
 import socketserver
+import struct
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +35,13 @@ def refusal(code: str, zh: str, en: str) -> dict[str, Any]:
     return {"v": 1, "ok": False, "error": {"code": code, "zh": zh, "en": en}}
 
 
+def peer_uid(connection: socket.socket) -> int:
+    """The user who connected, as the kernel noted it then. Raises OSError."""
+    credentials = struct.Struct("=iII")  # pid, uid, gid
+    said = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size)
+    return int(credentials.unpack(said)[1])
+
+
 class _Handler(socketserver.StreamRequestHandler):
     server: _Server
     timeout = 10
@@ -37,10 +49,11 @@ class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         # OSError: the client went away, nobody is left to be told.
         with contextlib.suppress(OSError), contextlib.ExitStack() as files:
+            uid = self.server.peer_uid(self.connection)
             line, passed = _receive(self.connection, files)
-            self.wfile.write(json.dumps(self._answer(line, passed), ensure_ascii=False).encode() + b"\n")
+            self.wfile.write(json.dumps(self._answer(line, passed, uid), ensure_ascii=False).encode() + b"\n")
 
-    def _answer(self, line: bytes, passed: io.FileIO | None) -> dict[str, Any]:
+    def _answer(self, line: bytes, passed: io.FileIO | None, uid: int) -> dict[str, Any]:
         if not line.endswith(b"\n"):
             return refusal("bad-request", "请求不完整或者过长", "torn or oversized request")
         try:
@@ -59,7 +72,7 @@ class _Handler(socketserver.StreamRequestHandler):
             answers.append({"v": 1, **answer})
             done.set()
 
-        self.server.events.put(ControlRequest(message, reply))
+        self.server.events.put(ControlRequest(message, reply, uid))
         if not done.wait(ANSWER_TIMEOUT_S):
             return refusal("timeout", "记录单元没有及时应答", "the unit did not answer in time")
         return answers[0]
@@ -83,18 +96,21 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     request_queue_size = 64  # with the default 5 a burst of clients is refused at connect (EAGAIN)
 
-    def __init__(self, path: Path, events: queue.Queue[UnitEvent]) -> None:
+    def __init__(self, path: Path, events: queue.Queue[UnitEvent], peer_uid: Callable[[socket.socket], int]) -> None:
         self.events = events
+        self.peer_uid = peer_uid
         super().__init__(str(path), _Handler)
 
 
 class ControlSocket:
-    """Listens at ``path`` (mode 0660) until closed."""
+    """Listens at ``path`` (mode 0660) until closed. ``peer_uid``: whose connection it is; raises OSError."""
 
-    def __init__(self, path: Path, events: queue.Queue[UnitEvent]) -> None:
+    def __init__(
+        self, path: Path, events: queue.Queue[UnitEvent], peer_uid: Callable[[socket.socket], int] = peer_uid
+    ) -> None:
         self._path = path
         path.unlink(missing_ok=True)
-        self._server = _Server(path, events)
+        self._server = _Server(path, events, peer_uid)
         path.chmod(0o660)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="control", daemon=True)
         self._thread.start()

@@ -83,6 +83,9 @@ class Duty:
     own_record: ClassVar[frozenset[str]] = frozenset()
     """Commands whose ``command`` record the duty writes itself, because they come from elsewhere than the socket."""
 
+    for_uplink: ClassVar[frozenset[str]] = frozenset()
+    """Commands that change something and that the uplink may give, too: each is believed for its signature alone."""
+
     def __init__(self, services: UnitServices) -> None:
         self._unit = services
 

@@ -64,10 +64,12 @@ class WorkerExited:
 
 @dataclass(frozen=True, slots=True)
 class ControlRequest:
-    """A request from the control socket; ``reply`` is called exactly once, from the main thread."""
+    """A request from the control socket; ``reply`` is called exactly once, from the main thread. ``peer_uid``: who
+    asks; None: this process itself."""
 
     message: dict[str, Any]
     reply: Callable[[dict[str, Any]], None]
+    peer_uid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

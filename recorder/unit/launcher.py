@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import queue
 import subprocess
@@ -10,10 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from firmware_bridge.ports import Clock
 from recorder.lean import module_command, settings_file
 from recorder.unit.events import UnitEvent, WorkerExited
 
+log = logging.getLogger("recorder.unit")
+
 CHILD_UMASK = 0o027
+KILLED_S = 2.0
+"""How long a killed worker may take to end. What outlives it hangs in the kernel, and no waiting cures that."""
 
 
 class WorkerLauncher(Protocol):
@@ -29,7 +36,8 @@ class WorkerLauncher(Protocol):
     def pid(self, camera_id: str) -> int | None: ...
 
     def close(self, timeout_s: float) -> None:
-        """Wait for workers that are ending; kill what is left."""
+        """Wait for workers that are ending; kill what is left. All of them share ``timeout_s`` (and then ``KILLED_S``): the
+        service manager gives the unit process only so long, however many cameras it has."""
 
 
 class ChildProcessLauncher:
@@ -43,11 +51,13 @@ class ChildProcessLauncher:
         self,
         config: bytes,
         events: queue.Queue[UnitEvent],
+        clock: Clock,
         program: Sequence[str] = tuple(module_command("recorder.capture.process")),
     ) -> None:
         self._program = tuple(program)
         self._config = config
         self._events = events
+        self._clock = clock
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def configure(self, config: bytes) -> None:
@@ -74,12 +84,19 @@ class ChildProcessLauncher:
         return child.pid if child is not None and child.returncode is None else None
 
     def close(self, timeout_s: float) -> None:
+        self._wait(timeout_s)
+        for camera_id in self._children:
+            self.kill(camera_id)
+        self._wait(KILLED_S)
+        for camera_id, child in self._children.items():
+            if child.returncode is None:
+                log.error("worker.outlived", extra={"fields": {"camera_id": camera_id}})
+
+    def _wait(self, timeout_s: float) -> None:
+        deadline_us = self._clock.boottime_us() + round(timeout_s * 1e6)
         for child in self._children.values():
-            try:
-                child.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait(10)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(max(0.0, (deadline_us - self._clock.boottime_us()) / 1e6))
 
     def _watch(self, camera_id: str, child: subprocess.Popen[bytes]) -> None:
         status = child.wait()

@@ -44,6 +44,8 @@ class CameraParts:
     """The last worker's end is no crash: it could not close a session, and why it could not is an open fault already; or
     it was told to end, to start anew with another configuration."""
     told_to_end: bool = False
+    generation: int = 0
+    """Of the configuration its worker was launched with."""
     inherited: set[str] = field(default_factory=set)
     """Faults open when the worker connected, which it has not reported itself: the last worker's, over once it delivers."""
     last: messages.Progress | None = None

@@ -253,8 +253,8 @@ class UnitProcess:
                     self._gesture(name)
             case FixReceived(fix):
                 self.p.sensors.readings.fix = fix
-            case ControlRequest(message, reply):
-                self._control.request(message, reply)
+            case ControlRequest(message, reply, peer_uid):
+                self._control.request(message, reply, peer_uid)
             case JournalAltered(finding):
                 self.found(finding)
             case WorkerConnected(camera_id, _):

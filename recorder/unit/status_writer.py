@@ -64,6 +64,8 @@ class StatusWriter:
     def write(self, *, metrics: bool = True) -> None:
         """``metrics``: ``recorder.prom`` too. What fails here is a fault, and less than the recording (promise 1)."""
         problem: Exception | None = None
+        if metrics:  # before: a folder that cannot be written must not be tried ten times as often as one that can
+            self._next_metrics_us = self._unit.now_us() + METRICS_US
         try:
             self._write(metrics)
         except OSError as error:
@@ -80,7 +82,6 @@ class StatusWriter:
         write(self._status(health), self._run_dir, self._files)
         if metrics:
             write_metrics(health, self._metrics_dir, self._files)
-            self._next_metrics_us = self._unit.now_us() + METRICS_US
 
     def _checklist(self) -> ChecklistStatus | None:
         session = self._journal.state.session

@@ -15,9 +15,11 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from firmware_bridge.ports import Clock
 from recorder.channel import kill_switch
 from recorder.channel.launching import LaunchError, decode_word, encode_request
 from recorder.unit.events import UnitEvent, WorkerExited
+from recorder.unit.launcher import KILLED_S
 
 log = logging.getLogger("recorder.unit")
 
@@ -46,10 +48,11 @@ class _Instance:
 class SystemdLauncher:
     """A ``WorkerLauncher``. ``launch_socket``: where systemd listens (``channel.places``)."""
 
-    def __init__(self, config: bytes, launch_socket: Path, events: queue.Queue[UnitEvent]) -> None:
+    def __init__(self, config: bytes, launch_socket: Path, events: queue.Queue[UnitEvent], clock: Clock) -> None:
         self._config = config
         self._launch_socket = launch_socket
         self._events = events
+        self._clock = clock
         self._instances: dict[str, _Instance] = {}
 
     def configure(self, config: bytes) -> None:
@@ -92,10 +95,18 @@ class SystemdLauncher:
         return instance.pid or None if instance is not None and not instance.ended.is_set() else None
 
     def close(self, timeout_s: float) -> None:
+        self._wait(timeout_s)
+        for camera_id in self._instances:
+            self.kill(camera_id)
+        self._wait(KILLED_S)
         for camera_id, instance in self._instances.items():
-            if not instance.ended.wait(timeout_s):
-                self.kill(camera_id)
-                instance.ended.wait(10)
+            if not instance.ended.is_set():
+                log.error("worker.outlived", extra={"fields": {"camera_id": camera_id}})
+
+    def _wait(self, timeout_s: float) -> None:
+        deadline_us = self._clock.boottime_us() + round(timeout_s * 1e6)
+        for instance in self._instances.values():
+            instance.ended.wait(max(0.0, (deadline_us - self._clock.boottime_us()) / 1e6))
 
     def _watch(self, camera_id: str, instance: _Instance) -> None:
         try:

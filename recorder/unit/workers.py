@@ -33,6 +33,8 @@ class WorkerDesk:
         self._unit = unit
         self.p = unit.p
         self.stopping = False
+        self._generation = 0
+        """Counts the configurations running workers could not take up."""
 
     def send(self, message: messages.Message) -> None:
         if not self.p.cameras[message.camera_id].link.send(message):
@@ -67,8 +69,17 @@ class WorkerDesk:
 
     def restart_all(self) -> None:
         """New workers for a configuration running ones cannot take up. Only while nothing is recorded."""
+        self._generation += 1
+        self._end_outdated()
+
+    def _end_outdated(self) -> None:
+        """One that was launched and had not said hello yet has the old configuration, too, and can be told only once it
+        has. Should a recording have begun by then, that comes first: its pictures are better than none."""
+        if self.p.machine.session_id is not None:
+            return
         for camera in self.p.cameras.values():
-            if camera.connected:
+            alive = camera.connected and not camera.exited
+            if alive and camera.generation != self._generation and not camera.told_to_end:
                 camera.told_to_end = True
                 camera.link.drop()
 
@@ -217,6 +228,7 @@ class WorkerDesk:
         camera.supervisor.exited(now)
 
     def tick(self, now: int) -> None:
+        self._end_outdated()
         for camera_id, camera in self.p.cameras.items():
             due = camera.heads.due_us()
             if due is not None and now >= due:
@@ -230,6 +242,7 @@ class WorkerDesk:
             self.p.launcher.kill(camera_id)
         elif isinstance(order, Launch) and not self.stopping:
             camera.exited = False
+            camera.generation = self._generation
             try:
                 self.p.launcher.launch(camera_id, camera.socket)
             except OSError as error:

@@ -7,14 +7,15 @@ notice nothing) by one without them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from recorder.lean import exec_module, give_memory_back, replace_process
+from recorder.uplink.stop_flag import StopFlag
 
 if TYPE_CHECKING:
     from recorder.config.models import RecorderConfig
@@ -33,7 +34,7 @@ def exec_uplink(config: RecorderConfig, config_files: Sequence[str] = ()) -> NoR
 
 def main() -> int:
     give_memory_back()
-    stop, again = threading.Event(), threading.Event()
+    stop, again = StopFlag(), StopFlag()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
 
@@ -44,12 +45,18 @@ def main() -> int:
     signal.signal(signal.SIGHUP, reload)
     from recorder.loading import system_clock
     from recorder.unit.logs import configure
+    from recorder.unit.start_log import slow_down, supervised
     from recorder.uplink.service import EXIT_OUTDATED, run_with_settings
     from recorder.uplink.settings import settings_from_json
 
     configure()
-    settings = settings_from_json(sys.stdin.read())
-    code = run_with_settings(settings, system_clock(), stop)
+    settings, clock = settings_from_json(sys.stdin.read()), system_clock()
+    if supervised():
+        # systemd starts it again for ever; on a small board each start costs time a recording may need.
+        with contextlib.suppress(OSError):  # then the start cannot be noted, and costs no pause
+            settings.status_file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        slow_down(settings.status_file.with_name("starts.json"), clock, stop.wait)
+    code = run_with_settings(settings, clock, stop)
     if again.is_set():
         if settings.credentials_dir:
             # The service manager copies credentials for a new process only; replaced in place, this one would go on with

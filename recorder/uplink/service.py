@@ -13,7 +13,6 @@ import os
 import queue
 import random
 import ssl
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +51,7 @@ from recorder.uplink.outbox import open_outbox
 from recorder.uplink.receipt_book import ReceiptBook
 from recorder.uplink.receipts import Receipt, ReceiptStore
 from recorder.uplink.settings import UplinkSettings, settings_of
+from recorder.uplink.stop_flag import Stop
 from recorder.uplink.unit_health import health_message
 from recorder.uplink.uploader import Hurry, Inbox, ReceiptKept, Uploader
 
@@ -65,7 +65,7 @@ EXIT_OUTDATED = 75
 """EX_TEMPFAIL of sysexits.h: started again, it gets the new credentials."""
 
 
-def run_uplink(config: RecorderConfig, clock: Clock, stop: threading.Event) -> int:
+def run_uplink(config: RecorderConfig, clock: Clock, stop: Stop) -> int:
     """Run until ``stop``; 0 after a clean end. Killing it at any instant is safe: it resumes where the store is.
 
     For a process of its own (it takes over logging). ``recorder.uplink.process`` is the same with half the memory.
@@ -74,7 +74,7 @@ def run_uplink(config: RecorderConfig, clock: Clock, stop: threading.Event) -> i
     return run_with_settings(settings_of(config), clock, stop)
 
 
-def run_with_settings(settings: UplinkSettings, clock: Clock, stop: threading.Event) -> int:
+def run_with_settings(settings: UplinkSettings, clock: Clock, stop: Stop) -> int:
     uplink = UplinkProcess(settings, clock)
     log.info("uplink.started", extra={"fields": {"unit": settings.unit_id, "version": __version__}})
     tick_s = min(TICK_S, settings.journal_interval_s)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from firmware_bridge.clock import SystemClock
 from recorder.channel import kill_switch
 from recorder.channel.messages import Hello, decode_from_worker
 from recorder.channel.worker_lock import hold, wait_until_gone
@@ -33,7 +34,7 @@ class Unit:
             folder / "launch.sock", environment={"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "6000000"}
         )
         text = config(folder, "tests.capture.board")
-        self.launcher = SystemdLauncher(text, folder / "launch.sock", self.events)
+        self.launcher = SystemdLauncher(text, folder / "launch.sock", self.events, SystemClock())
 
     @staticmethod
     def _listening(kind: socket.SocketKind, path: Path) -> socket.socket:
@@ -73,6 +74,7 @@ def test_it_works_until_its_channel_closes_and_says_so(unit: Unit) -> None:
     with connection:
         assert unit.launcher.pid("cam0") == pid == unit.activator.started[0].pid
         assert unit.told() == "READY=1\nSTATUS=cam0"
+        assert unit.told() == "WATCHDOG_USEC=60000000\nWATCHDOG=1"
         assert unit.told() == "WATCHDOG=1"
     event = unit.events.get(timeout=30)
     assert (event.camera_id, event.pid, event.status) == ("cam0", pid, 0)

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -42,6 +42,7 @@ from recorder.config.models import RecorderConfig
 from recorder.evidence.age import generate_identity
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.files import OsFiles
+from recorder.notify import Notifier
 from tests.capture.doubles import SESSION, FailingFiles
 from tests.capture.footage import CounterSource, pictures
 from tests.support import require_program
@@ -375,6 +376,49 @@ def test_a_microphone_that_hangs_keeps_nobody_from_going(tmp_path: Path) -> None
         thread.join(8)
     microphone.let_go.set()
     assert code == [0] and not board.closed
+
+
+def test_opening_may_take_longer_than_the_watchdog_of_a_worker_that_has_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera, let_go = SoftwareEncodedCamera(PacedSource(), SystemClock()), threading.Event()
+    start = camera.start
+
+    def slowly(*arguments: Any) -> None:
+        let_go.wait(20)
+        start(*arguments)
+
+    monkeypatch.setattr(camera, "start", slowly)
+    address, heard = tmp_path / "capture-cam0.sock", str(tmp_path / "notify")
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server,
+    ):
+        systemd.bind(heard)
+        systemd.settimeout(20)
+        server.bind(str(address))
+        server.listen(1)
+        notifier = Notifier({"NOTIFY_SOCKET": heard, "WATCHDOG_USEC": "6000000"})
+        worker = Worker(settings(tmp_path), "cam0", TestBoard(camera, None), address, OsFiles(), notifier=notifier)
+        connection, _ = server.accept()
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        try:
+            assert [systemd.recv(4096) for _ in range(2)] == [
+                b"READY=1\nSTATUS=cam0",
+                b"WATCHDOG_USEC=60000000\nWATCHDOG=1",
+            ]
+            let_go.set()
+            while (said := systemd.recv(4096)) == b"WATCHDOG=1":
+                pass  # open, and no frame yet
+            assert said == b"WATCHDOG_USEC=6000000\nWATCHDOG=1"
+            assert systemd.recv(4096) == b"WATCHDOG=1", "once"
+        finally:
+            let_go.set()
+            connection.close()
+            thread.join(20)
+        notifier.close()
+    assert not thread.is_alive()
 
 
 def test_the_reserve_is_what_the_unit_process_takes_it_for(tmp_path: Path) -> None:

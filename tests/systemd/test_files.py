@@ -44,6 +44,20 @@ def test_a_rule_matches_first_and_then_assigns_to_known_groups(rule: str) -> Non
     assert kinds == sorted(kinds, reverse=True) and kinds[0] and not kinds[-1]
 
 
+def test_no_device_has_two_rules() -> None:
+    """The later one wins, and whoever changes the first wonders why nothing happens."""
+    matched: dict[str, set[str]] = {}
+    for rule in rules():
+        tokens = {token["key"]: token["value"] for token in TOKEN.finditer(rule) if token["op"] == "=="}
+        subsystem = tokens.pop("SUBSYSTEM", "")
+        others = matched.setdefault(subsystem, set())
+        what = "".join(f"{key}={value}" for key, value in sorted(tokens.items()))
+        assert what not in others and (not others or (what and "" not in others)), rule
+        if subsystem in ("watchdog", "i2c-dev", "pps"):
+            assert not others, rule
+        others.add(what)
+
+
 def drop_in(folder: str, section: str) -> dict[str, str]:
     parser = configparser.ConfigParser(strict=True, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment, method-assign]

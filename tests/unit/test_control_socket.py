@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import socket
 import stat
@@ -69,6 +70,20 @@ def test_a_request_and_its_answer(loop: Loop) -> None:
 
 def test_only_owner_and_group_may_speak(loop: Loop) -> None:
     assert stat.S_IMODE(loop.path.stat().st_mode) == 0o660
+
+
+@pytest.mark.parametrize("uid", [None, 4711])
+def test_who_asks_is_known(uid: int | None, tmp_path: Path) -> None:
+    events: queue.Queue[Any] = queue.Queue()
+    path = tmp_path / "control.sock"
+    server = ControlSocket(path, events) if uid is None else ControlSocket(path, events, lambda connection: uid)
+    asking = threading.Thread(target=request, args=(path, {"cmd": "status"}, 10))
+    asking.start()
+    event = events.get(timeout=10)
+    event.reply({"ok": True})
+    asking.join(10)
+    server.close()
+    assert event.peer_uid == (os.getuid() if uid is None else uid)
 
 
 def test_a_refusal_reaches_the_caller_in_both_languages(loop: Loop) -> None:

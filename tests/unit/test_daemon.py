@@ -106,6 +106,14 @@ def test_the_end_with_a_disk_that_takes_the_last_records(tmp_path: Path) -> None
     assert kit.types()[-1] == "event"
 
 
+def test_the_last_record_is_durable_before_workers_are_waited_for(tmp_path: Path) -> None:
+    kit = UnitKit(tmp_path / "unit")
+    kit.unit.finished = True
+    daemon._last_words(kit.unit, kit.ledger)
+    last = list(kit.records())[-1]
+    assert (last[0], last[1]["event"]) == ("event", "unit-stop")
+
+
 def test_the_end_with_a_disk_that_refuses_says_how_many_are_lost(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -119,6 +119,23 @@ def test_a_status_that_cannot_be_made_is_a_fault_and_ends_with_its_cause(kit: Un
     assert not kit.unit.p.faults.is_open("duty-fault", "status")
 
 
+def test_a_folder_that_takes_no_metrics_is_not_tried_more_often(
+    kit: UnitKit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def refuse(*_: object) -> None:
+        tried.append(kit.clock.now_us)
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("recorder.unit.status_writer.write_metrics", refuse)
+    writer = StatusWriter(kit.unit, kit.journal, tmp_path / "unit" / "run", kit.files, Notifier({}))
+    for _ in range(9):
+        writer.turn()
+        kit.clock.now_us += METRICS_US // 8
+    assert len(tried) == 2
+
+
 def test_the_metrics_are_written_less_often_than_the_status_but_at_once_when_it_changes(
     kit: UnitKit, tmp_path: Path
 ) -> None:

@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from firmware_bridge.clock import SystemClock
 from recorder.unit.events import WorkerExited
 from recorder.unit.launcher import ChildProcessLauncher
+
+CLOCK = SystemClock()
 
 
 @dataclass
@@ -24,7 +27,7 @@ class Starter:
     made: list[ChildProcessLauncher] = field(default_factory=list)
 
     def launcher(self, script: str) -> ChildProcessLauncher:
-        made = ChildProcessLauncher(b'{"device": {}}', self.events, (sys.executable, "-c", script))
+        made = ChildProcessLauncher(b'{"device": {}}', self.events, CLOCK, (sys.executable, "-c", script))
         self.made.append(made)
         return made
 
@@ -81,8 +84,33 @@ def test_closing_leaves_nobody_behind(starter: Starter) -> None:
     assert {starter.exited().camera_id, starter.exited().camera_id} == {"cam0", "cam1"}
 
 
+def test_hanging_workers_share_one_deadline(starter: Starter) -> None:
+    launcher = starter.launcher("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()")
+    for number in range(4):
+        launcher.launch(f"cam{number}", starter.folder / "s")
+    began_us = CLOCK.boottime_us()
+    launcher.close(1.0)
+    assert CLOCK.boottime_us() - began_us < 3_000_000
+    assert {starter.exited().status for _ in range(4)} == {-signal.SIGKILL}
+
+
+def test_closing_does_not_wait_for_what_survives_its_kill(
+    starter: Starter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    launcher = starter.launcher("import signal; signal.pause()")
+    for number in range(2):
+        launcher.launch(f"cam{number}", starter.folder / "s")
+    with monkeypatch.context() as hanging:
+        hanging.setattr(launcher, "kill", lambda camera_id: None)  # as in an uninterruptible system call
+        hanging.setattr("recorder.unit.launcher.KILLED_S", 0.2)
+        began_us = CLOCK.boottime_us()
+        launcher.close(0.1)
+    assert CLOCK.boottime_us() - began_us < 2_000_000
+    assert [record.getMessage() for record in caplog.records] == ["worker.outlived"] * 2
+
+
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
-    launcher = ChildProcessLauncher(b"", queue.Queue(), (str(tmp_path / "missing"),))
+    launcher = ChildProcessLauncher(b"", queue.Queue(), CLOCK, (str(tmp_path / "missing"),))
     with pytest.raises(OSError, match="missing"):
         launcher.launch("cam0", tmp_path / "s")
     assert launcher.pid("cam0") is None

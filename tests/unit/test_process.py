@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -315,6 +316,48 @@ def test_refusals_name_their_reason_in_both_languages(kit: UnitKit, message: dic
     assert answer["error"]["code"] == code
     assert answer["error"]["zh"]
     assert answer["error"]["en"]
+
+
+UPLINK = os.getuid() + 642
+
+
+def ask_as(kit: UnitKit, uid: int, **message: Any) -> dict[str, Any]:
+    answers: list[dict[str, Any]] = []
+    kit.events.put(ControlRequest(message, answers.append, uid))
+    kit.turn()
+    (answer,) = answers
+    return answer
+
+
+@pytest.mark.parametrize(
+    "name", ["start", "stop", "stealth", "sign-in", "sign-out", "scan", "reload", "mark", "returned"]
+)
+def test_the_uplink_gives_no_orders(kit: UnitKit, name: str) -> None:
+    session_id = record(kit)
+    answer = ask_as(kit, UPLINK, cmd=name)
+    assert answer["error"]["code"] == "not-permitted" and answer["error"]["zh"] and answer["error"]["en"]
+    assert kit.unit.p.machine.session_id == session_id
+    said = [payload for typ, payload in kit.records() if typ == "command"][-1]
+    assert (said["source"], said["name"], said["result"], said["detail"]) == (
+        "uplink",
+        name,
+        "refused",
+        "not-permitted",
+    )
+
+
+def test_the_uplink_may_ask_and_hand_over_what_is_signed(kit: UnitKit) -> None:
+    for name in ("status", "gaps", "deadlines", "checklist"):
+        assert ask_as(kit, UPLINK, cmd=name)["ok"]
+    for message in ({"cmd": "receipt", "receipt_id": "no-such"}, {"cmd": "assign", "assignment": "nonsense"}):
+        assert ask_as(kit, UPLINK, **message).get("error", {}).get("code") != "not-permitted"
+
+
+@pytest.mark.parametrize("uid", [0, os.getuid()])
+def test_root_and_the_units_own_user_may_give_every_command(kit: UnitKit, uid: int) -> None:
+    kit.worker_up()
+    assert ask_as(kit, uid, cmd="start")["ok"]
+    assert [payload["source"] for typ, payload in kit.records() if typ == "command"] == ["control-socket"]
 
 
 def test_start_and_stop_by_command(kit: UnitKit) -> None:

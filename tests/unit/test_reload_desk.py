@@ -15,7 +15,7 @@ from recorder.config.models import RecorderConfig
 from recorder.config.problems import Place, Problem
 from recorder.evidence.encoding import sha256_b64u
 from recorder.session.reload import QUIET_US
-from recorder.unit.events import ReloadRequested, WorkerDisconnected, WorkerExited
+from recorder.unit.events import ReloadRequested, WorkerConnected, WorkerDisconnected, WorkerExited
 from tests.unit.desk_kit import DeskKit
 from tests.unit.unit_kit import configuration
 
@@ -160,6 +160,49 @@ def test_a_worker_that_crashes_on_its_way_out_has_crashed(bench: Bench) -> None:
     assert "worker-crash" in bench.unit.p.faults.present()
 
 
+def other_margin(bench: Bench) -> None:
+    bench.files_say(bench.loaded(bench.changed(watermark={**bench.config.watermark.model_dump(), "margin_px": 8})))
+    bench.reload()
+    bench.turn(QUIET_US)
+    assert bench.status() == "applied"
+
+
+def test_a_worker_launched_before_and_connected_after_is_replaced_too(bench: Bench) -> None:
+    bench.turn()
+    assert bench.launcher.launched == ["cam0"]
+    other_margin(bench)
+    assert bench.link.dropped == 0, "nobody has said hello yet"
+    bench.worker_up()
+    bench.turn()
+    assert bench.link.dropped == 1, "once, and at once: it has the configuration of its launch"
+    bench.events.put(WorkerDisconnected("cam0", "closed"))
+    bench.events.put(WorkerExited("cam0", 1, 0))
+    bench.turn()
+    bench.turn(200_000)
+    assert bench.launcher.launched == ["cam0", "cam0"] and bench.launcher.killed == []
+    assert "worker-crash" not in bench.unit.p.faults.present()
+    bench.worker_up()
+    assert bench.link.dropped == 1, "the new one stays"
+
+
+def test_a_recording_begun_meanwhile_comes_first(bench: Bench) -> None:
+    bench.turn()
+    other_margin(bench)
+    assert bench.ask("start")["ok"]
+    bench.events.put(WorkerConnected("cam0", 1))
+    bench.progress(frames=1)
+    bench.turn()
+    session_id = bench.unit.p.machine.session_id
+    assert session_id is not None and bench.link.dropped == 0
+    bench.say(bench.opened(1, session_id))
+    bench.turn()
+    bench.ask("stop")
+    assert bench.link.dropped == 0
+    bench.closed(session_id, 1)
+    bench.turn()
+    assert bench.unit.p.machine.session_id is None and bench.link.dropped == 1
+
+
 @pytest.mark.parametrize("supervised", [True, False])
 def test_what_only_a_new_process_takes_up(supervised: bool, bench: Bench) -> None:
     session_id = bench.start()
@@ -205,6 +248,46 @@ def test_a_refused_one_changes_nothing_and_is_recorded(bench: Bench) -> None:
     bench.reload()
     bench.turn()
     assert bench.status() == "applied" and bench.known.errors == ()
+
+
+def refused(bench: Bench) -> None:
+    bench.files_say(bench.loaded(bench.changed(capture={"segment_s": 30}), problem("wrong"), fallback=True))
+    bench.reload()
+    assert bench.status() == "refused" and bench.unit.p.health.config_good is False
+
+
+def test_the_files_put_back_as_they_were_end_the_refusal_on_record(bench: Bench) -> None:
+    refused(bench)
+    bench.files_say(bench.loaded(bench.config))
+    for _ in range(2):
+        bench.reload()
+    last = bench.configs()
+    assert [record["status"] for record in last] == ["refused", "applied"], "once"
+    assert last[-1]["sha256"] == bench.known.sha256 and bench.unit.p.health.config_good is True
+
+
+def test_mended_with_a_change_that_only_waits_ends_the_refusal_too(bench: Bench) -> None:
+    refused(bench)
+    bench.files_say(bench.loaded(bench.changed(officers={**bench.config.officers.model_dump(), "look_s": 10})))
+    bench.reload()
+    bench.turn()
+    bench.turn(QUIET_US)
+    assert bench.status() == "waiting" and bench.known.waiting == ("officers.look_s",)
+    assert [record["status"] for record in bench.configs()] == ["refused", "applied"]
+    assert bench.configs()[-1]["sha256"] == sha256_b64u(canonical(bench.config)), "what is in force"
+    assert bench.unit.p.health.config_good is True
+
+
+def test_a_change_that_waited_and_was_taken_back_after_a_refusal(bench: Bench) -> None:
+    session_id = bench.start()
+    bench.files_say(bench.loaded(bench.changed(capture={"segment_s": 30})))
+    bench.reload()
+    refused(bench)
+    bench.files_say(bench.loaded(bench.config))
+    bench.reload()
+    bench.split(session_id, 1)
+    assert [record["status"] for record in bench.configs()] == ["refused", "applied"]
+    assert bench.unit.p.health.config_good is True and bench.unit.p.config == bench.config
 
 
 def test_what_was_wrong_before_refuses_nothing(bench: Bench) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from recorder.evidence.files import OsFiles
-from recorder.unit.start_log import note_start
+from recorder.unit.start_log import note_start, slow_down, supervised
+from tests.firmware_bridge.manual_clock import ManualClock
 
 S = 1_000_000
 
@@ -42,3 +43,11 @@ def test_a_damaged_file_is_as_good_as_none(text: bytes, tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     assert starts(tmp_path / "missing" / "starts.json", "a", 1, 2, 3, 4, 5) == [0] * 5
+
+
+def test_the_pause_is_waited_for(tmp_path: Path) -> None:
+    waited: list[float] = []
+    for _ in range(5):
+        slow_down(tmp_path / "starts.json", ManualClock(step_us=S), waited.append)
+    assert waited == [1.0, 2.0]
+    assert supervised({"INVOCATION_ID": "x"}) and not supervised({})

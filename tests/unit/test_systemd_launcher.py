@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from firmware_bridge.clock import SystemClock
 from recorder.unit.events import WorkerExited
 from recorder.unit.systemd_launcher import SystemdLauncher
 from tests.unit.socket_activator import WORKER, SocketActivator
 
+CLOCK = SystemClock()
 ARMED = """
 import json, os, signal, sys
 from pathlib import Path
@@ -40,7 +42,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.events: queue.Queue[Any] = queue.Queue()
-        self.launcher = SystemdLauncher(b'{"device": {}}', folder / "launch.sock", self.events)
+        self.launcher = SystemdLauncher(b'{"device": {}}', folder / "launch.sock", self.events, CLOCK)
         self.activator: SocketActivator | None = None
 
     def activate(self, script: str) -> SocketActivator:
@@ -117,6 +119,19 @@ def test_closing_leaves_nobody_behind(bench: Bench) -> None:
     bench.launcher.close(0.1)
     assert activator.started[0].wait(10) == -signal.SIGKILL
     assert bench.exited().status == -signal.SIGKILL
+
+
+@pytest.mark.timeout(60)
+def test_workers_that_hang_before_they_are_armed_share_one_deadline(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recorder.unit.systemd_launcher.KILLED_S", 0.5)
+    bench.activate("import signal, sys; sys.stdin.buffer.read(); signal.pause()")
+    for number in range(3):
+        bench.launcher.launch(f"cam{number}", bench.folder / f"cam{number}.sock")
+    began_us = CLOCK.boottime_us()
+    bench.launcher.close(0.5)
+    assert CLOCK.boottime_us() - began_us < 3_000_000
 
 
 def test_without_the_socket_it_says_which_unit_is_missing(bench: Bench) -> None:

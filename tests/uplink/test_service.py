@@ -273,3 +273,18 @@ def test_a_hang_up_ends_a_process_whose_credentials_are_copies(
         assert process.child.wait(20) == EXIT_OUTDATED
     finally:
         process.kill()
+
+
+def test_one_that_keeps_ending_begins_ever_more_slowly_and_can_be_stopped_meanwhile(
+    process: UplinkProcess, clock: Clock
+) -> None:
+    starts = process.settings.status_file.with_name("starts.json")
+    starts.parent.mkdir(parents=True, exist_ok=True)
+    now_us = clock.boottime_us()
+    starts.write_text(json.dumps({"boot_id": clock.boot_id(), "starts_us": [now_us - n for n in range(9, 0, -1)]}))
+    process.environment = {"INVOCATION_ID": "storm"}
+    process.start()
+    process.until(lambda: "start.paused" in process.log.read_text())
+    assert "uplink.started" not in process.log.read_text()
+    assert process.terminate() == 0
+    assert len(json.loads(starts.read_text())["starts_us"]) == 10

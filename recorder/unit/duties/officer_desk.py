@@ -34,6 +34,7 @@ MAX_TEXT = 64
 class OfficerDesk(Duty):
     name = "officers"
     own_record: ClassVar[frozenset[str]] = frozenset({"assign"})
+    for_uplink: ClassVar[frozenset[str]] = frozenset({"assign"})
 
     def __init__(self, services: UnitServices) -> None:
         super().__init__(services)

@@ -44,6 +44,8 @@ class ReloadDesk(Duty):
         self._thread: threading.Thread | None = None
         self._again = False
         self._restart_asked = False
+        self._objected = False
+        """The journal's last word on the configuration is that one was not taken as it is."""
 
     def commands(self) -> Mapping[str, Command]:
         return {"reload": self._reload}
@@ -55,6 +57,8 @@ class ReloadDesk(Duty):
     def observe(self, record: Record) -> None:
         if isinstance(record, SegmentOpen):
             self._pending.segment_opened()
+        elif isinstance(record, Config):
+            self._objected = record.status != "applied"
 
     def tick(self, now_us: int) -> None:
         result, self._result = self._result, None
@@ -122,6 +126,8 @@ class ReloadDesk(Duty):
         elif loaded.sha256 == known.sha256 and self._pending.target is None:
             known.loaded, known.status, known.errors = loaded, "applied", ()
             log.info("config.unchanged", extra={"fields": {"sha256": loaded.sha256}})
+            if self._objected:  # it is over: what the files say and what is in force are the same again
+                self._record(loaded)
         else:
             self._accept(loaded)
 
@@ -153,8 +159,10 @@ class ReloadDesk(Duty):
         if len(left) < len(changed):
             new = mixed(old, loaded.config, effects)
             known.sha256 = sha256_b64u(canonical(new))
-            unit.write(Config(sha256=known.sha256, layers=loaded.layer_names, status="applied", errors=loaded.errors))
+            self._record(loaded)
             unit.reconfigure(new, restart_workers="idle" in effects and any(c.effect == "idle" for c in changed))
+        elif self._objected:  # nothing of it takes effect now, and yet nothing is wrong with the files any more
+            self._record(loaded)
         known.waiting = tuple(change.name for change in left)
         if left:
             return
@@ -164,6 +172,11 @@ class ReloadDesk(Duty):
             save_last_good(unit.p.files, loaded)
         except OSError as error:
             log.error("config.last-good", extra={"fields": {"error": str(error)}})
+
+    def _record(self, loaded: Loaded) -> None:
+        """What is in force, and that the files in their present state were accepted."""
+        sha256 = self._unit.p.reloading.sha256
+        self._unit.write(Config(sha256=sha256, layers=loaded.layer_names, status="applied", errors=loaded.errors))
 
     def _restart_if_needed(self) -> None:
         """What only a new process can take up, while nothing is recorded: it ends in order and is started again."""

@@ -160,7 +160,8 @@ def test_pins_that_break_later_are_findings_of_the_unit() -> None:
     factory.refused |= {("GPIO5", "set"), ("GPIO17", "read"), ("GPIO25", "read")}
     (led,) = guard(board)
     board.outputs["led_red"].set(True)
-    assert led.failure is not None and led.failure.device == "led_red"
+    failure = led.failure()
+    assert failure is not None and failure.device == "led_red"
     findings = listen(board, queue.Queue(), gnss=False)
     assert [finding.subject for finding in findings] == ["button-record", "ignition"]
     board.close()
