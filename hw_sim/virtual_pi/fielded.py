@@ -21,7 +21,6 @@ UNIT_ID: Final = "vpi-0001"
 RECORD: Final = "GPIO17"
 MARK: Final = "GPIO27"
 RED, GREEN, YELLOW = "GPIO5", "GPIO6", "GPIO13"
-UNITS: Final = ("recorder.target", "recorder-unit.service", "recorder-capture.socket", "recorder-uplink.service")
 STATUS: Final = "/run/recorder/status.json"
 UPLOADED: Final = "s['health'].get('upload_backlog_segments') == 0"
 """For :meth:`FieldedUnit.wait_status`: every finished segment has a receipt the unit believes."""
@@ -96,7 +95,7 @@ class FieldedUnit:
 
     def start(self, timeout_s: float = 60.0) -> None:
         """Enable and start all of it, until the unit stands by or records."""
-        self.pi.sh(f"systemctl enable --quiet {' '.join(UNITS)} && systemctl start recorder.target", timeout_s)
+        self.pi.sh("systemctl enable --quiet --now recorder.target", timeout_s)
         self.wait_status("True", timeout_s)
 
     def status(self) -> dict[str, Any]:
