@@ -65,7 +65,8 @@ def roff(text: str) -> str:
 
 
 def _section(path: tuple[str, ...], command: click.Command) -> list[str]:
-    context = click.Context(command, info_name=" ".join(path))
+    # click remembers a command's help option as it was first asked for: it has to be the command line's own.
+    context = click.Context(command, info_name=" ".join(path), **recorder.context_settings)
     usage = " ".join(command.collect_usage_pieces(context))
     lines = [f'.SS "{roff(" ".join(path))}"', f".B recorder {roff(' '.join(path))}", roff(usage), ".PP"]
     lines += [roff(line) if line else ".PP" for line in _help(command).splitlines()]
