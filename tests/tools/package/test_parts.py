@@ -6,6 +6,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 import pytest
+from click.testing import CliRunner
 
 from recorder.cli import main as recorder
 from tools import runtime_requirements
@@ -122,3 +123,9 @@ def test_the_runtime_requirements_leave_out_tools_and_the_simulator() -> None:
     assert not {"pytest", "mypy", "sqlite-utils", "setuptools", "picamera2"} & pinned.keys()
     every = runtime_requirements.blocks((ROOT / "requirements.txt").read_text(encoding="utf-8"))
     assert all(every[name] == text and "--hash=sha256:" in text for name, text in pinned.items())
+
+
+def test_the_manual_leaves_the_commands_as_they_are() -> None:
+    """click remembers a command's help option as it was first asked for."""
+    manual.page("0.1.0", EPOCH)
+    assert CliRunner().invoke(recorder, ["ctl", "gaps", "-h"]).exit_code == 0
