@@ -261,8 +261,9 @@ class Shift:
         self.trace.say("world", "WATCHDOG")
         self.truth.count("watchdog-reset")
         for worker in self.workers.values():
-            end_us, clock = worker.media_end_us, self.clock
-            if worker.life.alive and end_us is not None and clock and clock.boottime_us() - end_us < PROGRESS_US:
+            end_us = worker.media_end_us
+            recent = end_us is not None and self.timeline.now_us - end_us < PROGRESS_US
+            if worker.life.alive and recent and worker.recorded_us >= SECOND:
                 self.truth.internal.append(f"the watchdog reset a unit that recorded with {worker.camera_id}")
         raise PowerCut
 

@@ -153,6 +153,13 @@ class SimulatedWorker:
             return None
         return self._session.next_us or None
 
+    @property
+    def recorded_us(self) -> int:
+        """How much media it has made durable itself, from its first frame on; a worker whose camera shows one frame and
+        hangs records nothing."""
+        end = self.media_end_us
+        return 0 if end is None or self._first_frame_us is None else end - self._first_frame_us
+
     def frames_end_us(self) -> int:
         return self._camera.frames_until(self._timeline.now_us)
 
