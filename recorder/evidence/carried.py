@@ -188,10 +188,10 @@ class FieldMode(Model):
 
 
 class Carried(Model):
-    """``quiet_until``: end of the last ``standby`` or ``unit-down`` interval. ``torn_recorded``: the newest torn journal
-    tails (names in ``journal/torn/``) that a ``recovery`` names, at most 16. ``clocks``: the newest boots, at most 32.
-    ``interruptions``: the newest, at most 64, settled ones given up first; ``tails``: of the newest segments, at most 16.
-    ``assignments``: ids of the newest accepted assignments, at most 128: none is taken twice."""
+    """``quiet_until``: end of the last ``standby`` or ``unit-down`` interval, or session. ``torn_recorded``: the newest
+    torn journal tails (names in ``journal/torn/``) that a ``recovery`` names, at most 16. ``clocks``: the newest boots, at
+    most 32. ``interruptions``: the newest, at most 64, settled ones given up first; ``tails``: of the newest segments, at
+    most 16. ``assignments``: ids of the newest accepted assignments, at most 128: none is taken twice."""
 
     shift: OpenShift | None
     officers: tuple[SignedIn, ...]

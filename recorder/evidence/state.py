@@ -268,6 +268,8 @@ class JournalState:
         self.gap_book.apply("session-stop", p)
         if self.session is not None and self.session.session_id == session_id:
             self.session = None
+            # Its media reached at least up to here; the standby behind it may never be written.
+            self.quiet_until = _moment(p["uptime_us"], p)
         self.open_gaps = {key: gap for key, gap in self.open_gaps.items() if gap.session_id != session_id}
 
     def _segment_open(self, p: Payload) -> None:

@@ -25,6 +25,12 @@ MODE_LOWERED = Refused(
     "a recording of the whole procedure cannot be made an ordinary one while it runs",
 )
 
+STOPPING_ALREADY = Refused(
+    "stopping-already",
+    "正在停止记录，不能再改记录方式",
+    "this recording is being stopped: how it is made cannot be changed any more",
+)
+
 
 class Agenda:
     def __init__(self, default_mode: Mode) -> None:
@@ -53,6 +59,9 @@ class Agenda:
         """Take it over and have it recorded, whole and not as a change: a reader needs no more than the newest."""
         if session is not None and lowers(self.mode(session), event.mode):
             return [MODE_LOWERED]
+        if session is not None and session.stop_reason is not None and event.mode not in (None, self.mode(session)):
+            # It was stopped as what it was. Made a 全程 one now, it would end without the reason that needs.
+            return [STOPPING_ALREADY]
         mode = event.mode or self.mode(session)
         matter = merged(self.matter(session), event.matter)
         if session is not None:

@@ -81,6 +81,7 @@ class Refused:
         "recording",
         "stop-needs-reason",
         "mode-lowered",
+        "stopping-already",
     ]
     zh: str
     en: str

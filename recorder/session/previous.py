@@ -11,16 +11,14 @@ def previous_of(state: JournalState) -> Previous | None:
     """What ``UnitStarted.previous`` needs, from the state after recovery; None for a journal without any shift yet.
 
     A record alone does not account for the time before it: a ``mark`` or ``fault`` written seconds after the last standby
-    interval says nothing about these seconds. So only standby, ``unit-down`` and the start of the shift count here.
+    interval says nothing about these seconds. So only standby, ``unit-down``, the end of a session and the start of the
+    shift count here.
     """
     last, session = state.last, state.session
     moments = [state.quiet_until, state.shift.start if state.shift else None, session.at if session else None]
     known = [_moment(moment) for moment in moments if moment is not None]
     if last is None or not known:
         return None
-    if last.typ == "session-stop":
-        # The session's media reached at least up to here; the standby record behind it was not written any more.
-        known.append(Moment(last.uptime_us, last.bootseed, round(last.iat * 1e6)))
     accounted = known[0]
     for moment in known[1:]:
         accounted = _later(accounted, moment, last.bootseed)

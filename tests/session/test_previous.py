@@ -36,7 +36,11 @@ def test_right_after_the_session_its_end_is_what_counts() -> None:
     bench.write(rec.SessionStop(session_id=bench.machine.session_id, reason="button", at_us=bench.now, segment_count=1))
     previous = previous_of(bench.state)
     assert previous is not None
-    assert previous.accounted == Moment(bench.now, bench.boot, bench.wall)
+    ended = Moment(bench.now, bench.boot, bench.wall)
+    assert previous.accounted == ended
+    bench.write(rec.Fault.model_validate(FAULT))  # the standby behind both was not written any more
+    previous = previous_of(bench.state)
+    assert previous is not None and previous.accounted == ended
 
 
 def test_the_open_session_with_its_cameras_and_gaps() -> None:

@@ -103,3 +103,17 @@ def test_what_was_said_beforehand_outlives_a_power_cut_and_is_spent_by_one_sessi
     bench.handle(ev.StopRequested(bench.now, "button", GROUND))
     bench.run(3 * SECOND)
     assert (bench.machine.mode, bench.machine.matter) == ("一般", None)
+
+
+def test_a_recording_that_is_being_stopped_stays_what_it_was() -> None:
+    """Made a 全程 one after the press, it would end without the reason that needs."""
+    bench = Bench(settings(default_mode="一般", post_event_us=5 * SECOND))
+    bench.start()
+    bench.run(3 * SECOND)
+    assert refusals(bench.handle(ev.StopRequested(bench.now, "button"))) == []
+    assert bench.machine.state is State.STOPPING
+    assert refusals(bench.handle(ev.ContextGiven(bench.now, mode="全程"))) == ["stopping-already"]
+    assert refusals(bench.handle(ev.ContextGiven(bench.now, mode="一般", matter=Matter(stage="送达执行")))) == []
+    bench.run(9 * SECOND)
+    (stop,) = bench.records(rec.SessionStop)
+    assert isinstance(stop, rec.SessionStop) and stop.stated is None
