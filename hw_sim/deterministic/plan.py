@@ -75,6 +75,8 @@ class Plan:
     wall_offset_us: int
     tampers: bool
     troubles: tuple[Trouble, ...]
+    impatient_watchdog: bool = False
+    """The board's watchdog is set so that the troubles of a shift reach it; as shipped it waits longer than most last."""
 
 
 def plan_of(seed: int) -> Plan:

@@ -44,6 +44,9 @@ SETTLE_US = 25 * SECOND
 PROGRESS_US = 10 * SECOND
 """A worker with durable media so young makes progress."""
 
+KNOWN_US = 3 * SECOND
+"""A worker records so long before its unit process knows, and feeds the watchdog again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bugs:
@@ -80,7 +83,7 @@ def _configuration(plan: Plan, folder: Path) -> RecorderConfig:
             "checkpoint_records": plan.checkpoint_records,
         },
         # So soon that the troubles of a shift reach it: 15 s later the board is reset.
-        "watchdog": {"reset_after_s": 20, "min_uptime_s": 60},
+        "watchdog": {"reset_after_s": 20, "min_uptime_s": 60} if plan.impatient_watchdog else {},
         "session": {"standby_interval_s": plan.standby_interval_us / 1e6},
         "trust": {"dir": str(folder / "trust") if plan.real_signer else str(folder / "no-trust")},
         "uplink": {"store_url": "https://store.invalid", "backoff_max_s": 20, "journal_interval_s": 10},
@@ -263,7 +266,7 @@ class Shift:
         for worker in self.workers.values():
             end_us = worker.media_end_us
             recent = end_us is not None and self.timeline.now_us - end_us < PROGRESS_US
-            if worker.life.alive and recent and worker.recorded_us >= SECOND:
+            if worker.life.alive and recent and worker.recorded_us >= KNOWN_US:
                 self.truth.internal.append(f"the watchdog reset a unit that recorded with {worker.camera_id}")
         raise PowerCut
 

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 STRIKE_STEPS = 12
 STRIKE_WITHIN_US = 1_500_000
+ANOTHER_DAY_US = 4 * 3600 * SECOND
+"""``session.resume_within_h``: a recording older than this, by the clock's claim, is not taken up again."""
+
+UNTIL_PRESSED_US = 180 * SECOND
+"""By then the officer has seen the light of standby and pressed again."""
 
 
 class Troubles:
@@ -247,6 +252,15 @@ class Troubles:
 
     def _clock_step(self, trouble: Trouble) -> None:
         step = int((trouble.strength - 0.5) * 2 * (600 if trouble.strength < 0.8 else 86_400) * SECOND)
+        if self._shift.unit is None and abs(step) >= ANOTHER_DAY_US:
+            # The next start has nothing but this clock to tell how long it was off, and ends the recording as an old one.
+            numbers = self._excuse("the clock claims another day", self._all())
+
+            def over() -> None:
+                for number in numbers:
+                    self._close(number)
+
+            self._shift.timeline.after(UNTIL_PRESSED_US, over)
         self._shift.step_clock(step)
 
     def _clock_lost(self, trouble: Trouble) -> None:

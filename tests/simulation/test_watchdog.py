@@ -28,6 +28,7 @@ def frozen(plan: Plan) -> Plan:
         real_signer=False,
         sealed=True,
         tampers=False,
+        impatient_watchdog=True,
     )
 
 
