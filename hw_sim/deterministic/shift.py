@@ -44,6 +44,9 @@ SETTLE_US = 25 * SECOND
 PROGRESS_US = 10 * SECOND
 """A worker with durable media so young makes progress."""
 
+CATCH_UP_US = 15 * SECOND
+"""After a card that was slow or refused, the unit process is behind for so long at most."""
+
 KNOWN_US = 3 * SECOND
 """A worker records so long before its unit process knows, and feeds the watchdog again."""
 
@@ -120,8 +123,9 @@ class Shift:
         self.cameras = {name: Camera(name) for name in plan.cameras}
         self.readings = Readings()
         self.officer = Officer(
-            self.timeline, self.rnd, self.truth, self.trace, lambda: self.unit, self._hear, self.disk.is_well
+            self.timeline, self.rnd, self.truth, self.trace, lambda: self.unit, self._hear, self._card_is_well
         )
+        self._card_ill_us = -CATCH_UP_US
         self.troubles = Troubles(self)
         self.clock: UnitClock | None = None
         self.watchdog = SimulatedWatchdog(self.timeline, self._reset_by_watchdog)
@@ -258,6 +262,14 @@ class Shift:
         self._power_down()
         self.disk.power_off()
         self._come_back()
+
+    def card_was_ill(self) -> None:
+        """Called as a trouble ends: what waited for the card is still to be done."""
+        if not self.disk.is_well():
+            self._card_ill_us = self.timeline.now_us
+
+    def _card_is_well(self) -> bool:
+        return self.disk.is_well() and self.timeline.now_us - self._card_ill_us >= CATCH_UP_US
 
     def _reset_by_watchdog(self) -> None:
         """To the card a reset is a power cut. A unit that recorded must never see one."""

@@ -67,6 +67,7 @@ class Troubles:
         """Peace: everything is well again."""
         self._ended = True
         shift = self._shift
+        shift.card_was_ill()
         shift.disk.calm()
         shift.disk.capacity = shift.plan.capacity
         shift.network.heal()
@@ -101,6 +102,7 @@ class Troubles:
         def over() -> None:
             if not self._ended:
                 self._shift.trace.say("world", f"end of {trouble.kind}")
+                self._shift.card_was_ill()
                 end()
             for number in numbers:
                 self._close(number)
