@@ -267,9 +267,10 @@ class JournalState:
         session_id = p["session_id"]
         self.gap_book.apply("session-stop", p)
         if self.session is not None and self.session.session_id == session_id:
+            # The standby behind it may never be written. The record itself may be late: a journal that refused has it wait.
+            media_ends = (end.at_us for end in self.session.media_end.values() if end.bootseed == p["bootseed"])
+            self.quiet_until = _moment(max([p["at_us"], *media_ends]), p)
             self.session = None
-            # Its media reached at least up to here; the standby behind it may never be written.
-            self.quiet_until = _moment(p["uptime_us"], p)
         self.open_gaps = {key: gap for key, gap in self.open_gaps.items() if gap.session_id != session_id}
 
     def _segment_open(self, p: Payload) -> None:
