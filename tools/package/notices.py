@@ -48,7 +48,7 @@ def _stanza(distribution: importlib.metadata.Distribution, place: str) -> str:
         f"\nFiles: {_lines(files)}\n"
         f"Copyright: {_lines(holders)}\n"
         f"License: {short}\n"
-        f"Comment: {name} {distribution.version}, {' '.join(says.split())[:200]}; https://pypi.org/project/{name}/\n"
+        f"Comment: {name} {distribution.version}, {' '.join(says.split())[:200]}; PyPI: {name}\n"
         f"\nLicense: {short}\n{_verbatim(text)}\n"
     )
 
