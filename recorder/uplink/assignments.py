@@ -6,26 +6,22 @@ They wait in memory only. The agency repeats what was not answered, and the unit
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
+from recorder.uplink.carrier import Answer
 from recorder.uplink.faults import UplinkFault
+from recorder.uplink.mqtt import MessageProperties
 
 MAX_TEXT: Final = 2048
 WAITING: Final = 16
 RETRY_US: Final = 2_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the unit said to the message ``in_reply_to``; ``members`` of up/assigned (docs/wire.md)."""
-
-    in_reply_to: str
-    members: dict[str, Any]
-
-
 class AssignmentCarrier:
-    """``hand_over`` gives one to the unit and returns its answer; raises UplinkFault while it is away."""
+    """``hand_over`` gives one to the unit and returns its answer; raises UplinkFault while it is away. ``report`` is told
+    whether the unit answered."""
+
+    suffix: Final = "down/assign"
 
     def __init__(
         self, hand_over: Callable[[str], dict[str, Any]], report: Callable[[UplinkFault | None], None]
@@ -35,8 +31,9 @@ class AssignmentCarrier:
         self._waiting: dict[str, str] = {}
         self._not_before_us = 0
 
-    def arrived(self, value: dict[str, Any]) -> None:
-        """A down/assign. Raises ValueError for anything that is not what docs/wire.md says."""
+    def arrived(self, value: dict[str, Any], properties: MessageProperties) -> None:
+        """Raises ValueError for anything that is not what docs/wire.md says."""
+        del properties  # who asks tells the answers apart by ``in_reply_to``
         msg_id, text = value.get("msg_id"), value.get("assignment")
         if not isinstance(msg_id, str) or not 0 < len(msg_id) <= 64:
             raise ValueError("no usable msg_id")
@@ -45,6 +42,9 @@ class AssignmentCarrier:
         self._waiting[msg_id] = text
         while len(self._waiting) > WAITING:
             del self._waiting[next(iter(self._waiting))]
+
+    def connected(self) -> None:
+        """Nothing to do: the agency asks again for an answer that went astray."""
 
     def tick(self, now_us: int) -> list[Answer]:
         """Hand over what waits, in its order; the answers to publish."""
@@ -59,7 +59,7 @@ class AssignmentCarrier:
                 return answers
             self._report(None)
             del self._waiting[msg_id]
-            answers.append(Answer(msg_id, _members(said)))
+            answers.append(Answer("up/assigned", {"in_reply_to": msg_id, **_members(said)}))
         return answers
 
 

@@ -55,9 +55,21 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageProperties:
+    """MQTT 5 properties (§3.3.2.3) of an inbound PUBLISH; None: not there. ``expiry_s``: what is left of the message
+    expiry interval, in seconds. ``retained``: it was there before we subscribed."""
+
+    response_topic: str | None = None
+    correlation_data: bytes | None = None
+    expiry_s: int | None = None
+    retained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     topic: str
     payload: bytes
+    properties: MessageProperties = MessageProperties()
 
 
 Inbound: TypeAlias = Connected | Disconnected | Message
@@ -65,9 +77,12 @@ Inbound: TypeAlias = Connected | Disconnected | Message
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
+    """``correlation_data``: MQTT 5 property of that name."""
+
     topic: str
     payload: str
     retain: bool = False
+    correlation_data: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +214,10 @@ class MqttLink:
                 message = self._out.get_nowait()
             except queue.Empty:
                 return
-            client.publish(message.topic, message.payload, qos=1, retain=message.retain)
+            properties = _properties(PacketTypes.PUBLISH)
+            if message.correlation_data is not None:
+                properties.CorrelationData = message.correlation_data
+            client.publish(message.topic, message.payload, qos=1, retain=message.retain, properties=properties)
 
     def _goodbye(self, client: Client) -> None:
         """Flush, then DISCONNECT: the broker drops the will, so the last status must have said offline itself."""
@@ -243,12 +261,23 @@ class MqttLink:
             self._lost = UplinkFault(MQTT_LOST, str(code))
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        self._deliver(Message(message.topic, bytes(message.payload)))
+        self._deliver(Message(message.topic, bytes(message.payload), _inbound_properties(message)))
 
 
 def _properties(packet: int) -> Any:
     make: Any = Properties  # its constructor and attributes carry no types
     return make(packet)
+
+
+def _inbound_properties(message: MQTTMessage) -> MessageProperties:
+    # paho sets an attribute for each property that was in the packet, and none for the others.
+    found: Any = message.properties
+    return MessageProperties(
+        response_topic=getattr(found, "ResponseTopic", None),
+        correlation_data=getattr(found, "CorrelationData", None),
+        expiry_s=getattr(found, "MessageExpiryInterval", None),
+        retained=bool(message.retain),
+    )
 
 
 def _discard(client: Client) -> None:

@@ -1,4 +1,5 @@
-"""What goes over MQTT: birth, status and last will, announcements with the store's own acknowledgement, receipts.
+"""What goes over MQTT: birth, status and last will, announcements with the store's own acknowledgement, receipts; what
+else comes down is handled by carriers (:mod:`recorder.uplink.carrier`).
 
 Runs on the main thread; the connection (:mod:`recorder.uplink.mqtt`) only passes messages through a queue. Inbound
 messages are safe to repeat by what they are (an acknowledgement deletes, a receipt has its id as file name), so QoS 1
@@ -11,10 +12,10 @@ import json
 import logging
 import queue
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from recorder.uplink.assignments import AssignmentCarrier
+from recorder.uplink.carrier import Carrier
 from recorder.uplink.facts import JournalGrew, JournalReset
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import MQTT_MESSAGE, MQTT_STALLED, UplinkFault
@@ -47,7 +48,7 @@ class MqttDesk:
     """``make_link(deliver, will)`` builds a connection; ``status()`` gives the members of up/status besides ``online``,
     ``health()`` those of up/health;
     ``on_receipt`` gets the JWS of each down/receipt; ``store_is_back`` is called when the store says it is online;
-    ``hand_over`` gives a signed assignment to the unit process (``control.hand_over_assignment``)."""
+    ``carriers`` handle what else comes down, at most one per topic."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class MqttDesk:
         status_interval_s: float,
         on_receipt: Callable[[str], None],
         store_is_back: Callable[[], None],
-        hand_over: Callable[[str], dict[str, Any]],
+        carriers: Sequence[Carrier],
     ) -> None:
         self._prefix = f"fleet/v1/{unit_id}"
         self._clock = clock
@@ -75,7 +76,9 @@ class MqttDesk:
         self._status_us = round(status_interval_s * 1e6)
         self._on_receipt = on_receipt
         self._store_is_back = store_is_back
-        self._assignments = AssignmentCarrier(hand_over, self._unit_answered)
+        self._carriers = {f"{self._prefix}/{carrier.suffix}": carrier for carrier in carriers}
+        if len(self._carriers) != len(carriers):
+            raise ValueError("two carriers for one topic")
         self._inbound: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
         self._plan = ResendPlan()
         self._news: dict[int, Announced] = {}
@@ -124,9 +127,11 @@ class MqttDesk:
             except queue.Empty:
                 break
             self._take(item, now)
-        for answer in self._assignments.tick(now):
-            body = {"in_reply_to": answer.in_reply_to, **answer.members, **self._envelope(str(uuid.uuid4()))}
-            self._link.publish(Outgoing(f"{self._prefix}/up/assigned", _json(body)))
+        for carrier in self._carriers.values():
+            for answer in carrier.tick(now):
+                text = _json({**answer.members, **self._envelope(str(uuid.uuid4()))})
+                topic = f"{self._prefix}/{answer.suffix}"
+                self._link.publish(Outgoing(topic, text, answer.retain, answer.correlation_data))
         if not self._link.connected:
             return
         if now >= self._next_status_us:
@@ -138,12 +143,6 @@ class MqttDesk:
             body = {**json.loads(pending[msg_id].payload), **self._envelope(msg_id)}
             self._link.publish(Outgoing(f"{self._prefix}/up/announce", _json(body)))
             self._plan.sent(msg_id, now, self._fraction())
-
-    def _unit_answered(self, fault: UplinkFault | None) -> None:
-        if fault is not None:
-            self._board.report("unit", fault)
-        else:
-            self._board.clear("unit")
 
     def _watch(self, now_us: int) -> None:
         if not self._link.stalled(now_us):
@@ -166,6 +165,8 @@ class MqttDesk:
             self._board.clear(AREA)
             self._plan.reconnected()
             self._next_status_us = now_us
+            for carrier in self._carriers.values():
+                carrier.connected()
             log.info("mqtt.connected")
         elif isinstance(item, Disconnected):
             self._board.report(AREA, item.fault)
@@ -173,8 +174,8 @@ class MqttDesk:
             try:
                 self._message(item)
             except (ValueError, RecursionError) as error:
-                # What stands in an assignment is an officer's name; a log is no place for it.
-                shown = "" if item.topic.endswith("/assign") else f": {item.payload[:100]!r}"
+                # What stands in an assignment is an officer's name; a log is no place for what a carrier takes.
+                shown = "" if item.topic in self._carriers else f": {item.payload[:100]!r}"
                 detail = f"{item.topic}: {error}{shown}"
                 self._board.report("mqtt-message", UplinkFault(MQTT_MESSAGE, detail, subject=item.topic))
 
@@ -193,8 +194,8 @@ class MqttDesk:
             if not isinstance(receipt, str):
                 raise ValueError("receipt is not text")
             self._on_receipt(receipt)
-        elif message.topic == f"{self._prefix}/down/assign":
-            self._assignments.arrived(value)
+        elif message.topic in self._carriers:
+            self._carriers[message.topic].arrived(value, message.properties)
         elif message.topic == "fleet/v1/store/state":
             online = value.get("online") is True
             if online and self._store_online is not True:

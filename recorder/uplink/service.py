@@ -21,7 +21,9 @@ from recorder import __version__
 from recorder.evidence.files import OsFiles
 from recorder.health.status_file import STATUS_FILE
 from recorder.unit.logs import configure
+from recorder.uplink.assignments import AssignmentCarrier
 from recorder.uplink.backoff import BackoffPolicy
+from recorder.uplink.carrier import Carrier
 from recorder.uplink.control import announce_receipt, hand_over_assignment
 from recorder.uplink.durable_mark import durable_seq
 from recorder.uplink.facts import (
@@ -153,8 +155,19 @@ class UplinkProcess:
             settings.mqtt_status_interval_s,
             self._receipt_arrived,
             lambda: self._uploader.inbox.put(Hurry()),
-            lambda text: hand_over_assignment(settings.control_socket, text),
+            self._carriers(),
         )
+
+    def _carriers(self) -> tuple[Carrier, ...]:
+        control = self._settings.control_socket
+        return (AssignmentCarrier(lambda text: hand_over_assignment(control, text), self._unit_answered),)
+
+    def _unit_answered(self, fault: UplinkFault | None) -> None:
+        """A carrier spoke to the unit process, or could not."""
+        if fault is not None:
+            self._board.report("unit", fault)
+        else:
+            self._board.clear("unit")
 
     def _make_link(self, deliver: Callable[[Inbound], None], will: str) -> MqttLink:
         settings = self._settings

@@ -8,6 +8,9 @@ import pytest
 
 from recorder.uplink.assignments import MAX_TEXT, RETRY_US, WAITING, AssignmentCarrier
 from recorder.uplink.faults import UNIT_AWAY, UplinkFault
+from recorder.uplink.mqtt import MessageProperties
+
+PLAIN = MessageProperties()
 
 
 class Unit:
@@ -30,13 +33,15 @@ class Unit:
 
 def test_the_answer_is_the_units() -> None:
     unit = Unit()
-    unit.carrier.arrived({"msg_id": "m1", "assignment": "a.b.c"})
+    unit.carrier.arrived({"msg_id": "m1", "assignment": "a.b.c"}, PLAIN)
     (answer,) = unit.carrier.tick(0)
-    assert (answer.in_reply_to, answer.members) == ("m1", {"result": "accepted", "officers": 2})
+    assert answer.suffix == "up/assigned" and not answer.retain
+    assert answer.members == {"in_reply_to": "m1", "result": "accepted", "officers": 2}
     unit.answer = {"ok": False, "error": {"code": "assignment-expired", "zh": "指派已过期", "en": "it has expired"}}
-    unit.carrier.arrived({"msg_id": "m2", "assignment": "a.b.c"})
+    unit.carrier.arrived({"msg_id": "m2", "assignment": "a.b.c"}, PLAIN)
     (answer,) = unit.carrier.tick(0)
     assert answer.members == {
+        "in_reply_to": "m2",
         "result": "refused",
         "code": "assignment-expired",
         "zh": "指派已过期",
@@ -48,23 +53,23 @@ def test_the_answer_is_the_units() -> None:
 def test_it_waits_for_a_unit_that_is_away_and_does_not_knock_all_the_time() -> None:
     unit = Unit()
     unit.away = True
-    unit.carrier.arrived({"msg_id": "m1", "assignment": "one"})
-    unit.carrier.arrived({"msg_id": "m2", "assignment": "two"})
+    unit.carrier.arrived({"msg_id": "m1", "assignment": "one"}, PLAIN)
+    unit.carrier.arrived({"msg_id": "m2", "assignment": "two"}, PLAIN)
     assert unit.carrier.tick(0) == [] and unit.reports == ["unit-away"]
     unit.away = False
     assert unit.carrier.tick(RETRY_US - 1) == []
     answers = unit.carrier.tick(RETRY_US)
-    assert [answer.in_reply_to for answer in answers] == ["m1", "m2"] and unit.got == ["one", "two"]
+    assert [answer.members["in_reply_to"] for answer in answers] == ["m1", "m2"] and unit.got == ["one", "two"]
     assert unit.reports[-1] is None
 
 
 def test_a_repeat_while_it_waits_is_one_and_a_flood_is_bounded() -> None:
     unit = Unit()
     for number in range(WAITING + 5):
-        unit.carrier.arrived({"msg_id": f"{number}", "assignment": "x"})
-        unit.carrier.arrived({"msg_id": f"{number}", "assignment": "x"})
+        unit.carrier.arrived({"msg_id": f"{number}", "assignment": "x"}, PLAIN)
+        unit.carrier.arrived({"msg_id": f"{number}", "assignment": "x"}, PLAIN)
     answers = unit.carrier.tick(0)
-    assert [answer.in_reply_to for answer in answers] == [str(number) for number in range(5, WAITING + 5)]
+    assert [answer.members["in_reply_to"] for answer in answers] == [str(number) for number in range(5, WAITING + 5)]
 
 
 @pytest.mark.parametrize(
@@ -80,4 +85,4 @@ def test_a_repeat_while_it_waits_is_one_and_a_flood_is_bounded() -> None:
 )
 def test_what_the_wire_does_not_allow_is_an_error(value: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
-        Unit().carrier.arrived(value)
+        Unit().carrier.arrived(value, PLAIN)

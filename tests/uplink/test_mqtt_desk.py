@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from firmware_bridge.ports import Clock, ClockQuality
+from recorder.uplink.carrier import Answer, Carrier
 from recorder.uplink.facts import JournalGrew, Notice, Segment, fact_of
 from recorder.uplink.fault_board import FaultBoard
-from recorder.uplink.faults import MQTT_LOST, UNIT_AWAY, UplinkFault
-from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, Outgoing
+from recorder.uplink.faults import MQTT_LOST, UplinkFault
+from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, MessageProperties, Outgoing
 from recorder.uplink.mqtt_desk import MqttDesk
 from recorder.uplink.outbox import Outbox
 
@@ -66,6 +67,32 @@ class GlassLink:
         return [json.loads(message.payload) for message in self.sent if message.topic.endswith(name)]
 
 
+class BasketCarrier:
+    """Keeps what arrived; answers each message once, with the correlation data it came with."""
+
+    suffix = "down/basket"
+
+    def __init__(self) -> None:
+        self.got: list[tuple[dict[str, Any], MessageProperties]] = []
+        self.connections = 0
+        self._due: list[Answer] = []
+
+    def arrived(self, value: dict[str, Any], properties: MessageProperties) -> None:
+        if "fruit" not in value:
+            raise ValueError("no fruit")
+        self.got.append((value, properties))
+        members = {"in_reply_to": value["msg_id"]}
+        self._due.append(Answer("up/eaten", members, retain=True, correlation_data=properties.correlation_data))
+
+    def connected(self) -> None:
+        self.connections += 1
+
+    def tick(self, now_us: int) -> list[Answer]:
+        del now_us
+        due, self._due = self._due, []
+        return due
+
+
 class Bench:
     def __init__(self, directory: Path) -> None:
         self.clock = HandClock()
@@ -74,14 +101,16 @@ class Bench:
         self.links: list[GlassLink] = []
         self.receipts: list[str] = []
         self.returns = 0
-        self.unit_away = False
-        self.unit_says: dict[str, Any] = {"ok": True, "officers": 1}
-        self.handed_over: list[str] = []
-        self.desk = MqttDesk(
+        self.basket = BasketCarrier()
+        self.outbox = Outbox(directory / "outbox.db")
+        self.desk = self.make_desk(self.basket)
+
+    def make_desk(self, *carriers: Carrier) -> MqttDesk:
+        return MqttDesk(
             "u1",
-            clock,
+            self.clock,
             self.board,
-            Outbox(directory / "outbox.db"),
+            self.outbox,
             self._link,
             lambda: 0.0,
             lambda: {"head_seq": 5},
@@ -89,18 +118,12 @@ class Bench:
             30.0,
             self.receipts.append,
             self._back,
-            self._hand_over,
+            carriers,
         )
 
     def _link(self, deliver: Callable[[Inbound], None], will: str) -> GlassLink:
         self.links.append(GlassLink(deliver, will))
         return self.links[-1]
-
-    def _hand_over(self, text: str) -> dict[str, Any]:
-        if self.unit_away:
-            raise UplinkFault(UNIT_AWAY, "control.sock")
-        self.handed_over.append(text)
-        return self.unit_says
 
     def _back(self) -> None:
         self.returns += 1
@@ -214,23 +237,42 @@ def test_a_deadline_warning_of_the_journal_is_announced_with_its_detail(bench: B
     assert fact_of("event", {"event": "night-on"}) is None
 
 
-def test_an_assignment_is_handed_to_the_unit_and_its_answer_published(bench: Bench) -> None:
+def test_what_comes_down_goes_to_its_carrier_and_the_answer_is_published(bench: Bench) -> None:
     link = bench.links[0]
     link.up()
-    body = json.dumps({"msg_id": "m1", "sent_at": 1, "assignment": "a.b.c"}).encode()
-    link.deliver(Message("fleet/v1/u1/down/assign", body))
+    properties = MessageProperties("fleet/v1/u1/up/eaten", b"c7", expiry_s=9)
+    link.deliver(Message("fleet/v1/u1/down/basket", b'{"msg_id": "m1", "fruit": "pear"}', properties))
     bench.desk.tick()
-    assert bench.handed_over == ["a.b.c"]
-    (answer,) = link.payloads("up/assigned")
-    assert (answer["in_reply_to"], answer["result"], answer["officers"]) == ("m1", "accepted", 1)
+    assert bench.basket.got == [({"msg_id": "m1", "fruit": "pear"}, properties)]
+    (sent,) = [message for message in link.sent if message.topic == "fleet/v1/u1/up/eaten"]
+    assert sent.retain and sent.correlation_data == b"c7"
+    body = json.loads(sent.payload)
+    assert body["in_reply_to"] == "m1" and body["msg_id"] != "m1" and "sent_at" in body
 
 
-def test_a_malformed_assignment_is_reported_without_a_word_of_it(bench: Bench) -> None:
-    link = bench.links[0]
-    link.up()
-    body = json.dumps({"msg_id": "m1", "assignment": 7, "name": "OUYANG"}).encode()
-    link.deliver(Message("fleet/v1/u1/down/assign", body))
+def test_a_carrier_hears_of_every_new_connection(bench: Bench) -> None:
+    bench.desk.tick()
+    assert bench.basket.connections == 0
+    for count in (1, 2):
+        bench.links[0].up()
+        bench.desk.tick()
+        assert bench.basket.connections == count
+
+
+def test_a_topic_without_a_carrier_is_left_alone(bench: Bench) -> None:
+    bench.links[0].deliver(Message("fleet/v1/u1/down/later", b'{"msg_id": "m1", "fruit": "pear"}'))
+    bench.desk.tick()
+    assert bench.basket.got == [] and bench.board.recent() == []
+
+
+def test_what_a_carrier_refuses_is_reported_without_a_word_of_it(bench: Bench) -> None:
+    bench.links[0].deliver(Message("fleet/v1/u1/down/basket", b'{"msg_id": "m1", "name": "OUYANG"}'))
     bench.desk.tick()
     (fault,) = [entry for entry in bench.board.recent() if entry["code"] == "mqtt-message"]
-    assert "OUYANG" not in json.dumps(fault)
-    assert bench.handed_over == []
+    assert "no fruit" in fault["detail"] and "OUYANG" not in json.dumps(fault)
+    assert bench.basket.got == []
+
+
+def test_two_carriers_for_one_topic_are_a_mistake(bench: Bench) -> None:
+    with pytest.raises(ValueError, match="two carriers"):
+        bench.make_desk(bench.basket, BasketCarrier())
