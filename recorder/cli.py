@@ -45,6 +45,7 @@ class LazyGroup(click.Group):
         "config": "recorder.config.commands:config_group",
         "doctor": "recorder.doctor.command:doctor_command",
         "export": "recorder.export.commands:export_group",
+        "fleet": "recorder.fleet.cli:fleet_group",
         "status": "recorder.health.command:status_command",
         "statement": "recorder.officer.statement_commands:statement_group",
     }

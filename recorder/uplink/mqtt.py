@@ -77,17 +77,20 @@ Inbound: TypeAlias = Connected | Disconnected | Message
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """``correlation_data``: MQTT 5 property of that name."""
+    """``correlation_data``, ``response_topic``: MQTT 5 properties of those names; ``expiry_s``: Message Expiry Interval."""
 
     topic: str
     payload: str
     retain: bool = False
     correlation_data: bytes | None = None
+    response_topic: str | None = None
+    expiry_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MqttOptions:
-    """``will``: payload of the retained last will on ``status_topic``."""
+    """``will``: payload of the retained last will on ``status_topic``; empty: none. ``session_expiry_s`` 0: a clean
+    session, of which the broker keeps nothing."""
 
     host: str
     port: int
@@ -97,6 +100,7 @@ class MqttOptions:
     status_topic: str
     will: str
     subscribe: tuple[str, ...]
+    session_expiry_s: int = SESSION_EXPIRY_S
 
 
 class MqttLink:
@@ -177,9 +181,10 @@ class MqttLink:
         client = self._client()
         try:
             properties = _properties(PacketTypes.CONNECT)
-            properties.SessionExpiryInterval = SESSION_EXPIRY_S
+            properties.SessionExpiryInterval = options.session_expiry_s
             properties.ReceiveMaximum = RECEIVE_MAXIMUM
-            client.connect(options.host, options.port, options.keepalive_s, clean_start=False, properties=properties)
+            clean = options.session_expiry_s == 0
+            client.connect(options.host, options.port, options.keepalive_s, clean_start=clean, properties=properties)
             while client.loop(LOOP_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 self._beat()
                 if self.connected:
@@ -198,10 +203,11 @@ class MqttLink:
             client.tls_set_context(self._tls())
         except UplinkFault as fault:
             raise UplinkFault(MQTT_CREDENTIALS, fault.detail, subject=fault.subject) from fault
-        will = _properties(PacketTypes.WILLMESSAGE)
-        # A drop of a few seconds on a moving vehicle is no news.
-        will.WillDelayInterval = WILL_DELAY_S
-        client.will_set(options.status_topic, options.will, qos=1, retain=True, properties=will)
+        if options.will:
+            will = _properties(PacketTypes.WILLMESSAGE)
+            # A drop of a few seconds on a moving vehicle is no news.
+            will.WillDelayInterval = WILL_DELAY_S
+            client.will_set(options.status_topic, options.will, qos=1, retain=True, properties=will)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
@@ -217,6 +223,10 @@ class MqttLink:
             properties = _properties(PacketTypes.PUBLISH)
             if message.correlation_data is not None:
                 properties.CorrelationData = message.correlation_data
+            if message.response_topic is not None:
+                properties.ResponseTopic = message.response_topic
+            if message.expiry_s is not None:
+                properties.MessageExpiryInterval = message.expiry_s
             client.publish(message.topic, message.payload, qos=1, retain=message.retain, properties=properties)
 
     def _goodbye(self, client: Client) -> None:
