@@ -194,6 +194,7 @@ def _run(
             bootseed=board.clock.boot_id(),
             wall_us=board.clock.wall_us(),
             previous=previous_of(recovered.before),
+            clock_vouched=board.clock.quality().source != "none",
         ),
     )
     for finding in (*findings, *recovered.findings):

@@ -191,6 +191,7 @@ class UnitLife:
             bootseed=clock.boot_id(),
             wall_us=clock.wall_us(),
             previous=previous_of(recovered.before),
+            clock_vouched=clock.quality().source != "none",
         )
         self.process.started(recovered.before, started)
         for finding in recovered.findings:

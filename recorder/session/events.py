@@ -76,12 +76,13 @@ class Previous:
 @dataclass(frozen=True, slots=True)
 class UnitStarted:
     """First event of every start of the unit process. ``previous`` is None for an empty journal; ``wall_us`` is the wall
-    clock's claim at ``at_us``."""
+    clock's claim at ``at_us``, ``clock_vouched`` whether anything (GNSS, NTS, NTP, RTC) stands behind it."""
 
     at_us: int
     wall_us: int
     bootseed: str
     previous: Previous | None
+    clock_vouched: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def plan(event: UnitStarted, now_us: int, settings: RestartSettings, new_id: Cal
         in_shift = previous.shift_id is not None
         return RestartPlan((_unit_down(previous.accounted, event, now_us),) if in_shift else (), None)
     records, tracks = _gaps(previous, session, event, new_id)
-    wanted = settings.resume_open_recording and _silent_us(previous, session, event) <= settings.resume_within_us
+    wanted = settings.resume_open_recording and not _too_old(previous, session, event, settings.resume_within_us)
     if wanted and any(camera in settings.cameras for camera in session.cameras):
         return RestartPlan(tuple(records), tracks)
     stop = SessionStop(
@@ -84,14 +84,19 @@ def _cause(begin: Moment, event: UnitStarted) -> InterruptionCause:
     return "thermal" if "over-temperature" in before else "power-loss"
 
 
-def _silent_us(previous: Previous, session: OpenSession, event: UnitStarted) -> int:
-    """How long nothing of the session has been recorded, by its newest media. Within a boot exact, else as the wall clock
-    claims: a clock that is not set claims too little, and then the recording goes on (promise 1)."""
+def _too_old(previous: Previous, session: OpenSession, event: UnitStarted, within_us: int) -> bool:
+    """Whether nothing of the session has been recorded for longer than ``within_us``, by its newest media. Within a boot
+    exact, else as the wall clock claims, if anything stands behind it: a clock nobody vouches for must not end a recording
+    (promise 1), and one that starts at its last known time claims too little anyway."""
     ends = [camera.media_end for camera in session.cameras.values() if camera.media_end is not None]
-    return min(
-        event.at_us - end.at_us if end.bootseed == event.bootseed else event.wall_us - end.wall_us
-        for end in ends or [previous.accounted]
-    )
+    for end in ends or [previous.accounted]:
+        if end.bootseed == event.bootseed:
+            old = event.at_us - end.at_us > within_us
+        else:
+            old = event.clock_vouched and event.wall_us - end.wall_us > within_us
+        if not old:
+            return False
+    return True
 
 
 def _covered(previous: Previous, camera: CameraBefore) -> Moment:

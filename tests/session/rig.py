@@ -100,6 +100,8 @@ class Bench:
     recovered: list[str] = field(default_factory=list)
     finished: bool = False
     unkillable: bool = False
+    vouched: bool = True
+    """Whether anything stands behind the wall clock when the unit starts."""
     signed: dict[str, int] = field(default_factory=dict)
     """Segment id → entries in heads so far."""
 
@@ -132,7 +134,7 @@ class Bench:
         self.machine = SessionMachine(self.settings, self.new_id)
         for segment in list(self.state.open_segments.values()):
             self._recover(segment.session_id, segment.segment_id, segment.camera_id)
-        self.handle(ev.UnitStarted(self.now, self.wall, self.boot, previous_of(self.state)))
+        self.handle(ev.UnitStarted(self.now, self.wall, self.boot, previous_of(self.state), self.vouched))
         for worker in self.workers.values():
             self._launch(worker, self.launch_us)
         return self.machine

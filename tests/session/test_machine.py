@@ -380,16 +380,21 @@ def test_without_resume_the_session_is_abandoned_and_its_gap_ends_with_it() -> N
 
 
 @pytest.mark.parametrize(
-    ("how", "off_s", "goes_on"),
+    ("how", "off_s", "vouched", "goes_on"),
     [
-        ("crash", 3590, True),
-        ("crash", 3610, False),
-        ("power-cut", 3590, True),
-        ("power-cut", 3610, False),
+        ("crash", 3590, True, True),
+        ("crash", 3610, True, False),
+        ("crash", 3610, False, False),  # boot-time needs nobody to vouch for it
+        ("power-cut", 3590, True, True),
+        ("power-cut", 3610, True, False),
+        ("power-cut", 3610, False, True),  # a clock nobody vouches for ends no recording
     ],
 )
-def test_after_too_long_a_time_off_the_session_is_closed_and_its_gap_stays(how: str, off_s: int, goes_on: bool) -> None:
+def test_after_too_long_a_time_off_the_session_is_closed_and_its_gap_stays(
+    how: str, off_s: int, vouched: bool, goes_on: bool
+) -> None:
     bench = recording_bench(resume_within_us=3600 * SECOND)
+    bench.vouched = vouched
     end = bench.workers["cam0"].durable_us
     (bench.crash if how == "crash" else bench.power_cut)(off_s * SECOND)
     bench.run(5 * SECOND)

@@ -220,7 +220,7 @@ class UnitKit:
         )
         self._n = 0
         now = self.clock.now_us
-        self.unit.started(recovered.before, ev.UnitStarted(now, self.clock.wall_us(), self.clock.boot_id(), None))
+        self.unit.started(recovered.before, ev.UnitStarted(now, self.clock.wall_us(), self.clock.boot_id(), None, True))
         self.turn()
 
     def _receipt_check(self, key: PublicKey) -> ReceiptCheck:
