@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from firmware_bridge.ports import Clock
 from hw_sim.deterministic.store import SimulatedStore
 from hw_sim.deterministic.timeline import SECOND
+from recorder.uplink.connection import ConnectionOptions
 from recorder.uplink.faults import (
     CONNECTION_LOST,
     SEGMENT_SIZE,
@@ -69,8 +71,8 @@ class Network:
 class SimulatedClient(StoreClient):
     """The uplink's client over :class:`Network`."""
 
-    def __init__(self, network: Network) -> None:
-        super().__init__("https://store.invalid", Path("/nonexistent"), 10.0, 20.0)
+    def __init__(self, network: Network, clock: Clock) -> None:
+        super().__init__("https://store.invalid", Path("/nonexistent"), ConnectionOptions(10.0, 20.0), clock)
         self._network = network
 
     def close(self) -> None:

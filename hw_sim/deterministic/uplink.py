@@ -15,6 +15,8 @@ from recorder.uplink.facts import ReceiptRecorded
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import INTERNAL, UplinkFault
 from recorder.uplink.journal_tail import JournalTail
+from recorder.uplink.link_watch import LinkWatch
+from recorder.uplink.links import LinkNames
 from recorder.uplink.receipt_book import ReceiptBook
 from recorder.uplink.receipts import Receipt, ReceiptStore
 from recorder.uplink.settings import settings_of
@@ -52,7 +54,14 @@ class SimulatedUplink:
         self.board = FaultBoard(clock)
         receipts = ReceiptStore(settings.receipts_dir, Path(settings.trust_dir), settings.unit_id, disk)
         self._uploader = Uploader(
-            settings, clock, receipts, self.board, rnd.random, self._kept, lambda _: SimulatedClient(network)
+            settings,
+            clock,
+            receipts,
+            self.board,
+            rnd.random,
+            self._kept,
+            lambda *_: SimulatedClient(network, clock),
+            LinkWatch(LinkNames(), Path("/nonexistent")),
         )
         for receipt in receipts.stored()[0]:
             self._book.kept(receipt)

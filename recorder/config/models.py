@@ -288,6 +288,10 @@ class Faults(Section):
     thermal: ThermalFaults
 
 
+InterfacePattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._*?@:-]{1,15}$")]
+"""A network interface as ``ip link`` names it, or a shell pattern of such names (``wwan*``)."""
+
+
 class Uplink(Section):
     enabled: bool
     store_url: str
@@ -297,7 +301,14 @@ class Uplink(Section):
     connect_timeout_s: Annotated[float, Field(ge=0.5, le=120)]
     io_timeout_s: Annotated[float, Field(ge=0.5, le=300)]
     backoff_base_s: Annotated[float, Field(ge=0.05, le=60)]
+    idle_timeout_s: Annotated[float, Field(ge=1, le=3600)]
     backoff_max_s: Annotated[float, Field(ge=1, le=3600)]
+    dock_interfaces: tuple[InterfacePattern, ...]
+    metered_interfaces: tuple[InterfacePattern, ...]
+    metered: Literal["anchors", "marked", "all"]
+    metered_yield_h: Annotated[float, Field(ge=0, le=24)]
+    max_kb_s: Annotated[int, Field(ge=0, le=1_000_000)]
+    dscp: Annotated[int, Field(ge=0, le=63)]
 
 
 class Mqtt(Section):

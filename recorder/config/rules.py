@@ -15,6 +15,8 @@ from recorder.units import MB
 MIN_RECIPIENTS = 2
 """Two keys in two hands: with one, a lost key is lost evidence."""
 
+MIN_CAP_KB_S = 16
+
 
 def night_hysteresis(config: RecorderConfig) -> Iterator[Finding]:
     """Equal thresholds would switch filter and lamp at every flicker of the light."""
@@ -130,6 +132,17 @@ def store_url_is_https(config: RecorderConfig) -> Iterator[Finding]:
         )
 
 
+def upload_cap_is_usable(config: RecorderConfig) -> Iterator[Finding]:
+    """A block of 64 KiB is sent at once and then waited for: below this the store takes the pause for a dead line."""
+    cap = config.uplink.max_kb_s
+    if 0 < cap < MIN_CAP_KB_S:
+        yield Finding(
+            (("uplink", "max_kb_s"),),
+            f"max_kb_s（{cap}）应为 0（不限速）或至少 {MIN_CAP_KB_S}",
+            f"max_kb_s ({cap}) should be 0 (no cap) or at least {MIN_CAP_KB_S}",
+        )
+
+
 def pre_event_fits(config: RecorderConfig) -> Iterator[Finding]:
     """Beyond the buffer whole GOPs are dropped: the pre-roll would silently be shorter than promised."""
     capture, limit = config.capture, config.capture.buffer_mb * MB
@@ -201,6 +214,7 @@ RULES: tuple[Rule, ...] = (
     sealing_recipients,
     backoff_order,
     store_url_is_https,
+    upload_cap_is_usable,
     pre_event_fits,
     release_above_reserve,
     fault_thresholds,

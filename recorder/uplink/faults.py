@@ -48,9 +48,18 @@ TLS_CREDENTIALS = FaultKind("tls-credentials", "TLS 证书或私钥不可用", "
 
 # --- connection ------------------------------------------------------------------------------------------------------
 STORE_UNREACHABLE = FaultKind("store-unreachable", "存储无法连接", "store cannot be reached", "store")
+STORE_UNRESOLVED = FaultKind(
+    "store-unresolved", "存储的域名无法解析", "the store's name cannot be resolved (DNS)", "store"
+)
 STORE_TIMEOUT = FaultKind("store-timeout", "存储未在时限内应答", "store did not answer in time", "store")
 CONNECTION_LOST = FaultKind("connection-lost", "与存储的连接中断", "connection to the store was lost", "store")
 TLS_UNTRUSTED = FaultKind("tls-untrusted", "存储证书不可信", "the store's certificate is not trusted", "store")
+TLS_NOT_NOW = FaultKind(
+    "tls-not-now",
+    "存储证书未生效或已过期，或本机时钟不对",
+    "the store's certificate is not valid now, or this unit's clock is wrong",
+    "store",
+)
 TLS_REFUSED = FaultKind("tls-refused", "存储拒绝本机证书", "the store refuses this unit's certificate", "store")
 TLS_FAILED = FaultKind("tls-failed", "TLS 握手失败", "TLS handshake failed", "store")
 

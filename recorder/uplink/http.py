@@ -14,29 +14,26 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from recorder.uplink.connection import Connection, ConnectionOptions, Resolve, resolve
 from recorder.uplink.faults import (
-    CONNECTION_LOST,
     PROTOCOL,
     SEGMENT_SIZE,
     SEGMENT_UNREADABLE,
     STORE_NOT_CONFIGURED,
-    STORE_TIMEOUT,
-    STORE_UNREACHABLE,
     STORE_URL_INVALID,
     TLS_CREDENTIALS,
-    TLS_FAILED,
-    TLS_REFUSED,
-    TLS_UNTRUSTED,
-    LinkFault,
     Stopped,
     UplinkFault,
 )
+from recorder.uplink.link_faults import link_fault
 from recorder.uplink.sending import BLOCK, Sending
 
-SEND_BUFFER = 128 * 1024
+if TYPE_CHECKING:
+    from firmware_bridge.ports import Clock  # numpy comes with it: 13 MB this process has no use for
+
 MAX_ANSWER = 1 << 20
 CREDENTIAL_FILES = ("ca.pem", "client-cert.pem", "client-key.pem")
 
@@ -104,66 +101,28 @@ def credentials_stamp(tls_dir: Path) -> tuple[tuple[int, int], ...]:
     return tuple(stamp)
 
 
-class _Connection(http.client.HTTPConnection):
-    """One TLS connection with our socket options."""
-
-    def __init__(self, address: StoreAddress, context: ssl.SSLContext, connect_s: float, io_s: float) -> None:
-        super().__init__(address.host, address.port, timeout=connect_s, blocksize=BLOCK)
-        self._context = context
-        self._connect_s = connect_s
-        self._io_s = io_s
-
-    def connect(self) -> None:
-        raw = socket.create_connection((self.host, self.port), self._connect_s)
-        try:
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(self._io_s * 1000))
-            wrapped = self._context.wrap_socket(raw, server_hostname=self.host)
-        except BaseException:
-            raw.close()
-            raise
-        wrapped.settimeout(self._io_s)
-        self.sock = wrapped
-
-    def secure_socket(self) -> ssl.SSLSocket:
-        return cast(ssl.SSLSocket, self.sock)
-
-
-class _Replay(io.RawIOBase):
-    """Bytes already taken from the socket, then the socket: what ``HTTPResponse`` needs of one."""
-
-    def __init__(self, first: bytes, sock: ssl.SSLSocket) -> None:
-        self._first = first
-        self._sock = sock
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # Buffer is 3.12+
-        if self._first:
-            count = min(len(self._first), len(buffer))
-            buffer[:count], self._first = self._first[:count], self._first[count:]
-            return count
-        return self._sock.recv_into(buffer)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
-
-
 class StoreClient:
     """Requests to one store over one kept-alive connection. One thread uses it; ``abort`` may come from another."""
 
     def __init__(
-        self, url: str, tls_dir: Path, connect_timeout_s: float, io_timeout_s: float, key_file: Path | None = None
+        self,
+        url: str,
+        tls_dir: Path,
+        options: ConnectionOptions,
+        clock: Clock,
+        key_file: Path | None = None,
+        resolver: Resolve = resolve,
     ) -> None:
         self._key_file = key_file
         self._url = url
         self._tls_dir = tls_dir
-        self._connect_s = connect_timeout_s
-        self._io_s = io_timeout_s
-        self._connection: _Connection | None = None
+        self._options = options
+        self._clock = clock
+        self._resolver = resolver
+        self._connection: Connection | None = None
         self._aborted = False
+        self.peer: str | None = None
+        """The store's address at the last connection: what the way to it is looked up by."""
         self.body_bytes_sent = 0
         """Bytes of PATCH bodies handed to the kernel since the start: what a fault may cost is measured with it."""
 
@@ -188,21 +147,25 @@ class StoreClient:
             except OSError:
                 return  # already gone: that is all that was wanted
 
-    def _connected(self) -> tuple[_Connection, bool]:
+    def _connected(self) -> tuple[Connection, bool]:
         """(connection, freshly made)."""
         if self._aborted:
             raise Stopped
-        if self._connection is not None and self._connection.sock is not None:
-            return self._connection, False
-        connection = _Connection(
-            parse_store_url(self._url), tls_context(self._tls_dir, self._key_file), self._connect_s, self._io_s
-        )
+        known = self._connection
+        if known is not None and known.sock is not None and not known.stale():
+            known.touch()
+            return known, False
+        self.close()
+        address = parse_store_url(self._url)
+        context = tls_context(self._tls_dir, self._key_file)
+        connection = Connection(address.host, address.port, context, self._options, self._clock, self._resolver)
         self._connection = connection
         try:
             connection.connect()
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ssl.SSLError, UnicodeError) as error:  # UnicodeError: a label no resolver is asked for
             self.close()
             raise self._fault(error, connecting=True) from error
+        self.peer = connection.peer
         return connection, True
 
     def _fault(self, error: Exception, *, connecting: bool = False) -> UplinkFault | Stopped:
@@ -231,11 +194,11 @@ class StoreClient:
             raise self._fault(error) from error
 
     def _exchange(
-        self, connection: _Connection, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+        self, connection: Connection, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> Answer:
         prefix = parse_store_url(self._url).path
         connection.request(method, prefix + path, body=body, headers=dict(headers))
-        return self._answer(connection.getresponse())
+        return self._answer(connection.answer())
 
     def send_file(
         self,
@@ -262,7 +225,7 @@ class StoreClient:
 
     def _send_file(
         self,
-        connection: _Connection,
+        connection: Connection,
         method: str,
         path: str,
         headers: Mapping[str, str],
@@ -275,8 +238,7 @@ class StoreClient:
             connection.putheader(name, value)
         connection.putheader("Content-Length", str(length))
         connection.endheaders()
-        sock = connection.secure_socket()
-        sending = Sending(sock, self._io_s)
+        sending = Sending(connection.secure_socket(), self._options.io_s)
         buffer = memoryview(bytearray(BLOCK))
         left = length
         while left > 0:
@@ -288,20 +250,14 @@ class StoreClient:
                 raise UplinkFault(SEGMENT_SIZE, f"{file.name}: {left} 字节缺失 bytes missing")
             early = sending.send(buffer[:count])
             if early is not None:
-                return self._early_answer(early, sock, method)
+                try:
+                    return self._answer(connection.early_answer(early, method))
+                finally:
+                    self.close()
             self.body_bytes_sent += count
             left -= count
             between_blocks()
-        return self._answer(connection.getresponse())
-
-    def _early_answer(self, first: bytes, sock: ssl.SSLSocket, method: str) -> Answer:
-        replay = cast(socket.socket, _Replay(first, sock))  # HTTPResponse only calls makefile
-        response = http.client.HTTPResponse(replay, method=method)
-        response.begin()
-        try:
-            return self._answer(response)
-        finally:
-            self.close()
+        return self._answer(connection.answer())
 
     def _answer(self, response: http.client.HTTPResponse) -> Answer:
         body = response.read(MAX_ANSWER + 1)
@@ -312,22 +268,3 @@ class StoreClient:
         if response.will_close:
             self.close()
         return Answer(response.status, headers, body)
-
-
-def link_fault(error: Exception, *, connecting: bool) -> UplinkFault:
-    """Name what went wrong below HTTP. A refusal of certificates is never taken for a bad line, nor the reverse."""
-    text = str(error)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return LinkFault(TLS_UNTRUSTED, error.verify_message or text)
-    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        reason = (error.reason or text).upper()
-        if "ALERT" in reason and any(word in reason for word in ("CERT", "UNKNOWN_CA", "ACCESS_DENIED")):
-            return LinkFault(TLS_REFUSED, reason)
-        return LinkFault(TLS_FAILED if connecting else CONNECTION_LOST, text)
-    if isinstance(error, TimeoutError):
-        return LinkFault(STORE_TIMEOUT, text)
-    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, http.client.RemoteDisconnected):
-        return LinkFault(PROTOCOL, text)
-    if isinstance(error, OSError) and connecting:
-        return LinkFault(STORE_UNREACHABLE, text)
-    return LinkFault(CONNECTION_LOST, text or type(error).__name__)

@@ -23,6 +23,7 @@ from recorder.uplink.facts import (
     SessionStarted,
     SessionStopped,
 )
+from recorder.uplink.links import Link, LinkPolicy
 
 STATUTORY_S = 24 * 3600.0
 
@@ -95,8 +96,16 @@ class _Item:
 class UploadQueue:
     """State of everything on its way to the store. One owner (the uploader thread); no locks."""
 
-    def __init__(self, policy: BackoffPolicy, journal_interval_s: float, standby_interval_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        policy: BackoffPolicy,
+        journal_interval_s: float,
+        standby_interval_s: float = 0.0,
+        links: LinkPolicy | None = None,
+    ) -> None:
         """``standby_interval_s``: the journal's rhythm while there is nothing new but standby, if it is the longer one."""
+        self._links = links or LinkPolicy()
+        self._link = Link.NONE
         self._policy = policy
         self._interval_us = round(journal_interval_s * 1e6)
         self._standby_us = max(self._interval_us, round(standby_interval_s * 1e6))
@@ -250,19 +259,36 @@ class UploadQueue:
 
     # --- the decision ------------------------------------------------------------------------------------------------
 
-    def next(self, now_us: int) -> Action:
+    def link_is(self, link: Link) -> None:
+        """The kind of line the store is reached by now."""
+        self._link = link
+
+    def _may_go(self, item: _Item, wall_s: float | None) -> bool:
+        """Whether the line is one for this segment. A receipt to ask for is small and goes over any."""
+        if item.asking:
+            return True
+        slack_s = None if wall_s is None else self.deadline(item.segment) - wall_s
+        return self._links.allows(self._link, "marked" if self._is_marked(item.segment) else "plain", slack_s)
+
+    def held(self, wall_s: float) -> int:
+        """How many segments wait for a line that costs less."""
+        return sum(not self._may_go(item, wall_s) for item in self._items.values())
+
+    def next(self, now_us: int, wall_s: float | None = None) -> Action:
+        """``wall_s``: what deadlines are measured by; None: none is near."""
         if now_us < self._store.not_before_us:
             return Wait(self._store.not_before_us)
         due = self._anchor_due_us()
         if due is not None and due <= now_us:
             return self._post()
-        ready = [item for item in self._items.values() if item.lane.not_before_us <= now_us]
+        able = [item for item in self._items.values() if self._may_go(item, wall_s)]
+        ready = [item for item in able if item.lane.not_before_us <= now_us]
         asking = [item for item in ready if item.asking]
         if asking:
             return AskReceipt(min(asking, key=self._rank).segment)
         if ready:
             return Upload(min(ready, key=self._rank).segment)
-        times = [item.lane.not_before_us for item in self._items.values()]
+        times = [item.lane.not_before_us for item in able]
         if due is not None:
             times.append(due)
         return Wait(min(times, default=None))

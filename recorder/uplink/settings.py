@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recorder.health.status_file import UPLINK_STATUS_FILE
+from recorder.uplink.links import LinkNames, LinkPolicy, MeteredRule
 
 if TYPE_CHECKING:
     from recorder.config.models import RecorderConfig
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class UplinkSettings:
-    """Times in seconds. ``store_url`` empty: nothing is uploaded; ``mqtt_host`` empty: no MQTT. ``credentials_dir``: where
-    the service manager put secrets, empty without one."""
+    """Times in seconds where the name ends in ``_s``. ``max_kb_s``: 1000 bytes a second, 0 for no cap. ``store_url`` empty:
+    nothing is uploaded; ``mqtt_host`` empty: no MQTT. ``credentials_dir``: where the service manager put secrets, empty
+    without one."""
 
     unit_id: str
     data_dir: str
@@ -35,8 +37,15 @@ class UplinkSettings:
     standby_interval_s: float
     connect_timeout_s: float
     io_timeout_s: float
+    idle_timeout_s: float
     backoff_base_s: float
     backoff_max_s: float
+    dock_interfaces: tuple[str, ...]
+    metered_interfaces: tuple[str, ...]
+    metered: MeteredRule
+    metered_yield_h: float
+    max_kb_s: int
+    dscp: int
     mqtt_enabled: bool
     mqtt_host: str
     mqtt_port: int
@@ -47,6 +56,14 @@ class UplinkSettings:
     def key_file(self) -> Path | None:
         """The private key for mutual TLS where systemd passed it on (``LoadCredential=``), None: it is in ``tls_dir``."""
         return Path(self.credentials_dir) / "client-key.pem" if self.credentials_dir else None
+
+    @property
+    def link_names(self) -> LinkNames:
+        return LinkNames(self.dock_interfaces, self.metered_interfaces)
+
+    @property
+    def link_policy(self) -> LinkPolicy:
+        return LinkPolicy(self.metered, self.metered_yield_h * 3600.0)
 
     @property
     def journal_dir(self) -> Path:
@@ -93,8 +110,15 @@ def settings_of(config: RecorderConfig, environment: Mapping[str, str] | None = 
         standby_interval_s=uplink.standby_interval_s,
         connect_timeout_s=uplink.connect_timeout_s,
         io_timeout_s=uplink.io_timeout_s,
+        idle_timeout_s=uplink.idle_timeout_s,
         backoff_base_s=uplink.backoff_base_s,
         backoff_max_s=uplink.backoff_max_s,
+        dock_interfaces=uplink.dock_interfaces,
+        metered_interfaces=uplink.metered_interfaces,
+        metered=uplink.metered,
+        metered_yield_h=uplink.metered_yield_h,
+        max_kb_s=uplink.max_kb_s,
+        dscp=uplink.dscp,
         mqtt_enabled=mqtt.enabled,
         mqtt_host=mqtt.host,
         mqtt_port=mqtt.port,
@@ -110,4 +134,5 @@ def settings_from_json(text: str) -> UplinkSettings:
     if not isinstance(values, dict) or set(values) != names:
         wrong = sorted(names ^ set(values)) if isinstance(values, dict) else ["not an object"]
         raise ValueError(f"uplink settings: 成员不符 members do not match: {', '.join(wrong)}")
-    return UplinkSettings(**values)
+    plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return UplinkSettings(**plain)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from recorder.evidence.encoding import b64u
 from recorder.uplink.answers import fault_of, members
 from recorder.uplink.backoff import BackoffPolicy
+from recorder.uplink.connection import ConnectionOptions
 from recorder.uplink.facts import Fact, Segment
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import (
@@ -32,6 +33,9 @@ from recorder.uplink.faults import (
 from recorder.uplink.http import StoreClient
 from recorder.uplink.journal_lines import JournalLines
 from recorder.uplink.journal_post import JournalPoster
+from recorder.uplink.link_watch import LinkWatch
+from recorder.uplink.links import Link
+from recorder.uplink.pacing import TokenBucket
 from recorder.uplink.queue import Action, AskReceipt, PostJournal, Upload, UploadQueue, Wait
 from recorder.uplink.receipts import Receipt, ReceiptStore
 from recorder.uplink.sending import BLOCK
@@ -60,16 +64,27 @@ class Hurry:
 Inbox: TypeAlias = Fact | ReceiptKept | Hurry
 
 
-def store_client(settings: UplinkSettings) -> StoreClient:
+class Diverted(Exception):
+    """The way to the store has changed under an upload: it goes on over the new one, if that is one for it."""
+
+
+def store_client(settings: UplinkSettings, clock: Clock, dscp: int) -> StoreClient:
     """The real one: HTTPS with the credentials of ``tls_dir``."""
-    return StoreClient(
-        settings.store_url, Path(settings.tls_dir), settings.connect_timeout_s, settings.io_timeout_s, settings.key_file
+    options = ConnectionOptions(
+        settings.connect_timeout_s, settings.io_timeout_s, idle_s=settings.idle_timeout_s, dscp=dscp
     )
+    return StoreClient(settings.store_url, Path(settings.tls_dir), options, clock, settings.key_file)
 
 
 class Uploader:
     """``keep_receipt(receipt, new)`` is called for every receipt that arrives here, on this thread. ``client`` makes a
-    connection to the store; two are held, so that the journal keeps its rhythm while a segment is on its way."""
+    connection to the store, its packets marked with the DSCP given; two are held, so that the journal keeps its rhythm
+    while a segment is on its way. Only the segments' is marked as bulk: anchors are small, and late ones anchor nothing.
+    ``watch`` tells which line the store is reached by.
+
+    One segment at a time, at the dock too: a single connection fills the line and the card (docs/benchmarks.md), and two
+    would finish the more urgent one later.
+    """
 
     def __init__(
         self,
@@ -79,7 +94,8 @@ class Uploader:
         board: FaultBoard,
         fraction: Callable[[], float],
         keep_receipt: Callable[[Receipt, bool], None],
-        client: Callable[[UplinkSettings], StoreClient] | None = None,
+        client: Callable[[UplinkSettings, Clock, int], StoreClient] = store_client,
+        watch: LinkWatch | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -93,10 +109,15 @@ class Uploader:
             BackoffPolicy(settings.backoff_base_s, settings.backoff_max_s),
             settings.journal_interval_s,
             settings.standby_interval_s,
+            settings.link_policy,
         )
-        connect = client or store_client
-        self._segments_client = connect(settings)
-        self._journal_client = connect(settings)
+        self._watch = watch or LinkWatch(settings.link_names)
+        self._segments_client = client(settings, clock, settings.dscp)
+        self._journal_client = client(settings, clock, 0)
+        self._bucket: TokenBucket | None = None
+        if settings.max_kb_s:
+            self._bucket = TokenBucket(settings.max_kb_s * 1000.0, BLOCK, clock.boottime_us())
+        self._paced = 0
         self._tus = TusUploader(self._segments_client, settings.store_url, self._queue.store_answered)
         self._poster = JournalPoster(self._journal_client, JournalLines(settings.journal_dir), self._carry)
         self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
@@ -138,12 +159,27 @@ class Uploader:
         """Take what came in and do the next thing; how long to wait when there is none. The thread's loop, or, without
         ``start``, whoever drives the uploader by hand. Raises Stopped."""
         self._drain()
-        action = self._queue.next(self._clock.boottime_us())
+        now_us = self._clock.boottime_us()
+        if self._look(now_us):
+            # Made over the old way, they would go on over it, or hang if it is gone.
+            self._segments_client.close()
+            self._journal_client.close()
+            self._queue.hurry(now_us, self._fraction())
+        action = self._queue.next(now_us, self._clock.wall_us() / 1e6)
         if isinstance(action, Wait):
             return action
         self._do(action)
         self.status = self._snapshot()
         return None
+
+    def _look(self, now_us: int) -> bool:
+        """Whether the store is reached another way than before."""
+        changed = self._watch.look(now_us, self._segments_client.peer or self._journal_client.peer)
+        way = self._watch.way
+        self._queue.link_is(way.link)
+        if changed:
+            log.info("uplink.link", extra={"fields": {"interface": way.interface, "class": way.link.value}})
+        return changed
 
     def _wait(self, action: Wait) -> None:
         self.status = self._snapshot()
@@ -185,6 +221,8 @@ class Uploader:
                 self._ask(action.segment)
         except UplinkFault as fault:
             self._failed(fault, *lane)
+        except Diverted:
+            self._queue.hurry(self._clock.boottime_us(), self._fraction())
         except Stopped:
             raise
         except Exception as error:
@@ -229,10 +267,24 @@ class Uploader:
         if self._stop.is_set():
             raise Stopped
         self._drain_quietly()
+        now_us = self._clock.boottime_us()
+        if self._look(now_us):
+            self._journal_client.close()
+            raise Diverted
+        self._pace(now_us)
         due = self._queue.anchor_now(self._clock.boottime_us())
         if due is not None:
             self._do(due)
             self.status = self._snapshot()
+
+    def _pace(self, now_us: int) -> None:
+        """The cap: what has been sent since the last look is waited for, except at the dock. A stop ends the waiting."""
+        sent, self._paced = self._segments_client.body_bytes_sent - self._paced, self._segments_client.body_bytes_sent
+        if self._bucket is None or self._watch.way.link is Link.DOCK:
+            return
+        pause_s = self._bucket.take(sent, now_us)
+        if pause_s > 0 and self._stop.wait(pause_s):
+            raise Stopped
 
     def _drain_quietly(self) -> None:
         """Like ``_drain``, but the connection in use is not closed under the upload."""
@@ -343,6 +395,11 @@ class Uploader:
             "uploading": self._active,
             "receipted": self._done,
             "bytes_sent": self._segments_client.body_bytes_sent,
+            "link": {
+                "interface": self._watch.way.interface,
+                "class": self._watch.way.link.value,
+                "held": self._queue.held(self._clock.wall_us() / 1e6),
+            },
             "backlog": {
                 "segments": backlog.segments,
                 "bytes": backlog.bytes,

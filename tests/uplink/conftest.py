@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.clock import SystemClock
+from recorder.uplink.connection import ConnectionOptions
 from recorder.uplink.http import StoreClient
 from recorder.uplink.settings import UplinkSettings
 from tests.uplink.fake_store import FakeStore
 from tests.uplink.pki import UNIT, Pki, make_pki
 from tests.uplink.unit_files import UnitFiles
+
+QUICK = ConnectionOptions(connect_s=2.0, io_s=1.0)
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +40,8 @@ def clock() -> SystemClock:
 
 
 @pytest.fixture
-def client(store: FakeStore, pki: Pki) -> Iterator[StoreClient]:
-    made = StoreClient(store.url, pki.tls, 2.0, 1.0)
+def client(store: FakeStore, pki: Pki, clock: SystemClock) -> Iterator[StoreClient]:
+    made = StoreClient(store.url, pki.tls, QUICK, clock)
     yield made
     made.close()
 
@@ -60,8 +63,15 @@ def settings(tmp_path: Path, pki: Pki) -> UplinkSettings:
         standby_interval_s=0.2,
         connect_timeout_s=2.0,
         io_timeout_s=1.0,
+        idle_timeout_s=60.0,
         backoff_base_s=0.05,
         backoff_max_s=1.0,
+        dock_interfaces=(),
+        metered_interfaces=(),
+        metered="all",
+        metered_yield_h=6.0,
+        max_kb_s=0,
+        dscp=8,
         mqtt_enabled=False,
         mqtt_host="",
         mqtt_port=8883,

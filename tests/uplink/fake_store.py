@@ -76,6 +76,10 @@ class FakeStore:
         """So many complete uploads get no answer."""
         self.corrupt = 0
         """So many uploads arrive with a flipped bit."""
+        self.checksums = False
+        """Whether it has tus's checksum extension: a PATCH that came whole is compared with its ``Upload-Checksum``."""
+        self.silent_about_offset = False
+        """A creation does not say the offset: tus does not ask for it."""
         self.on_body: Callable[[Upload], None] = lambda _upload: None
         self.released = threading.Event()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -188,7 +192,10 @@ class FakeStore:
         location = f"/uploads/{metadata['segment_id']}"
         upload = self.uploads.setdefault(location, Upload(location, int(request.headers["upload-length"]), metadata))
         offset = len(upload.data) + self._skew()
-        return 201, {"Location": location, "Upload-Offset": str(offset), "Tus-Resumable": "1.0.0"}, b""
+        headers = {"Location": location, "Upload-Offset": str(offset), "Tus-Resumable": "1.0.0"}
+        if self.silent_about_offset:
+            del headers["Upload-Offset"]
+        return 201, headers, b""
 
     def _settle(self, request: Request) -> None:
         """Wait until the last PATCH of the upload concerned has taken in what was on its way."""
@@ -263,11 +270,25 @@ class FakeStore:
                 self._interrupted(upload)
                 raise Drop
         with self.lock:
-            reply = self._finished(upload)
+            reply = self._wrong_checksum(upload, request, offset) or self._finished(upload)
             if upload.complete and self.drop_final_answer:
                 self.drop_final_answer -= 1
                 raise Drop
         return reply, False
+
+    def _wrong_checksum(self, upload: Upload, request: Request, offset: int) -> Reply | None:
+        """460 and the offset as it was, when the PATCH says what it holds and holds something else."""
+        said = request.headers.get("upload-checksum")
+        if not self.checksums or said is None:
+            return None
+        algorithm, _, value = said.partition(" ")
+        if self.corrupt:
+            self.corrupt -= 1
+            upload.data[-1] ^= 1
+        if (algorithm, base64.b64decode(value)) == ("sha256", hashlib.sha256(upload.data[offset:]).digest()):
+            return None
+        del upload.data[offset:]
+        return problem(460, "urn:zfy:checksum-mismatch", offset=offset)
 
     def _interrupted(self, upload: Upload) -> None:
         with self.lock:

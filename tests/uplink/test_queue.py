@@ -18,6 +18,7 @@ from recorder.uplink.facts import (
     SessionStarted,
     SessionStopped,
 )
+from recorder.uplink.links import Link, LinkPolicy
 from recorder.uplink.queue import STATUTORY_S, AskReceipt, PostJournal, Upload, UploadQueue, Wait
 
 J = "00000000-0000-4000-8000-000000000000"
@@ -284,3 +285,23 @@ def test_hurry_shortens_a_long_wait_but_stays_jittered() -> None:
         queue.failed("store", 0, 0.99)
     queue.hurry(0, 0.5)
     assert queue.next(0) == Wait(S)
+
+
+def test_what_a_metered_line_may_not_carry_waits_and_hides_nothing_else() -> None:
+    queue = UploadQueue(BackoffPolicy(2.0, 300.0), 5.0, links=LinkPolicy("marked", 3600.0))
+    plain, marked, done = seg(1), seg(2, "b"), seg(3, "c")
+    for fact in (plain, marked, done, Marked("b", ())):
+        queue.apply(fact)
+    queue.uploaded(done.segment_id)
+    queue.link_is(Link.METERED)
+    early, late = STATUTORY_S - 3601, STATUTORY_S - 3600
+    assert queue.next(0, early) == AskReceipt(done), "a receipt to ask for is small"
+    assert queue.receipted(done.segment_id, done.sha256, done.size)
+    assert queue.next(0, early) == Upload(marked)
+    assert queue.held(early) == 1
+    assert queue.receipted(marked.segment_id, marked.sha256, marked.size)
+    assert queue.next(0, early) == Wait(None)
+    assert queue.next(0, late) == Upload(plain), "an hour is left: a bill is no reason to be late"
+    queue.link_is(Link.ORDINARY)
+    assert queue.next(0, early) == Upload(plain)
+    assert queue.held(early) == 0

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from pathlib import Path
 
 import pytest
 
+from firmware_bridge.clock import SystemClock
 from recorder.evidence.encoding import b64u
 from recorder.uplink.facts import Segment
 from recorder.uplink.faults import LinkFault, Stopped, UplinkFault
 from recorder.uplink.http import StoreClient
 from recorder.uplink.tus import Outcome, TusUploader
+from tests.uplink.conftest import QUICK
 from tests.uplink.fake_store import FakeStore, problem
 from tests.uplink.pki import Pki
 from tests.uplink.unit_files import UnitFiles
@@ -196,6 +199,77 @@ def test_flipped_bytes_on_the_way_are_a_fault_and_start_over(sender: Sender) -> 
     assert b64u(hashlib.sha256(sender.stored(segment)).digest()) == segment.sha256
 
 
+def checksums(sender: Sender) -> list[str | None]:
+    return [request.headers.get("upload-checksum") for request in sender.store.requests if request.method == "PATCH"]
+
+
+def test_a_creation_says_size_and_digest(sender: Sender) -> None:
+    segment = sender.unit.segment(MB)
+    sender.send(segment)
+    created = next(request for request in sender.store.requests if request.method == "POST")
+    assert created.headers["upload-length"] == str(MB)
+    assert created.headers["repr-digest"] == f"sha-256=:{digest64(sender.unit.path(segment).read_bytes())}:"
+
+
+def digest64(data: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(data).digest()).decode()
+
+
+def test_each_patch_says_what_it_holds_the_first_one_without_reading_anything(sender: Sender) -> None:
+    sender.store.checksums = True
+    sender.store.drop_after = [2 * MB]
+    segment = sender.unit.segment(4 * MB)
+    data = sender.unit.path(segment).read_bytes()
+    assert sender.send(segment) is Outcome.COMPLETE
+    offset = int(sender.store.requests[-1].headers["upload-offset"])
+    assert checksums(sender) == [f"sha256 {digest64(data)}", f"sha256 {digest64(data[offset:])}"]
+    assert sender.stored(segment) == data
+
+
+def test_on_a_line_that_breaks_early_the_rest_is_not_read_for_its_digest(sender: Sender) -> None:
+    sender.store.checksums = True
+    sender.store.drop_after = [MB, 5 * MB]
+    segment = sender.unit.segment(12 * MB)
+    assert sender.send(segment) is Outcome.COMPLETE
+    assert [said is not None for said in checksums(sender)] == [True, False, True]
+
+
+def test_what_was_spoilt_between_line_and_disk_is_sent_again_and_nothing_else(sender: Sender) -> None:
+    """460 for a resumed PATCH leaves the offset where it was: only that PATCH goes again."""
+    sender.store.checksums = True
+    sender.store.drop_after = [6 * MB]
+    sender.store.on_body = lambda upload: setattr(sender.store, "corrupt", int(sender.store.count("PATCH") == 2))
+    segment = sender.unit.segment(8 * MB)
+    assert fault_code(sender, segment) == "digest-mismatch"
+    kept = len(sender.stored(segment))
+    assert kept >= 6 * MB
+    sender.store.on_body = lambda _upload: None
+    before = sender.client.body_bytes_sent
+    assert sender.send(segment) is Outcome.COMPLETE
+    assert sender.client.body_bytes_sent - before == segment.size - kept
+    assert sender.stored(segment) == sender.unit.path(segment).read_bytes()
+
+
+def test_a_store_that_does_not_say_the_offset_at_creation_is_asked(sender: Sender) -> None:
+    sender.store.silent_about_offset = True
+    sender.store.drop_after, sender.store.lose = [MB], [2 * MB]
+    segment = sender.unit.segment(3 * MB)
+    with pytest.raises(LinkFault):
+        sender.send(segment)
+    assert sender.send(segment) is Outcome.COMPLETE
+    methods = [request.method for request in sender.store.requests]
+    assert methods == ["POST", "HEAD", "PATCH", "HEAD", "POST", "HEAD", "PATCH"]
+    assert sender.stored(segment) == sender.unit.path(segment).read_bytes()
+
+
+def test_uploads_may_be_created_elsewhere(store: FakeStore, client: StoreClient, unit: UnitFiles) -> None:
+    segment = unit.segment(MB)
+    store.replies = [("POST", "/files/", problem(507, "urn:test"))]
+    with pytest.raises(UplinkFault) as caught:
+        TusUploader(client, store.url, lambda: None, "/files/").upload(segment, unit.path(segment), lambda: None)
+    assert caught.value.kind.code == "store-full"
+
+
 def test_a_file_shorter_than_declared_is_a_fault_not_a_hang(sender: Sender) -> None:
     segment = sender.unit.segment(MB)
     path = sender.unit.path(segment)
@@ -226,7 +300,7 @@ def test_stop_is_heard_between_blocks(sender: Sender) -> None:
 
 
 def test_our_certificate_refused_has_its_own_name(store: FakeStore, pki: Pki, unit: UnitFiles) -> None:
-    client = StoreClient(store.url, pki.rogue_tls, 2.0, 2.0)
+    client = StoreClient(store.url, pki.rogue_tls, QUICK, SystemClock())
     tus = TusUploader(client, store.url, lambda: None)
     segment = unit.segment(MB)
     with pytest.raises(UplinkFault) as caught:
@@ -240,7 +314,7 @@ def test_an_untrusted_store_gets_nothing(store: FakeStore, pki: Pki, unit: UnitF
     for name in ("client-cert.pem", "client-key.pem"):
         (tls / name).write_bytes((pki.tls / name).read_bytes())
     (tls / "ca.pem").write_bytes((pki.rogue_tls / "client-cert.pem").read_bytes())
-    client = StoreClient(store.url, tls, 2.0, 2.0)
+    client = StoreClient(store.url, tls, QUICK, SystemClock())
     segment = unit.segment(MB)
     with pytest.raises(UplinkFault) as caught:
         TusUploader(client, store.url, lambda: None).upload(segment, unit.path(segment), lambda: None)

@@ -13,10 +13,13 @@ from firmware_bridge.ports import Clock
 from recorder.evidence.files import OsFiles
 from recorder.uplink.facts import Fact, JournalGrew, Marked, Segment
 from recorder.uplink.fault_board import FaultBoard
+from recorder.uplink.http import StoreClient
+from recorder.uplink.link_watch import LinkWatch, Way
+from recorder.uplink.links import Link, LinkNames
 from recorder.uplink.receipts import Receipt, ReceiptStore
 from recorder.uplink.settings import UplinkSettings
-from recorder.uplink.uploader import Hurry, Uploader
-from tests.uplink.fake_store import FakeStore, problem
+from recorder.uplink.uploader import Hurry, Uploader, store_client
+from tests.uplink.fake_store import FakeStore, Upload, problem
 from tests.uplink.pki import Pki
 from tests.uplink.unit_files import UnitFiles
 
@@ -24,7 +27,14 @@ MB = 1_000_000
 
 
 class Running:
-    def __init__(self, store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles) -> None:
+    def __init__(
+        self,
+        store: FakeStore,
+        settings: UplinkSettings,
+        clock: Clock,
+        unit: UnitFiles,
+        watch: LinkWatch | None = None,
+    ) -> None:
         self.store, self.unit, self.clock = store, unit, clock
         self.board = FaultBoard(clock)
         self.seen: list[Receipt] = []
@@ -37,6 +47,7 @@ class Running:
             self.board,
             lambda: 0.1,
             lambda receipt, _new: self.seen.append(receipt),
+            watch=watch or LinkWatch(LinkNames(), Path("/nonexistent")),
         )
 
     def give(self, *facts: Fact) -> None:
@@ -153,6 +164,124 @@ def test_the_journal_keeps_its_rhythm_during_a_long_upload(running: Running) -> 
     running.until(running.done(segment), 30)
     assert posted[-1] > posted[0], "an anchor went up between two blocks"
     assert running.store.count("PATCH") == 1
+
+
+class Watch(LinkWatch):
+    """The line as the test says."""
+
+    def __init__(self, *ways: Way) -> None:
+        super().__init__(LinkNames(), Path("/nonexistent"))
+        self.way, *self.later = ways
+        self.turn = False
+
+    def look(self, now_us: int, peer: str | None) -> bool:
+        del now_us, peer
+        if not self.turn or not self.later:
+            return False
+        self.turn = False
+        self.way = self.later.pop(0)
+        return True
+
+
+DOCK, LTE = Way("eth0", Link.DOCK), Way("wwan0", Link.METERED)
+
+
+def made(store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles, watch: Watch) -> Running:
+    return Running(store, dataclasses.replace(settings, store_url=store.url), clock, unit, watch)
+
+
+def test_over_a_metered_line_go_anchors_and_marked_evidence_and_the_rest_at_the_dock(
+    store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles
+) -> None:
+    unit.wall = clock.wall_us() / 1e6
+    watch = Watch(LTE, DOCK)
+    running = made(store, dataclasses.replace(settings, metered="marked"), clock, unit, watch)
+    plain, marked = unit.segment(MB), unit.segment(MB)
+    running.give(plain, marked, Marked(marked.session_id, (marked.segment_id,)))
+    running.uploader.start()
+    running.until(running.done(marked))
+    running.until(lambda: running.uploader.status["posted_seq"] == unit.seq - 1)
+    assert running.uploader.status["link"] == {"interface": "wwan0", "class": "metered", "held": 1}
+    assert [upload.metadata["segment_id"] for upload in store.uploads.values()] == [marked.segment_id]
+    watch.turn = True
+    running.until(running.done(plain))
+    assert running.uploader.status["link"]["class"] == "dock"
+    assert running.uploader.close(5)
+
+
+def test_little_slack_outweighs_the_bill(
+    store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles
+) -> None:
+    unit.wall = clock.wall_us() / 1e6 - 20 * 3600  # closed 20 hours ago: 4 are left
+    running = made(store, dataclasses.replace(settings, metered="anchors"), clock, unit, Watch(LTE))
+    urgent = unit.segment(MB)
+    running.give(urgent)
+    running.uploader.start()
+    running.until(running.done(urgent))
+    assert running.uploader.close(5)
+
+
+def test_an_upload_moves_to_the_new_line_and_goes_on_where_it_was(
+    store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles
+) -> None:
+    watch = Watch(LTE, DOCK)
+    running = made(store, settings, clock, unit, watch)
+    segment = unit.segment(6 * MB)
+
+    def body(upload: Upload) -> None:
+        watch.turn = upload.received >= 2 * MB and store.count("PATCH") == 1
+        threading.Event().wait(0.005)  # so that the unit is still sending when it looks
+
+    store.on_body = body
+    running.give(segment)
+    running.uploader.start()
+    running.until(running.done(segment))
+    assert store.count("PATCH") == 2
+    assert running.uploader.status["bytes_sent"] - segment.size <= 500_000
+    assert running.board.recent() == [], "a better line is no fault"
+    assert running.uploader.close(5)
+
+
+@pytest.mark.parametrize(("way", "capped"), [(LTE, True), (DOCK, False)])
+def test_the_cap_holds_everywhere_but_at_the_dock(
+    store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles, way: Way, capped: bool
+) -> None:
+    """What may go in a time is arithmetic of the bucket (test_pacing); here, that bytes are counted and waited for."""
+    running = made(store, dataclasses.replace(settings, max_kb_s=1000), clock, unit, Watch(way))
+    segment = unit.segment(1_500_000)
+    began_us = clock.boottime_us()
+    running.give(segment)
+    running.uploader.start()
+    running.until(running.done(segment))
+    least_s = (segment.size - 2 * 65536) / 1_000_000
+    if capped:
+        assert clock.boottime_us() - began_us >= least_s * 1e6
+    assert running.uploader.close(5)
+
+
+def test_a_stop_does_not_wait_for_the_cap(
+    store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles
+) -> None:
+    running = made(store, dataclasses.replace(settings, max_kb_s=1), clock, unit, Watch(LTE))
+    running.give(unit.segment(MB))
+    running.uploader.start()
+    running.until(lambda: store.count("PATCH") == 1)
+    assert running.uploader.close(20), "it was waiting a minute for its next block"
+
+
+def test_only_the_segments_packets_are_marked_as_bulk(
+    store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles
+) -> None:
+    marks: list[int] = []
+
+    def client(settings: UplinkSettings, clock: Clock, dscp: int) -> StoreClient:
+        marks.append(dscp)
+        return store_client(settings, clock, dscp)
+
+    board = FaultBoard(clock)
+    receipts = ReceiptStore(settings.receipts_dir, Path(settings.trust_dir), settings.unit_id, OsFiles())
+    Uploader(settings, clock, receipts, board, lambda: 0.1, lambda *_: None, client)
+    assert marks == [8, 0]
 
 
 def test_a_file_that_is_gone_holds_up_nothing_else(running: Running) -> None:

@@ -19,6 +19,7 @@ import click
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import Clock
 from recorder.evidence.encoding import b64u
+from recorder.uplink.connection import ConnectionOptions
 from recorder.uplink.facts import Segment
 from recorder.uplink.faults import LinkFault
 from recorder.uplink.http import StoreClient
@@ -28,7 +29,7 @@ from tools.bench.pki import tls
 from tools.bench.unit_side import new_id
 
 READY_S = 20.0
-CONNECT_S, IO_S = 5.0, 20.0
+OPTIONS = ConnectionOptions(connect_s=5.0, io_s=20.0, dscp=8)
 
 
 @contextmanager
@@ -80,7 +81,7 @@ class Uploads:
 
     def ours(self) -> float:
         """Seconds for connection, creation and all bytes."""
-        store_client = StoreClient(f"https://127.0.0.1:{self._port}", self._client, CONNECT_S, IO_S)
+        store_client = StoreClient(f"https://127.0.0.1:{self._port}", self._client, OPTIONS, self._clock)
         uploader = TusUploader(store_client, f"https://127.0.0.1:{self._port}", lambda: None)
         begin_us = self._clock.boottime_us()
         outcome = uploader.upload(self._segment(), self._file, lambda: None)
@@ -124,7 +125,7 @@ class Uploads:
         }
         metadata = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in members.items())
         headers = {**TUS, "Upload-Length": str(segment.size), "Upload-Metadata": metadata, "Content-Length": "0"}
-        client = StoreClient(f"https://127.0.0.1:{self._port}", self._client, CONNECT_S, IO_S)
+        client = StoreClient(f"https://127.0.0.1:{self._port}", self._client, OPTIONS, self._clock)
         answer = client.request("POST", "/uploads", headers)
         client.close()
         if answer.status != 201:
@@ -134,7 +135,7 @@ class Uploads:
     def over(self, proxy: CutProxy) -> tuple[int, int]:
         """(bytes sent more than once, faults) over a line that breaks."""
         url = f"https://127.0.0.1:{proxy.port}"
-        client = StoreClient(url, self._client, CONNECT_S, IO_S)
+        client = StoreClient(url, self._client, OPTIONS, self._clock)
         uploader = TusUploader(client, url, lambda: None)
         segment = self._segment()
         while True:
