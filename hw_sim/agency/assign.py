@@ -18,6 +18,8 @@ from recorder.uplink.mqtt import Connected, Inbound, Message, MqttLink, MqttOpti
 
 ANSWER_S = 20.0
 REPEAT_S = 4.0
+EXPIRY_S = round(ANSWER_S)
+"""A unit that was away must not sign an officer in hours after the desk gave up."""
 
 
 def send_assignment(host: str, port: int, tls: Path, clock: Clock, unit_id: str, assignment: str) -> dict[str, Any]:
@@ -29,8 +31,6 @@ def send_assignment(host: str, port: int, tls: Path, clock: Clock, unit_id: str,
         keepalive_s=30,
         connect_timeout_s=5.0,
         client_id=DESK_NAME,
-        status_topic=f"fleet/v1/{DESK_NAME}/state",
-        will='{"online":false}',
         subscribe=(f"fleet/v1/{unit_id}/up/assigned",),
     )
     link = MqttLink(options, lambda: tls_context(tls), clock, BackoffPolicy(0.2, 2.0), random.random, inbound.put)
@@ -51,7 +51,8 @@ def _exchange(
     while (now := clock.boottime_us()) < deadline:
         if connected and now >= next_us:
             body = {"msg_id": msg_id, "sent_at": clock.wall_us() / 1e6, "assignment": assignment}
-            link.publish(Outgoing(f"fleet/v1/{unit_id}/down/assign", json.dumps(body)))
+            topic = f"fleet/v1/{unit_id}/down/assign"
+            link.publish(Outgoing(topic, json.dumps(body), expiry_s=EXPIRY_S))
             next_us = now + round(REPEAT_S * 1e6)
         try:
             item = inbound.get(timeout=0.2)

@@ -51,8 +51,6 @@ def real_link(settings: FleetSettings, clock: Clock, subscribe: tuple[str, ...])
         keepalive_s=KEEPALIVE_S,
         connect_timeout_s=broker.connect_timeout_s,
         client_id=f"admin-{uuid.uuid4()}",
-        status_topic="",
-        will="",
         subscribe=subscribe,
         session_expiry_s=0,
     )

@@ -15,6 +15,7 @@ from recorder.uplink.mqtt import MessageProperties
 MAX_TEXT: Final = 2048
 WAITING: Final = 16
 RETRY_US: Final = 2_000_000
+ANSWER_EXPIRY_S: Final = 600
 
 
 class AssignmentCarrier:
@@ -59,7 +60,8 @@ class AssignmentCarrier:
                 return answers
             self._report(None)
             del self._waiting[msg_id]
-            answers.append(Answer("up/assigned", {"in_reply_to": msg_id, **_members(said)}))
+            members = {"in_reply_to": msg_id, **_members(said)}
+            answers.append(Answer("up/assigned", members, expiry_s=ANSWER_EXPIRY_S))
         return answers
 
 

@@ -37,8 +37,10 @@ if TYPE_CHECKING:
     from firmware_bridge.ports import Clock  # numpy comes with it: 13 MB this process has no use for
 
 SESSION_EXPIRY_S = 14 * 24 * 3600
-WILL_DELAY_S = 10
+WILL_DELAY_S = 30
+"""A drop of a few seconds on a moving vehicle is no news: back within this time, the will is never published."""
 RECEIVE_MAXIMUM = 20
+CONTENT_TYPE = "application/json"
 LOOP_S = 0.2
 
 log = logging.getLogger("recorder.uplink")
@@ -77,7 +79,8 @@ Inbound: TypeAlias = Connected | Disconnected | Message
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """``correlation_data``, ``response_topic``: MQTT 5 properties of those names; ``expiry_s``: Message Expiry Interval."""
+    """``correlation_data``, ``response_topic``: MQTT 5 properties of those names. ``expiry_s``: the broker forgets it then,
+    if nobody fetched it; None: never."""
 
     topic: str
     payload: str
@@ -88,18 +91,29 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
+class Will:
+    """The retained last will: published ``delay_s`` after the connection broke, unless we are back by then.
+
+    ``payload`` is called for every connection, on the link's thread: a will with the ``msg_id`` of an earlier one would
+    be dropped as a repeat by whoever reads it."""
+
+    topic: str
+    payload: Callable[[], str]
+    delay_s: int = WILL_DELAY_S
+
+
+@dataclass(frozen=True, slots=True)
 class MqttOptions:
-    """``will``: payload of the retained last will on ``status_topic``; empty: none. ``session_expiry_s`` 0: a clean
-    session, of which the broker keeps nothing."""
+    """``client_id`` is the name in the certificate: brokers insist. ``session_expiry_s`` 0: a clean session, of which the
+    broker keeps nothing."""
 
     host: str
     port: int
     keepalive_s: int
     connect_timeout_s: float
     client_id: str
-    status_topic: str
-    will: str
     subscribe: tuple[str, ...]
+    will: Will | None = None
     session_expiry_s: int = SESSION_EXPIRY_S
 
 
@@ -203,11 +217,10 @@ class MqttLink:
             client.tls_set_context(self._tls())
         except UplinkFault as fault:
             raise UplinkFault(MQTT_CREDENTIALS, fault.detail, subject=fault.subject) from fault
-        if options.will:
-            will = _properties(PacketTypes.WILLMESSAGE)
-            # A drop of a few seconds on a moving vehicle is no news.
-            will.WillDelayInterval = WILL_DELAY_S
-            client.will_set(options.status_topic, options.will, qos=1, retain=True, properties=will)
+        if options.will is not None:
+            properties = _content(PacketTypes.WILLMESSAGE)
+            properties.WillDelayInterval = options.will.delay_s
+            client.will_set(options.will.topic, options.will.payload(), qos=1, retain=True, properties=properties)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
@@ -220,7 +233,7 @@ class MqttLink:
                 message = self._out.get_nowait()
             except queue.Empty:
                 return
-            properties = _properties(PacketTypes.PUBLISH)
+            properties = _content(PacketTypes.PUBLISH)
             if message.correlation_data is not None:
                 properties.CorrelationData = message.correlation_data
             if message.response_topic is not None:
@@ -277,6 +290,14 @@ class MqttLink:
 def _properties(packet: int) -> Any:
     make: Any = Properties  # its constructor and attributes carry no types
     return make(packet)
+
+
+def _content(packet: int) -> Any:
+    """What every payload of ours is: JSON, UTF-8 (payload format indicator 1)."""
+    properties = _properties(packet)
+    properties.PayloadFormatIndicator = 1
+    properties.ContentType = CONTENT_TYPE
+    return properties
 
 
 def _inbound_properties(message: MQTTMessage) -> MessageProperties:

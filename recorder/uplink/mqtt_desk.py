@@ -21,7 +21,7 @@ from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import MQTT_MESSAGE, MQTT_STALLED, UplinkFault
 from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, Outgoing
 from recorder.uplink.outbox import Announced, Outbox
-from recorder.uplink.resend import WINDOW, ResendPlan
+from recorder.uplink.resend import ANNOUNCE_EXPIRY_S, WINDOW, ResendPlan
 
 if TYPE_CHECKING:
     from firmware_bridge.ports import Clock  # numpy comes with it: 13 MB this process has no use for
@@ -45,8 +45,8 @@ class Link(Protocol):
 
 
 class MqttDesk:
-    """``make_link(deliver, will)`` builds a connection; ``status()`` gives the members of up/status besides ``online``,
-    ``health()`` those of up/health;
+    """``make_link(deliver, will)`` builds a connection, ``will`` makes a last will for it; ``status()`` gives the members
+    of up/status besides ``online`` (it is also called on the connection's thread), ``health()`` those of up/health;
     ``on_receipt`` gets the JWS of each down/receipt; ``store_is_back`` is called when the store says it is online;
     ``carriers`` handle what else comes down, at most one per topic."""
 
@@ -56,7 +56,7 @@ class MqttDesk:
         clock: Clock,
         board: FaultBoard,
         outbox: Outbox,
-        make_link: Callable[[Callable[[Inbound], None], str], Link],
+        make_link: Callable[[Callable[[Inbound], None], Callable[[], str]], Link],
         fraction: Callable[[], float],
         status: Callable[[], dict[str, Any]],
         health: Callable[[], dict[str, Any]],
@@ -94,7 +94,7 @@ class MqttDesk:
         return self._outbox.count()
 
     def _new_link(self) -> Link:
-        link = self._make_link(self._inbound.put, self._status_text(online=False))
+        link = self._make_link(self._inbound.put, lambda: self._status_text(online=False))
         link.start()
         return link
 
@@ -131,7 +131,15 @@ class MqttDesk:
             for answer in carrier.tick(now):
                 text = _json({**answer.members, **self._envelope(str(uuid.uuid4()))})
                 topic = f"{self._prefix}/{answer.suffix}"
-                self._link.publish(Outgoing(topic, text, answer.retain, answer.correlation_data))
+                self._link.publish(
+                    Outgoing(
+                        topic,
+                        text,
+                        retain=answer.retain,
+                        correlation_data=answer.correlation_data,
+                        expiry_s=answer.expiry_s,
+                    )
+                )
         if not self._link.connected:
             return
         if now >= self._next_status_us:
@@ -141,13 +149,20 @@ class MqttDesk:
         pending = {message.msg_id: message for message in self._outbox.pending(WINDOW)}
         for msg_id in self._plan.due(list(pending), now):
             body = {**json.loads(pending[msg_id].payload), **self._envelope(msg_id)}
-            self._link.publish(Outgoing(f"{self._prefix}/up/announce", _json(body)))
+            self._link.publish(Outgoing(f"{self._prefix}/up/announce", _json(body), expiry_s=ANNOUNCE_EXPIRY_S))
             self._plan.sent(msg_id, now, self._fraction())
 
     def _watch(self, now_us: int) -> None:
-        if not self._link.stalled(now_us):
+        """Three ways a connection can look alive and be none: its thread hangs or ended (``stalled``), the line swallows
+        everything (paho ends it when a PINGRESP is overdue), or what we say is never acknowledged."""
+        if self._link.stalled(now_us):
+            detail = ""
+        elif self._link.connected and self._store_online and self._plan.stuck(now_us):
+            detail = "没有一条通告得到确认 announcements are never acknowledged"
+        else:
             return
-        self._board.report(AREA, UplinkFault(MQTT_STALLED))
+        self._board.report(AREA, UplinkFault(MQTT_STALLED, detail))
+        self._plan.reconnected()
         self._link.close(0)
         self._link = self._new_link()
 

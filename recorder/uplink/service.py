@@ -47,7 +47,7 @@ from recorder.uplink.faults import (
 )
 from recorder.uplink.http import credentials_stamp, parse_store_url, tls_context
 from recorder.uplink.journal_tail import JournalTail, TailEvent
-from recorder.uplink.mqtt import Inbound, MqttLink, MqttOptions
+from recorder.uplink.mqtt import Inbound, MqttLink, MqttOptions, Will
 from recorder.uplink.mqtt_desk import MqttDesk
 from recorder.uplink.outbox import open_outbox
 from recorder.uplink.receipt_book import ReceiptBook
@@ -169,7 +169,7 @@ class UplinkProcess:
         else:
             self._board.clear("unit")
 
-    def _make_link(self, deliver: Callable[[Inbound], None], will: str) -> MqttLink:
+    def _make_link(self, deliver: Callable[[Inbound], None], will: Callable[[], str]) -> MqttLink:
         settings = self._settings
         unit = settings.unit_id
         options = MqttOptions(
@@ -178,9 +178,8 @@ class UplinkProcess:
             keepalive_s=settings.mqtt_keepalive_s,
             connect_timeout_s=settings.connect_timeout_s,
             client_id=unit,
-            status_topic=f"fleet/v1/{unit}/up/status",
-            will=will,
             subscribe=(f"fleet/v1/{unit}/down/#", "fleet/v1/store/state"),
+            will=Will(f"fleet/v1/{unit}/up/status", will),
         )
         backoff = BackoffPolicy(settings.backoff_base_s, settings.backoff_max_s)
         return MqttLink(options, self._tls, self._clock, backoff, self._fraction, deliver)
@@ -319,15 +318,15 @@ class UplinkProcess:
             raise UplinkFault(INTERNAL, "uploader thread ended")
 
     def _fleet_status(self) -> dict[str, Any]:
-        """Members of up/status (docs/wire.md) besides ``online``, ``msg_id`` and ``sent_at``."""
-        backlog = self._uploader.status["backlog"]
+        """Members of up/status (docs/wire.md) besides ``online``, ``msg_id`` and ``sent_at``. Only reads: the last will
+        asks on the connection's thread."""
         return {
             "boot_id": self._clock.boot_id(),
             "journal_id": self._journal[0],
             "head_seq": self._journal[1],
             "recording": bool(self._open_sessions),
             "free_mb": self._free_mb(),
-            "backlog": {"segments": backlog["segments"], "bytes": backlog["bytes"]},
+            "backlog": self._uploader.status["backlog"],
             "version": __version__,
         }
 

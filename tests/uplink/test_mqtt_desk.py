@@ -17,6 +17,7 @@ from recorder.uplink.faults import MQTT_LOST, UplinkFault
 from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, MessageProperties, Outgoing
 from recorder.uplink.mqtt_desk import MqttDesk
 from recorder.uplink.outbox import Outbox
+from recorder.uplink.resend import ANNOUNCE_EXPIRY_S, STUCK_US
 
 J = "00000000-0000-4000-8000-000000000000"
 S = 1_000_000
@@ -40,8 +41,8 @@ class HandClock:
 
 
 class GlassLink:
-    def __init__(self, deliver: Callable[[Inbound], None], will: str) -> None:
-        self.deliver, self.will = deliver, json.loads(will)
+    def __init__(self, deliver: Callable[[Inbound], None], will: Callable[[], str]) -> None:
+        self.deliver, self.will = deliver, will
         self.connected = False
         self.dead = False
         self.closed = False
@@ -121,7 +122,7 @@ class Bench:
             carriers,
         )
 
-    def _link(self, deliver: Callable[[Inbound], None], will: str) -> GlassLink:
+    def _link(self, deliver: Callable[[Inbound], None], will: Callable[[], str]) -> GlassLink:
         self.links.append(GlassLink(deliver, will))
         return self.links[-1]
 
@@ -140,9 +141,10 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.desk.close()
 
 
-def test_the_will_says_offline(bench: Bench) -> None:
-    assert bench.links[0].will["online"] is False
-    assert bench.links[0].will["msg_id"]
+def test_each_will_says_offline_and_is_a_message_of_its_own(bench: Bench) -> None:
+    first, second = (json.loads(bench.links[0].will()) for _ in range(2))
+    assert first["online"] is False and first["head_seq"] == 5
+    assert first["msg_id"] != second["msg_id"], "the store would take the second for a repeat"
 
 
 def test_status_is_retained_and_keeps_its_rhythm(bench: Bench) -> None:
@@ -185,6 +187,35 @@ def test_a_dead_connection_is_reported_and_replaced_and_everything_goes_again(be
     bench.desk.tick()
     assert len(bench.links[1].payloads("up/announce")) == 1
     assert bench.board.active() == []
+
+
+def test_a_connection_on_which_nothing_is_ever_acknowledged_is_replaced(bench: Bench) -> None:
+    bench.segment(3)
+    bench.links[0].up()
+    online = Message("fleet/v1/store/state", b'{"online": true}')
+    for second in range(0, STUCK_US // S + 400, 10):
+        bench.clock.now_us = second * S
+        bench.desk.tick()
+        assert len(bench.links) == 1, "a store that is away acknowledges nothing, and that is no fault of the line"
+    bench.links[0].deliver(online)
+    bench.desk.tick()
+    bench.clock.now_us += S
+    bench.desk.tick()
+    assert len(bench.links) == 2 and bench.links[0].closed
+    (fault,) = [entry for entry in bench.board.active() if entry["code"] == "mqtt-stalled"]
+    assert "acknowledged" in fault["detail"]
+    bench.links[1].up()
+    bench.desk.tick()
+    assert len(bench.links[1].payloads("up/announce")) == 1
+    assert len(bench.links) == 2 and bench.board.active() == []
+
+
+def test_what_has_a_successor_expires_at_the_broker_and_what_is_retained_does_not(bench: Bench) -> None:
+    bench.segment(3)
+    bench.links[0].up()
+    bench.desk.tick()
+    expiry = {message.topic.rpartition("/")[2]: message.expiry_s for message in bench.links[0].sent}
+    assert expiry == {"announce": ANNOUNCE_EXPIRY_S, "status": None, "health": None}
 
 
 def test_a_lost_connection_is_a_fault_until_the_next(bench: Bench) -> None:

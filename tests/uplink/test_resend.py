@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from recorder.uplink.backoff import BackoffPolicy
-from recorder.uplink.resend import WINDOW, ResendPlan
+from recorder.uplink.resend import STUCK_US, WINDOW, ResendPlan
 
 S = 1_000_000
 
@@ -34,3 +34,17 @@ def test_acknowledged_ones_leave_no_trace() -> None:
     plan.sent("a", 0, 0.9)
     assert plan.due([], 0) == []
     assert plan.due(["a"], 0) == ["a"]
+
+
+def test_what_is_never_acknowledged_on_one_connection_is_stuck() -> None:
+    plan = ResendPlan()
+    plan.sent("a", 0, 0.5)
+    plan.sent("a", 300 * S, 0.5)
+    assert not plan.stuck(STUCK_US)
+    assert plan.stuck(STUCK_US + 1)
+    plan.reconnected()
+    assert not plan.stuck(STUCK_US + 1)
+    plan.sent("a", STUCK_US, 0.5)
+    assert not plan.stuck(2 * STUCK_US)
+    plan.due([], 2 * STUCK_US)
+    assert not plan.stuck(3 * STUCK_US), "acknowledged at last"

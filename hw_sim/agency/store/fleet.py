@@ -21,7 +21,7 @@ from hw_sim.agency.authority import STORE_NAME, is_unit_id
 from hw_sim.agency.store.register import IssuedReceipt, Register
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.http import tls_context
-from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, MqttLink, MqttOptions, Outgoing
+from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, MqttLink, MqttOptions, Outgoing, Will
 
 log = logging.getLogger("agency.store")
 
@@ -29,6 +29,10 @@ STATE_TOPIC = "fleet/v1/store/state"
 MAX_PAYLOAD = 128 * 1024
 MAX_MSG_ID = 200
 BATCH = 100
+ACK_EXPIRY_S = 600
+"""A unit repeats, at most 300 s apart, what was not acknowledged: an older acknowledgement has a successor."""
+RECEIPT_EXPIRY_S = 24 * 3600
+"""It can be fetched over HTTPS for ever; a unit that was away for long asks there."""
 
 
 class Fleet:
@@ -52,9 +56,8 @@ class Fleet:
             keepalive_s=30,
             connect_timeout_s=5.0,
             client_id=STORE_NAME,
-            status_topic=STATE_TOPIC,
-            will=self._text(online=False),
             subscribe=("fleet/v1/+/up/#",),
+            will=Will(STATE_TOPIC, lambda: self._text(online=False)),
         )
         self._link = MqttLink(
             options, lambda: tls_context(tls_dir), clock, BackoffPolicy(0.2, 10.0), fraction, self._inbound.put
@@ -77,7 +80,8 @@ class Fleet:
         """Best effort: the receipt can always be fetched over HTTPS, so nothing is queued while there is no broker."""
         if self._link.connected:
             text = self._text(receipt=receipt.jws)
-            self._link.publish(Outgoing(f"fleet/v1/{receipt.unit_id}/down/receipt", text))
+            topic = f"fleet/v1/{receipt.unit_id}/down/receipt"
+            self._link.publish(Outgoing(topic, text, expiry_s=RECEIPT_EXPIRY_S))
 
     def _run(self) -> None:
         while (item := self._inbound.get()) is not None:
@@ -107,7 +111,8 @@ class Fleet:
             elif isinstance(item, Message):
                 self._message(item, acks)
         for unit_id, msg_ids in acks.items():
-            self._link.publish(Outgoing(f"fleet/v1/{unit_id}/down/ack", self._text(acks=msg_ids)))
+            topic = f"fleet/v1/{unit_id}/down/ack"
+            self._link.publish(Outgoing(topic, self._text(acks=msg_ids), expiry_s=ACK_EXPIRY_S))
 
     def _message(self, message: Message, acks: defaultdict[str, list[str]]) -> None:
         parts = message.topic.split("/")
