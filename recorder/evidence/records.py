@@ -500,6 +500,11 @@ RECORD_TYPES: dict[str, type[Record]] = {
 }
 
 
+LockMode = Literal["compliance", "immutable", "none"]
+"""``compliance``: nobody can delete or shorten before the date, as S3 Object Lock in that mode. ``immutable``: a file
+system's immutable flag, which the machine's administrator can take away. ``none``: only the agency's word."""
+
+
 class StoredSegment(Model):
     """One segment as the store holds it. ``object``/``version``: where; ``lock``: until when nobody may delete it."""
 
@@ -509,7 +514,7 @@ class StoredSegment(Model):
     size: Count
     object: str
     version: str
-    lock_mode: Literal["compliance", "none"]
+    lock_mode: LockMode
     retain_until: float
     stored_at: float
 

@@ -14,6 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from firmware_bridge.clock import SystemClock
+from hw_sim.agency.objects.opening import open_objects
+from hw_sim.agency.objects.ports import ObjectStore, ObjectStoreError
+from hw_sim.agency.objects.settings import SettingsError, parse_objects
 from hw_sim.agency.store.alarms import Alarms
 from hw_sim.agency.store.disk import make_dirs
 from hw_sim.agency.store.fleet import Fleet
@@ -21,6 +24,7 @@ from hw_sim.agency.store.holders import Holders
 from hw_sim.agency.store.http_handler import Timeouts
 from hw_sim.agency.store.http_server import IngestServer
 from hw_sim.agency.store.journals import JournalDesk
+from hw_sim.agency.store.keeping import Keeper
 from hw_sim.agency.store.receipts import ReceiptDesk
 from hw_sim.agency.store.register import IssuedReceipt, Register
 from hw_sim.agency.store.segments import Limits, SegmentDesk
@@ -40,6 +44,9 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="hw_sim.agency.store", description="机关存储 agency store")
     parser.add_argument("--root", type=Path, required=True, help="vaults, register, staging")
     parser.add_argument("--listen", default="127.0.0.1:0", help="HOST:PORT; port 0: a free one")
+    parser.add_argument(
+        "--objects", default="folder:", help="where segments go: docs/object-stores.md; default: --root"
+    )
     parser.add_argument("--tls", type=Path, required=True, help="folder with server-cert.pem, server-key.pem")
     parser.add_argument("--store-key", type=Path, required=True, help="P-256 key that signs receipts (PEM)")
     parser.add_argument("--ca", type=Path, required=True, help="agency CA (PEM)")
@@ -80,10 +87,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BlockingIOError:
         log.error("%s: 已有存储进程在用 another store process uses it", options.root)
         return 2
-    return serve(options, stop)
+    try:
+        objects = open_objects(parse_objects(options.objects), options.root)
+    except (SettingsError, ObjectStoreError) as error:
+        log.error("%s", error)
+        return 2
+    return serve(options, objects, stop)
 
 
-def serve(options: argparse.Namespace, stop: threading.Event) -> int:
+def serve(options: argparse.Namespace, objects: ObjectStore, stop: threading.Event) -> int:
     """Composition root: build the parts, connect them, finish what the last life left, serve until ``stop``."""
     clock = SystemClock()
     root: Path = options.root
@@ -91,7 +103,8 @@ def serve(options: argparse.Namespace, stop: threading.Event) -> int:
     alarms = Alarms(root / "alarms.log", clock)
     contexts = TlsContexts(TlsFiles(options.tls, options.ca, options.crl or options.ca.parent / "crl.pem"))
     signer = load_or_create(options.store_key, options.store_key.with_name("no-chain.pem"))
-    receipts = ReceiptDesk(register, signer, clock, options.name, options.retain_days * DAY_S)
+    receipts = ReceiptDesk(register, signer, clock, options.name)
+    keeper = Keeper(objects, clock, options.retain_days * DAY_S)
     staging = Staging(root / "staging", register, clock)
     fleet: Fleet | None = None
     if options.mqtt:
@@ -102,7 +115,7 @@ def serve(options: argparse.Namespace, stop: threading.Event) -> int:
         if fleet is not None:
             fleet.publish_receipt(receipt)
 
-    journals = JournalDesk(root, register, receipts, contexts.trust, clock, alarms, staging.whole, published)
+    journals = JournalDesk(root, register, receipts, keeper, contexts.trust, clock, alarms, staging.whole, published)
     limits = Limits(options.max_upload_mb << 20, options.reserve_mb << 20, options.expire_days * DAY_S)
     segments = SegmentDesk(register, staging, journals, alarms, limits, Holders(HOLD_PATIENCE_S))
     journals.recover()

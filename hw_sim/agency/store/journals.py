@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.ports import Clock
+from hw_sim.agency.objects.ports import ObjectConflict, ObjectStoreError
 from hw_sim.agency.store.alarms import Alarms
 from hw_sim.agency.store.device_keys import DeviceKeys
 from hw_sim.agency.store.disk import FULL
@@ -29,6 +30,7 @@ from hw_sim.agency.store.journal_rules import (
     judge,
     split_body,
 )
+from hw_sim.agency.store.keeping import Keeper, Kept
 from hw_sim.agency.store.problem import (
     BAD_REQUEST,
     DAMAGED,
@@ -41,7 +43,8 @@ from hw_sim.agency.store.problem import (
 )
 from hw_sim.agency.store.receipts import ReceiptDesk
 from hw_sim.agency.store.register import IssuedReceipt, Named, Register
-from hw_sim.agency.store.vault import ObjectConflict, Vault
+from hw_sim.agency.store.troubles import Troubles
+from hw_sim.agency.store.vault import Vault
 from recorder.evidence import jws
 from recorder.evidence.records import Record, Recovery, SegmentClose, SegmentOpen
 from recorder.evidence.trust import Trust
@@ -49,6 +52,9 @@ from recorder.evidence.trust import Trust
 log = logging.getLogger("agency.store")
 
 MAX_BODY = 4 << 20
+INLINE_BYTES = 64 << 20
+"""How much a journal post stores in the object store before it is answered; the rest follows with ``settle``."""
+
 _COMMON_SUFFIX = ".mp4.age"
 
 
@@ -73,6 +79,7 @@ class JournalDesk:
         root: Path,
         register: Register,
         receipts: ReceiptDesk,
+        keeper: Keeper,
         trust: Callable[[], Trust],
         clock: Clock,
         alarms: Alarms,
@@ -82,6 +89,8 @@ class JournalDesk:
         self._root = root
         self._register = register
         self._receipts = receipts
+        self._keeper = keeper
+        self._troubles = Troubles(alarms, clock)
         self._trust = trust
         self._clock = clock
         self._alarms = alarms
@@ -130,7 +139,7 @@ class JournalDesk:
     def settle(self, named: Named) -> None:
         """A segment's bytes are whole and the journal names it: place it, register it, issue its receipt.
 
-        Does nothing when that has happened already. Raises OSError."""
+        Does nothing when that has happened already, or while the object store is in trouble. Raises OSError."""
         with self._journal(named.unit_id, named.journal_id) as journal:
             placed = self._place(journal, named)
             if placed is None:
@@ -221,9 +230,11 @@ class JournalDesk:
 
     # --- segments ----------------------------------------------------------------------------------------------------
 
-    def _settle_named(self, journal: Journal, records: list[Record | None]) -> list[tuple[Named, str]]:
-        placed: list[tuple[Named, str]] = []
+    def _settle_named(self, journal: Journal, records: list[Record | None]) -> list[Kept]:
+        placed: list[Kept] = []
         for record in records:
+            if sum(kept.named.size for kept in placed) >= INLINE_BYTES:
+                break  # the unit waits for its answer
             if isinstance(record, SegmentClose | Recovery) and record.segment_id is not None:
                 named = self._register.named(journal.vault.unit_id, record.segment_id)
                 item = None if named is None else self._place(journal, named)
@@ -231,20 +242,26 @@ class JournalDesk:
                     placed.append(item)
         return placed
 
-    def _place(self, journal: Journal, named: Named) -> tuple[Named, str] | None:
-        """Place the whole upload that fits; set others aside. None: nothing to place (any more)."""
+    def _place(self, journal: Journal, named: Named) -> Kept | None:
+        """Place the whole upload that fits; set others aside. None: nothing to place (any more), or not now."""
         stored = self._register.object(named.unit_id, named.segment_id) is not None
-        path = None
+        kept = None
         for upload in self._register.uploads_of(named.unit_id, named.segment_id):
             if upload.state != "whole":
                 continue
             whole = self._staged(upload.upload_id)
             if (upload.sha256, upload.size) == (named.sha256, named.size) and not stored:
+                if not self._troubles.may_try():
+                    continue
                 try:
-                    path = journal.vault.place(whole, named)
+                    kept = self._keeper.keep(whole, named)
+                    self._troubles.over(named)
                     continue
                 except ObjectConflict:
                     log.exception("object name taken")
+                except ObjectStoreError as error:
+                    self._troubles.met(named, error)
+                    continue
             journal.vault.set_aside(whole, upload.segment_id, upload.sha256)
             self._register.upload_state(upload.upload_id, "conflict")
             self._alarms.raise_alarm(
@@ -256,11 +273,11 @@ class JournalDesk:
                 uploaded=upload.sha256,
                 journal=named.sha256,
             )
-        return None if path is None else (named, path)
+        return kept
 
-    def _clean_staging(self, placed: list[tuple[Named, str]]) -> None:
+    def _clean_staging(self, placed: list[Kept]) -> None:
         """The staged name of placed bytes is no longer needed once they are registered."""
-        for named, _ in placed:
+        for named in [kept.named for kept in placed]:
             for upload in self._register.uploads_of(named.unit_id, named.segment_id):
                 if upload.state == "stored":
                     self._staged(upload.upload_id).unlink(missing_ok=True)

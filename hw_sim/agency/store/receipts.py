@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from firmware_bridge.ports import Clock
 from hw_sim.agency.store.journal_rules import Head
-from hw_sim.agency.store.register import IssuedReceipt, Named, Register, StoredObject
+from hw_sim.agency.store.keeping import Kept
+from hw_sim.agency.store.register import IssuedReceipt, Register, StoredObject
 from hw_sim.agency.store.vault import Vault
 from recorder.evidence import jws
 from recorder.evidence.jws import Signer
@@ -15,17 +16,14 @@ from recorder.evidence.records import Receipt, StoredSegment
 
 
 class ReceiptDesk:
-    """``retain_s``: how long the agency keeps a segment at least (it decides that itself: 办法, 保存期限)."""
-
-    def __init__(self, register: Register, signer: Signer, clock: Clock, issuer: str, retain_s: float) -> None:
+    def __init__(self, register: Register, signer: Signer, clock: Clock, issuer: str) -> None:
         self._register = register
         self._signer = signer
         self._clock = clock
         self._issuer = issuer
-        self._retain_s = retain_s
 
-    def issue(self, vault: Vault, head: Head, placed: Sequence[tuple[Named, str]]) -> IssuedReceipt:
-        """A receipt over the journal's head and the segments just placed (with their paths); durable on return.
+    def issue(self, vault: Vault, head: Head, placed: Sequence[Kept]) -> IssuedReceipt:
+        """A receipt over the journal's head and the segments just stored; durable on return.
 
         Without segments the newest receipt is returned again when it covers this very head. Called under the journal's
         lock. Raises OSError, sqlite3.Error.
@@ -46,7 +44,7 @@ class ReceiptDesk:
             journal_id=vault.journal_id,
             head_seq=head.next_seq - 1,
             head_digest=head.digest,
-            segments=tuple(self._stored(named, path, now) for named, path in placed),
+            segments=tuple(_stored(kept, now) for kept in placed),
         )
         issued = IssuedReceipt(
             receipt_id=receipt.jti,
@@ -57,7 +55,7 @@ class ReceiptDesk:
             segments=len(placed),
             jws=jws.sign("receipt", receipt.model_dump(mode="json"), self._signer),
         )
-        self._register.add_receipt(issued, [_object(named, path, issued) for named, path in placed])
+        self._register.add_receipt(issued, [_object(kept, issued) for kept in placed])
         self.file(vault, issued)
         if latest is not None and latest.segments == 0:
             vault.drop_receipt_file(latest.receipt_id)
@@ -74,21 +72,24 @@ class ReceiptDesk:
             if receipt_id not in present and receipt is not None:
                 self.file(vault, receipt)
 
-    def _stored(self, named: Named, path: str, now: float) -> StoredSegment:
-        return StoredSegment(
-            segment_id=named.segment_id,
-            session_id=named.session_id,
-            sha256=named.sha256,
-            size=named.size,
-            object=path,
-            version="1",
-            lock_mode="none",
-            retain_until=now + self._retain_s,
-            stored_at=now,
-        )
+
+def _stored(kept: Kept, now: float) -> StoredSegment:
+    named = kept.named
+    return StoredSegment(
+        segment_id=named.segment_id,
+        session_id=named.session_id,
+        sha256=named.sha256,
+        size=named.size,
+        object=kept.key,
+        version=kept.version,
+        lock_mode=kept.lock_mode,
+        retain_until=kept.retain_until,
+        stored_at=now,
+    )
 
 
-def _object(named: Named, path: str, receipt: IssuedReceipt) -> StoredObject:
+def _object(kept: Kept, receipt: IssuedReceipt) -> StoredObject:
+    named = kept.named
     return StoredObject(
         unit_id=named.unit_id,
         journal_id=named.journal_id,
@@ -96,7 +97,7 @@ def _object(named: Named, path: str, receipt: IssuedReceipt) -> StoredObject:
         session_id=named.session_id,
         sha256=named.sha256,
         size=named.size,
-        path=path,
+        path=kept.key,
         stored_at=receipt.issued_at,
         receipt_id=receipt.receipt_id,
     )

@@ -181,7 +181,10 @@ class SegmentDesk:
             if receipt is not None:
                 return receipt.jws
         states = {upload.state for upload in self._register.uploads_of(unit_id, segment_id)}
-        state = "awaiting-journal" if "whole" in states else "uploading" if "uploading" in states else "unknown"
+        state = "uploading" if "uploading" in states else "unknown"
+        if "whole" in states:
+            named = self._register.named(unit_id, segment_id)
+            state = "awaiting-journal" if named is None else "awaiting-store"
         raise Problem(NO_RECEIPT, f"segment {segment_id}", state=state)
 
     # --- after the last byte -----------------------------------------------------------------------------------------

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from firmware_bridge.ports import ClockQuality
 from hw_sim.agency.certificates import file_signer
+from hw_sim.agency.objects.folder import FolderStore
 from hw_sim.agency.store.alarms import Alarms
 from hw_sim.agency.store.holders import Holders
 from hw_sim.agency.store.journals import JournalDesk
+from hw_sim.agency.store.keeping import Keeper
 from hw_sim.agency.store.problem import Problem
 from hw_sim.agency.store.receipts import ReceiptDesk
 from hw_sim.agency.store.register import IssuedReceipt, Register
@@ -67,10 +69,11 @@ class Desks:
         self.register = Register(self.root / "store.db")
         self.staging = Staging(self.root / "staging", self.register, self.clock)
         alarms = Alarms(self.root / "alarms.log", self.clock)
-        receipts = ReceiptDesk(self.register, file_signer(new_key()), self.clock, "test", 86400.0)
+        receipts = ReceiptDesk(self.register, file_signer(new_key()), self.clock, "test")
+        keeper = Keeper(FolderStore(self.root), self.clock, 86400.0)
         published: list[IssuedReceipt] = []
         journals = JournalDesk(
-            self.root, self.register, receipts, Trust, self.clock, alarms, self.staging.whole, published.append
+            self.root, self.register, receipts, keeper, Trust, self.clock, alarms, self.staging.whole, published.append
         )
         self.segments = SegmentDesk(self.register, self.staging, journals, alarms, self.limits, Holders(1.0))
 

@@ -1,0 +1,42 @@
+"""Engines, each started once for the session and only when a test asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hw_sim.agency.objects.ports import ObjectStore
+from hw_sim.agency.objects.seaweed import program
+from tests.hw_sim.agency.objects.engines import ENGINES, Engine, SeaweedEngine
+from tests.support import require_program
+
+
+@pytest.fixture(scope="session", params=sorted(ENGINES))
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    if request.param == "seaweedfs":
+        yield request.getfixturevalue("seaweed")
+        return
+    yield ENGINES[request.param](tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedEngine]:
+    """SeaweedFS configured as docs/object-stores.md says."""
+    if program() is None:
+        require_program("weed")
+    made = SeaweedEngine(tmp_path_factory.mktemp("seaweedfs"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in made.weed.credentials.environment().items():
+            patch.setenv(name, value)
+        made.start()
+        yield made
+        made.stop()
+
+
+@pytest.fixture
+def objects(engine: Engine, tmp_path: Path) -> ObjectStore:
+    """An empty store."""
+    engine.start()
+    return engine.store(tmp_path)
