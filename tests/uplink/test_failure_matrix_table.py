@@ -18,7 +18,7 @@ def table() -> list[str]:
     return [line for line in lines if line.startswith("| ")][1:]
 
 
-def tests_of(file: str) -> set[str]:
+def functions_of(file: str) -> set[str]:
     return set(re.findall(r"^def (test_\w+)\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE))
 
 
@@ -29,10 +29,10 @@ def test_every_row_names_tests_and_each_of_them_exists() -> None:
         named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
         assert named, row
         for file, test in named:
-            assert test in tests_of(file), f"{file}::{test}"
+            assert test in functions_of(file), f"{file}::{test}"
 
 
 def test_no_test_of_the_matrix_is_missing_from_the_table() -> None:
     named = set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", "\n".join(table())))
     for file in MATRIX:
-        assert {(file, test) for test in tests_of(file)} <= named
+        assert {(file, test) for test in functions_of(file)} <= named
