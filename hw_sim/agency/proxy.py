@@ -2,7 +2,7 @@
 
 One thread, one selector. ``refuse``: nobody listens and every connection is reset (no network). ``stall``: connections
 open and are accepted, not a byte moves (a dead cell with its sockets still up). ``slow`` sets a byte rate. Bytes
-under way in a stall arrive when it ends, as they do in life.
+under way in a stall arrive when it ends, as they do in life. ``mishap`` strikes single connections (``mishaps``).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from firmware_bridge.ports import Clock
+from hw_sim.agency.mishaps import Kind, Mishap
 
 Mode = Literal["ok", "refuse", "stall"]
 BUFFER = 64 * 1024
@@ -41,9 +42,13 @@ class _Pipe:
 
 @dataclass(slots=True, eq=False)
 class _Link:
+    """``stranded``: open on both sides, and nothing moves any more. ``struck``: a mishap has had it."""
+
     up: _Pipe
     down: _Pipe
     connecting: bool = True
+    stranded: bool = False
+    struck: bool = False
 
 
 class FaultProxy:
@@ -57,7 +62,8 @@ class FaultProxy:
         self._mode: Mode = "ok"
         self._rate: float | None = None
         self._cut_after: int | None = None
-        self._reset_wanted = False
+        self._mishap: Mishap | None = None
+        self._reset_wanted = self._strand_wanted = False
         self._links: list[_Link] = []
         self._listener: socket.socket | None = _listen(0)
         self.port = int(self._listener.getsockname()[1])
@@ -94,6 +100,21 @@ class FaultProxy:
         """Reset each connection once ``count`` bytes went from client to server; None: never."""
         with self._change():
             self._cut_after = count
+
+    def mishap(self, kind: Kind, after: int, times: int | None = None) -> None:
+        """Strike connections once ``after`` bytes went from client to server: the next ``times`` of them, None: each."""
+        with self._change():
+            self._mishap = Mishap(kind, after, times)
+
+    def strand(self) -> None:
+        """Every connection there is stays open and moves nothing any more (half-open); new ones work."""
+        with self._change():
+            self._strand_wanted = True
+
+    @property
+    def strikes(self) -> int:
+        """How many connections the mishap has struck."""
+        return 0 if self._mishap is None else self._mishap.strikes
 
     def close(self) -> None:
         self._closing = True
@@ -132,10 +153,13 @@ class FaultProxy:
         with self._lock:
             mode, rate, cut = self._mode, self._rate, self._cut_after
             reset, self._reset_wanted = self._reset_wanted, False
+            strand, self._strand_wanted = self._strand_wanted, False
             asked = self._asked
         if mode == "refuse" or reset:
             for link in list(self._links):
                 self._drop(link)
+        for link in self._links if strand else []:
+            link.stranded = True
         self._listen_or_not(mode)
         with self._lock:
             self._done = asked
@@ -145,7 +169,7 @@ class FaultProxy:
             self._accept()
         if mode != "stall":
             budget = self._budget(rate)
-            for link in list(self._links):
+            for link in [link for link in self._links if not link.stranded]:
                 self._move(link, ready, budget, cut)
 
     def _listen_or_not(self, mode: Mode) -> None:
@@ -162,6 +186,8 @@ class FaultProxy:
             wanted[self._listener] = selectors.EVENT_READ
         throttled = rate is not None and self._allowance <= 0
         for link in self._links if mode != "stall" and not throttled else []:
+            if link.stranded:
+                continue
             if link.connecting:
                 wanted[link.up.target] = selectors.EVENT_WRITE
                 continue
@@ -215,7 +241,11 @@ class FaultProxy:
                     raise OSError(error, "connect")
                 link.connecting = False
             for pipe in (link.up, link.down):
-                self._pump(pipe, ready, budget)
+                self._take(pipe, ready, budget)
+                self._strike(link, pipe)
+                if link.stranded or link not in self._links:
+                    return
+                self._give(pipe)
         except OSError:
             self._drop(link)
             return
@@ -224,18 +254,20 @@ class FaultProxy:
         elif link.up.target_told and link.down.target_told:
             self._drop(link, reset=False)
 
-    def _pump(self, pipe: _Pipe, ready: set[int], budget: int) -> None:
+    def _take(self, pipe: _Pipe, ready: set[int], budget: int) -> None:
         if pipe.source.fileno() in ready and not pipe.source_ended and len(pipe.waiting) < BUFFER and budget > 0:
             try:
                 data = pipe.source.recv(min(BUFFER - len(pipe.waiting), budget))
             except BlockingIOError:
-                data = None
-            if data is not None:
-                pipe.source_ended = not data
-                pipe.waiting += data
-                pipe.moved += len(data)
-                self._allowance -= len(data)
-                self.bytes_up += len(data) if pipe.upward else 0
+                return
+            pipe.source_ended = not data
+            pipe.waiting += data
+            pipe.moved += len(data)
+            self._allowance -= len(data)
+            self.bytes_up += len(data) if pipe.upward else 0
+
+    @staticmethod
+    def _give(pipe: _Pipe) -> None:
         if pipe.waiting:
             try:
                 del pipe.waiting[: pipe.target.send(pipe.waiting)]
@@ -244,6 +276,19 @@ class FaultProxy:
         if pipe.source_ended and not pipe.waiting and not pipe.target_told:
             pipe.target_told = True
             pipe.target.shutdown(socket.SHUT_WR)
+
+    def _strike(self, link: _Link, pipe: _Pipe) -> None:
+        mishap = self._mishap
+        if mishap is None or link.struck or not mishap.strikes_now(link.up.moved, pipe.upward, bool(pipe.waiting)):
+            return
+        link.struck = True
+        mishap.strikes += 1
+        if mishap.kind == "stall":
+            link.stranded = True
+        elif mishap.kind == "flip":
+            pipe.waiting[-1] ^= 1
+        else:
+            self._drop(link)
 
     def _drop(self, link: _Link, *, reset: bool = True) -> None:
         self._links.remove(link)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
 
+from firmware_bridge.clock import SystemClock
 from hw_sim.agency.certificates import file_signer
 from recorder.evidence.signer import FileSigner
 
@@ -26,6 +27,7 @@ class Pki:
     root: Path
     store_signer: FileSigner
     other_signer: FileSigner
+    agency: _Authority
 
     @property
     def tls(self) -> Path:
@@ -75,15 +77,23 @@ class _Authority:
             .sign(self.key, hashes.SHA256())
         )
 
-    def issue(self, common: str, key: ec.EllipticCurvePrivateKey, *, server: bool = False) -> x509.Certificate:
+    def issue(
+        self,
+        common: str,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        server: bool = False,
+        begins: dt.datetime = _FROM,
+        ends: dt.datetime = _TO,
+    ) -> x509.Certificate:
         builder = (
             x509.CertificateBuilder()
             .subject_name(name(common))
             .issuer_name(self.certificate.subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(_FROM)
-            .not_valid_after(_TO)
+            .not_valid_before(begins)
+            .not_valid_after(ends)
         )
         if server:
             names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
@@ -102,7 +112,7 @@ def _write_certificate(path: Path, certificate: x509.Certificate) -> None:
 def make_pki(root: Path) -> Pki:
     agency, rogue = _Authority("test agency CA"), _Authority("rogue CA")
     store_key, other_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    pki = Pki(root, file_signer(store_key), file_signer(other_key))
+    pki = Pki(root, file_signer(store_key), file_signer(other_key), agency)
     for directory in (pki.tls, pki.rogue_tls, pki.trust):
         directory.mkdir(parents=True)
     for directory, authority in ((pki.tls, agency), (pki.rogue_tls, rogue)):
@@ -118,3 +128,15 @@ def make_pki(root: Path) -> Pki:
     (pki.trust / "store-key.pem").write_bytes(public)
     _write_certificate(pki.trust / "agency-ca.pem", agency.certificate)
     return pki
+
+
+def issue_for(pki: Pki, folder: Path, common: str, begins: dt.timedelta, ends: dt.timedelta) -> None:
+    """``client-cert.pem`` and ``client-key.pem`` in ``folder``, valid from ``begins`` to ``ends`` after now."""
+    now = dt.datetime.fromtimestamp(SystemClock().wall_us() / 1e6, dt.UTC)
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = pki.agency.issue(common, key, server=common == "server", begins=now + begins, ends=now + ends)
+    # Both at once for whoever reads them now: the key last, as an enrolment does.
+    for name, write in (("client-cert.pem", certificate), ("client-key.pem", key)):
+        new = folder / f".{name}"
+        _write_key(new, write) if isinstance(write, ec.EllipticCurvePrivateKey) else _write_certificate(new, write)
+        new.replace(folder / name)

@@ -132,3 +132,53 @@ def test_a_slow_line_keeps_its_rate(proxy: FaultProxy) -> None:
         assert len(exchange(link, bytes(100_000))) == 100_000  # there and back: 200 000 bytes
         seconds = (clock.boottime_us() - started) / 1e6
     assert 0.3 <= seconds <= 3.0
+
+
+def test_a_mishap_strikes_each_connection_at_its_byte_and_as_often_as_asked(proxy: FaultProxy) -> None:
+    proxy.mishap("reset", 50_000, times=2)
+    for _ in range(2):
+        with connect(proxy) as link, pytest.raises(ConnectionError):
+            assert exchange(link, bytes(49_999)) == bytes(49_999)
+            link.sendall(b"x")
+            link.recv(1)
+    with connect(proxy) as link:
+        assert exchange(link, bytes(200_000)) == bytes(200_000)
+    assert proxy.strikes == 2
+
+
+def test_a_stalled_connection_stays_open_for_good_and_the_next_one_works(proxy: FaultProxy) -> None:
+    proxy.mishap("stall", 10, times=1)
+    with connect(proxy) as link:
+        assert exchange_timeout(link, bytes(10))
+        with connect(proxy) as second:
+            assert exchange(second, bytes(100_000)) == bytes(100_000)
+        assert exchange_timeout(link, b"more")
+
+
+def test_half_open_is_what_was_open_and_nothing_later(proxy: FaultProxy) -> None:
+    with connect(proxy) as link:
+        assert exchange(link, b"x") == b"x"
+        proxy.strand()
+        assert exchange_timeout(link, b"y")
+        with connect(proxy) as second:
+            assert exchange(second, b"z") == b"z"
+
+
+def test_one_bit_is_flipped_once(proxy: FaultProxy) -> None:
+    proxy.mishap("flip", 1000, times=1)
+    data = bytes(5000)
+    with connect(proxy) as link:
+        got = exchange(link, data)
+        assert len(got) == len(data)
+        assert sum(byte.bit_count() for byte in got) == 1
+        assert exchange(link, data) == data
+
+
+def test_an_answer_is_lost_after_all_has_arrived(proxy: FaultProxy) -> None:
+    proxy.mishap("lose-answer", 6, times=1)
+    with connect(proxy) as link:
+        assert exchange(link, b"hello") == b"hello"
+        with pytest.raises(ConnectionError):
+            link.sendall(b"!")
+            link.recv(1)
+    assert proxy.bytes_up == 6
