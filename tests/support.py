@@ -19,11 +19,11 @@ def tier() -> Tier:
     return "ci" if os.environ.get("CI") == "true" else "quick"
 
 
-def require_whole(suite: str, without: str) -> None:
+def require_whole(suite: str, without: str, flag: str | None = None) -> None:
     """Skip what only ``./dev test --SUITE`` runs, also in CI, whose hour it does not fit into; ``without``: what is left
-    out."""
+    out; ``flag``: where it is not called as the suite is."""
     if suite not in os.environ.get("RECORDER_WHOLE", "").split():
-        pytest.skip(f"{without} (./dev test --{suite})")
+        pytest.skip(f"{without} (./dev test --{flag or suite})")
 
 
 def require_module(name: str) -> None:

@@ -180,7 +180,7 @@ class Authority:
         if signing == client:
             raise AuthorityError(f"{unit_id}: 签名与通信须用不同密钥 signing and TLS must not share a key")
         device_cert = self._issue(signing, unit_id, Purpose.SIGNING)
-        client_cert = self._issue(client, unit_id, Purpose.CLIENT)
+        client_cert = self._issue(client, unit_id, Purpose.CLIENT, (unit_id,))
         return Enrolment(
             device_cert_pem_chain=pem(device_cert),
             client_cert_pem=pem(client_cert),
@@ -231,6 +231,8 @@ class Authority:
     def _issue(
         self, public: ec.EllipticCurvePublicKey, name: str, purpose: Purpose, hosts: tuple[str, ...] = ()
     ) -> x509.Certificate:
+        """``hosts``: names in the SAN. A client's own name is there too: RabbitMQ takes the client id from it, being unable
+        to take it from the CN."""
         return self._issue_to(public, device_name(name), name, purpose, hosts)
 
     def _issue_to(
@@ -277,8 +279,8 @@ class Authority:
     def _server_credentials(self) -> None:
         for folder, prefix, name, purpose, hosts in (
             (self.server_dir, "server", "agency-server", Purpose.SERVER, HOSTS),
-            (self.store_client_dir, "client", STORE_NAME, Purpose.CLIENT, ()),
-            (self.desk_client_dir, "client", DESK_NAME, Purpose.CLIENT, ()),
+            (self.store_client_dir, "client", STORE_NAME, Purpose.CLIENT, (STORE_NAME,)),
+            (self.desk_client_dir, "client", DESK_NAME, Purpose.CLIENT, (DESK_NAME,)),
         ):
             folder.mkdir(mode=0o700, exist_ok=True)
             key = self._key(folder / f"{prefix}-key.pem")

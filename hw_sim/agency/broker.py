@@ -14,29 +14,17 @@ import pwd
 import subprocess
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from firmware_bridge.ports import Clock
-from hw_sim.agency.authority import DESK_NAME, STORE_NAME, Authority
+from hw_sim.agency.authority import Authority
+from hw_sim.agency.brokers.mosquitto_acl import acl_file
 from hw_sim.agency.processes import AgencyError, accepts, free_port, kill, stop, wait_until
 
 MAX_MESSAGE = 128 * 1024
 START_S = 15.0
 ATTEMPTS = 5
 """A free port may be taken by somebody else before mosquitto binds it."""
-
-ACL = f"""\
-pattern write fleet/v1/%u/up/#
-pattern read fleet/v1/%u/down/#
-pattern read fleet/v1/store/state
-
-user {STORE_NAME}
-topic readwrite fleet/v1/#
-
-user {DESK_NAME}
-topic write fleet/v1/+/down/assign
-topic write fleet/v1/{DESK_NAME}/state
-topic read fleet/v1/+/up/assigned
-"""
 
 
 class Broker:
@@ -51,7 +39,7 @@ class Broker:
         self.port = 0
         self.log_file = directory / "mosquitto.log"
 
-    def __enter__(self) -> Broker:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -78,7 +66,7 @@ class Broker:
 
     def _start(self) -> None:
         self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self._dir / "acl").write_text(ACL, encoding="ascii")
+        (self._dir / "acl").write_text(acl_file(), encoding="ascii")
         (self._dir / "mosquitto.conf").write_text(self._configuration(), encoding="utf-8")
         (self._dir / "acl").chmod(0o600)
         with self.log_file.open("ab") as log:

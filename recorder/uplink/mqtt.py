@@ -42,6 +42,10 @@ WILL_DELAY_S = 30
 RECEIVE_MAXIMUM = 20
 CONTENT_TYPE = "application/json"
 LOOP_S = 0.2
+MUTE_LIMIT = 3
+"""So often in a row the broker may take a connection and not answer CONNECT for half the keep-alive. Then the session
+itself is taken to be beyond repair and a new one is begun: RabbitMQ 4.0, killed half a second after it made the queue of a
+session, never finds a leader for it again. What waited in the old one is repeated, fetched or asked for by its owner."""
 
 log = logging.getLogger("recorder.uplink")
 
@@ -139,6 +143,8 @@ class MqttLink:
         self._stop = threading.Event()
         self._heartbeat_us = clock.boottime_us()
         self._failures = 0
+        self._mute = 0
+        self._answered = False
         self._lost: UplinkFault | None = None
         self.connected = False
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
@@ -167,7 +173,7 @@ class MqttLink:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._beat()
-            self._lost = None
+            self._lost, self._answered = None, False
             try:
                 self._session()
                 fault = self._lost or UplinkFault(MQTT_LOST)
@@ -197,8 +203,9 @@ class MqttLink:
             properties = _properties(PacketTypes.CONNECT)
             properties.SessionExpiryInterval = options.session_expiry_s
             properties.ReceiveMaximum = RECEIVE_MAXIMUM
-            clean = options.session_expiry_s == 0
+            clean = options.session_expiry_s == 0 or self._mute >= MUTE_LIMIT
             client.connect(options.host, options.port, options.keepalive_s, clean_start=clean, properties=properties)
+            opened_us = self._clock.boottime_us()
             while client.loop(LOOP_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 self._beat()
                 if self.connected:
@@ -206,6 +213,8 @@ class MqttLink:
                 if self._stop.is_set():
                     self._goodbye(client)
                     return
+            patient = self._clock.boottime_us() - opened_us >= options.keepalive_s * 500_000
+            self._mute = self._mute + 1 if patient and not self._answered else 0
         finally:
             _discard(client)
 
@@ -259,6 +268,7 @@ class MqttLink:
     def _on_connect(
         self, client: Client, _data: Any, _flags: ConnectFlags, code: ReasonCode, _properties: Properties | None
     ) -> None:
+        self._answered = True
         if code.is_failure:
             self._lost = UplinkFault(MQTT_REFUSED, str(code))
             return

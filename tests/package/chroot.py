@@ -37,14 +37,16 @@ def _mirror() -> str:
     return next(line.split()[0] for line in lines if line.endswith(" Debian") and "security" not in line)
 
 
-def make(codename: str, architecture: str, folder: Path, *, foreign: bool) -> Chroot:
+def make(codename: str, architecture: str, folder: Path, *, foreign: bool, packages: tuple[str, ...] = ()) -> Chroot:
     """``foreign``: only unpacked, for no maintainer script of another machine's packages needs to run before a program
-    can be tried; configuring a Debian under emulation takes a quarter of an hour."""
-    archive = CACHE / f"{codename}-{architecture}.tar"
+    can be tried; configuring a Debian under emulation takes a quarter of an hour. ``packages``: installed besides."""
+    archive = CACHE / f"{'-'.join((codename, architecture, *packages))}.tar"
     if not archive.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         fresh = archive.with_suffix(".new.tar")
         variant = ["--variant=extract", f"--include={FOREIGN_PACKAGES}"] if foreign else ["--variant=minbase"]
+        if packages:
+            variant.append(f"--include={','.join(packages)}")
         command = ["mmdebstrap", *variant, f"--architectures={architecture}", codename, str(fresh)]
         subprocess.run([*command, f"deb {_mirror()} {codename} main"], check=True, capture_output=True)
         fresh.rename(archive)

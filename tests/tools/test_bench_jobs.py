@@ -112,3 +112,12 @@ def test_the_overlay_job_times_every_frame_with_and_without(shop: Workshop) -> N
     _, answer = shop.job("overlay", "--seconds", "0.7", "--size", "320", "180")
     assert min(len(answer["bare_us"]), len(answer["marked_us"])) > 10
     assert answer["marked_us"] == sorted(answer["marked_us"])
+
+
+def test_the_mqtt_job_connects_every_unit_in_every_round_both_ways(shop: Workshop) -> None:
+    require_program("mosquitto")
+    with shop.folder("mqtt") as out:
+        _, answer = shop.job("mqtt", str(out), "--units", "3", "--count", "2")
+    assert answer["units"] == 3
+    assert len(answer["ours_s"]) == len(answer["paho_s"]) == 2
+    assert min(*answer["ours_s"], *answer["paho_s"]) > 0

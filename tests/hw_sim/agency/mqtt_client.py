@@ -6,7 +6,7 @@ import json
 import queue
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
@@ -40,7 +40,7 @@ class MqttDouble:
         self.client.on_publish = lambda _c, _d, _m, code, _p: self.acknowledged.put(str(code))
         self.client.on_subscribe = lambda _c, _d, _m, codes, _p: self.subscribed.put([str(code) for code in codes])
 
-    def __enter__(self) -> MqttDouble:
+    def __enter__(self) -> Self:
         make: Any = Properties
         properties = make(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = self._session_s

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from tools.bench.rows import button, camera, capture, kills, memory, preroll, splits, start, upload, verify, worker
+from tools.bench.rows import (
+    button,
+    camera,
+    capture,
+    kills,
+    memory,
+    mqtt,
+    preroll,
+    splits,
+    start,
+    upload,
+    verify,
+    worker,
+)
 from tools.bench.workshop import Row
 
 ROWS: tuple[Row, ...] = (
@@ -14,6 +27,7 @@ ROWS: tuple[Row, ...] = (
     button.ROW,
     worker.ROW,
     upload.ROW,
+    mqtt.ROW,
     verify.ROW,
     start.ROW,
     camera.ROW,

@@ -1,0 +1,107 @@
+"""The connection against a broker that takes it and says nothing: in the end the session is begun anew, not before."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from firmware_bridge.ports import Clock
+from recorder.uplink.backoff import BackoffPolicy
+from recorder.uplink.http import tls_context
+from recorder.uplink.mqtt import MUTE_LIMIT, Connected, Inbound, Message, MqttLink, MqttOptions
+from tests.integration.wire_parse import Connect, packets
+from tests.uplink.pki import UNIT, Pki
+
+CONNACK = b"\x20\x03\x00\x00\x00"
+
+
+class MuteBroker:
+    """Takes connections over TLS and reads CONNECT; answers only those for which ``answers`` has an item."""
+
+    def __init__(self, pki: Pki) -> None:
+        self.connects: queue.Queue[Connect] = queue.Queue()
+        self.answers: queue.Queue[bytes] = queue.Queue()
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(pki.server_cert, pki.server_key)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._open: list[ssl.SSLSocket] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                raw, _ = self._listener.accept()
+                connection = self._context.wrap_socket(raw, server_side=True)
+                self._open.append(connection)
+                (first,) = packets(connection.recv(4096))
+            except OSError:
+                return  # closed
+            assert isinstance(first, Connect)
+            self.connects.put(first)
+            if not self.answers.empty():
+                connection.sendall(self.answers.get())
+                connection.recv(4096)  # SUBSCRIBE
+                connection.close()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+        for connection in self._open:
+            connection.close()
+
+
+@pytest.fixture
+def broker(pki: Pki) -> Iterator[MuteBroker]:
+    made = MuteBroker(pki)
+    yield made
+    made.close()
+
+
+def test_a_session_that_cannot_be_had_is_begun_anew(broker: MuteBroker, pki: Pki, clock: Clock) -> None:
+    inbound: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
+    options = MqttOptions(
+        host="localhost", port=broker.port, keepalive_s=1, connect_timeout_s=2.0, client_id=UNIT, subscribe=("a",)
+    )
+    link = MqttLink(options, lambda: tls_context(pki.tls), clock, BackoffPolicy(0.01, 0.01), lambda: 0.0, inbound.put)
+    link.start()
+    try:
+        kept = [broker.connects.get(timeout=20).clean_start for _ in range(MUTE_LIMIT)]
+        assert kept == [False] * MUTE_LIMIT
+        broker.answers.put(CONNACK)
+        assert broker.connects.get(timeout=20).clean_start
+        assert not broker.connects.get(timeout=20).clean_start, "it was answered: the new session is kept"
+    finally:
+        link.close(10)
+    assert not any(isinstance(inbound.get(), Connected) for _ in range(inbound.qsize()))
+
+
+def test_what_goes_wrong_in_handing_on_a_message_ends_the_connection_and_not_the_thread(
+    broker: MuteBroker, pki: Pki, clock: Clock
+) -> None:
+    """paho 2.2 would end its own network thread in silence and go on saying that it is connected."""
+    publish = b"\x30\x06\x00\x01a\x00{}"
+
+    def deliver(item: Inbound) -> None:
+        if isinstance(item, Message):
+            raise RuntimeError(f"nobody takes {item.topic}")
+
+    options = MqttOptions(
+        host="localhost", port=broker.port, keepalive_s=30, connect_timeout_s=2.0, client_id=UNIT, subscribe=("a",)
+    )
+    link = MqttLink(options, lambda: tls_context(pki.tls), clock, BackoffPolicy(0.01, 0.01), lambda: 0.0, deliver)
+    broker.answers.put(CONNACK + publish)
+    link.start()
+    try:
+        broker.connects.get(timeout=20)
+        broker.connects.get(timeout=20)
+        assert not link.stalled(clock.boottime_us())
+    finally:
+        link.close(10)
