@@ -35,7 +35,8 @@ PATIENCE_S = 300.0
 JOURNAL = ""
 """The journal's name among things that fail (see ``blame``); segments have their ids."""
 
-Hold: TypeAlias = Literal["store", "journal", "segment", "none"]
+Hold: TypeAlias = Literal["store", "crowd", "journal", "segment", "none"]
+"""What rests. ``crowd``: uploads that are not first; the store is busy, but turned away only one of those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ class UploadQueue:
         self._receipts: dict[str, tuple[str, int]] = {}
         self._released: set[str] = set()
         self._store = _Lane()
+        self._crowd = _Lane()
         self._anchor = _Lane()
         self._journal_id: str | None = None
         self._head_seq = -1
@@ -201,6 +203,11 @@ class UploadQueue:
         self._store.clear()
         self._blame.progress()
 
+    def upload_progressed(self) -> None:
+        """The store takes bytes: it is not too busy for us."""
+        self._crowd.clear()
+        self.store_answered()
+
     def journal_posted(self, next_seq: int, now_us: int) -> None:
         self._next_post = next_seq
         # More than one batch was waiting: the rest goes at once, the rhythm is for the trickle.
@@ -220,7 +227,7 @@ class UploadQueue:
         item = self._items.get(segment_id)
         if item is not None:
             item.asking = True
-        self.store_answered()
+        self.upload_progressed()
         self._blame.through(segment_id)
 
     def must_upload(self, segment_id: str) -> None:
@@ -250,7 +257,7 @@ class UploadQueue:
             # One after the other may fail like this; they must not follow each other without a breath.
             self._store.not_before_us = now_us + round(self._policy.delay_s(1, fraction) * 1e6)
         item = self._items.get(segment_id)
-        lane = {"store": self._store, "journal": self._anchor}.get(hold)
+        lane = {"store": self._store, "crowd": self._crowd, "journal": self._anchor}.get(hold)
         if lane is None and hold == "segment" and item is not None:
             lane = item.lane
         if lane is None:
@@ -263,13 +270,15 @@ class UploadQueue:
         """Something speaks for a new try (store announced itself, credentials changed): within one base interval, still
         jittered, because every unit of the fleet hears the same announcement."""
         soon = now_us + round(self._policy.delay_s(1, fraction) * 1e6)
-        self._store.attempts = 0
-        self._store.not_before_us = min(self._store.not_before_us, soon)
+        for lane in (self._store, self._crowd):
+            lane.attempts = 0
+            lane.not_before_us = min(lane.not_before_us, soon)
 
     def called(self, now_us: int) -> None:
         """The store grants a slot: it has chosen who comes, so come at once whatever it answered before."""
-        self._store.attempts = 0
-        self._store.not_before_us = min(self._store.not_before_us, now_us)
+        for lane in (self._store, self._crowd):
+            lane.attempts = 0
+            lane.not_before_us = min(lane.not_before_us, now_us)
 
     # --- the decision ------------------------------------------------------------------------------------------------
 
@@ -296,7 +305,7 @@ class UploadQueue:
         due = self._anchor_due_us()
         able = [item for item in self._items.values() if self._may_go(item, wall_s)]
         ready = [item for item in able if item.lane.not_before_us <= now_us]
-        free = self.turn.free(now_us)
+        free = self.turn.free(now_us) and self._crowd.not_before_us <= now_us
         may = [item for item in ready if item.asking or free or self.precedence.first(item.segment, wall_s)]
         fresh = [item for item in may if not self._blame.tried(item.segment.segment_id)]
         if due is not None and due <= now_us and not (fresh and self._blame.tried(JOURNAL)):
@@ -315,9 +324,10 @@ class UploadQueue:
 
     def _without_grant_us(self, held: list[_Item], now_us: int, wall_s: float | None) -> int:
         """When something of what waits for a grant stops waiting for it."""
+        free_at = max(self.turn.free_from_us(now_us), self._crowd.not_before_us)
         pressing_s = min(self.precedence.pressing_in_s(item.segment, wall_s) for item in held)
-        soonest = now_us + max(1, math.ceil(pressing_s * 1e6)) if math.isfinite(pressing_s) else self.turn.free_at_us
-        return min(self.turn.free_at_us, soonest)
+        soonest = now_us + max(1, math.ceil(pressing_s * 1e6)) if math.isfinite(pressing_s) else free_at
+        return min(free_at, soonest)
 
     def anchor_now(self, now_us: int) -> PostJournal | None:
         """The journal post that is due even while a segment is being sent."""

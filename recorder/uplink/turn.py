@@ -88,7 +88,6 @@ class Turn:
         """What is neither marked nor pressing may go now."""
         return not self._offered or self.granted(now_us) or now_us >= self._hold_until_us
 
-    @property
-    def free_at_us(self) -> int:
-        """While not free: when it becomes so by the mere passing of time."""
-        return self._hold_until_us
+    def free_from_us(self, now_us: int) -> int:
+        """Now, or when it becomes free by the mere passing of time."""
+        return now_us if self.free(now_us) else self._hold_until_us

@@ -29,6 +29,7 @@ from recorder.uplink.faults import (
     SEGMENT_MISSING,
     SEGMENT_SIZE,
     SEGMENT_UNREADABLE,
+    STORE_BUSY,
     STORE_ERROR,
     STORE_TIMEOUT,
     Stopped,
@@ -40,7 +41,7 @@ from recorder.uplink.journal_post import JournalPoster
 from recorder.uplink.link_watch import LinkWatch
 from recorder.uplink.links import Link
 from recorder.uplink.pacing import TokenBucket
-from recorder.uplink.queue import Action, AskReceipt, PostJournal, Upload, UploadQueue, Wait
+from recorder.uplink.queue import Action, AskReceipt, Hold, PostJournal, Upload, UploadQueue, Wait
 from recorder.uplink.receipts import Receipt, ReceiptStore
 from recorder.uplink.sending import BLOCK
 from recorder.uplink.settings import UplinkSettings
@@ -129,7 +130,7 @@ class Uploader:
         if settings.max_kb_s:
             self._bucket = TokenBucket(settings.max_kb_s * 1000.0, BLOCK, clock.boottime_us())
         self._paced = 0
-        self._tus = TusUploader(self._segments_client, settings.store_url, self._queue.store_answered)
+        self._tus = TusUploader(self._segments_client, settings.store_url, self._queue.upload_progressed)
         self._poster = JournalPoster(self._journal_client, JournalLines(settings.journal_dir), self._carry)
         self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
         self._online = False
@@ -238,7 +239,7 @@ class Uploader:
             if isinstance(action, PostJournal):
                 self._post(action)
             elif isinstance(action, Upload):
-                lane = ("segment", action.segment.segment_id)
+                lane = ("segment" if action.first else "crowd", action.segment.segment_id)
                 self._upload(action.segment, FIRST if action.first else {})
             elif isinstance(action, AskReceipt):
                 lane = ("segment", action.segment.segment_id)
@@ -255,13 +256,17 @@ class Uploader:
             self._failed(UplinkFault(INTERNAL, f"{type(error).__name__}: {error}"), *lane)
 
     def _failed(self, fault: UplinkFault, lane: str, segment_id: str) -> None:
-        """A fault of the store rests everything; any other rests what was being done."""
+        """A fault of the store rests everything; any other rests what was being done. A store too busy for an upload of the
+        ``crowd`` may well take the journal and what is marked or presses (docs/wire.md)."""
         now = self._clock.boottime_us()
         to_store = fault.kind.hold == "store"
         if lane == "journal":
             self._queue.journal_position(None)  # whether the last post took effect is not known: ask
+        hold: Hold = "store" if to_store else "journal" if lane == "journal" else "segment"
+        if lane == "crowd" and fault.kind is STORE_BUSY:
+            hold = "crowd"
         pause = self._queue.failed(
-            "store" if to_store else "journal" if lane == "journal" else "segment",
+            hold,
             now,
             self._fraction(),
             segment_id=segment_id,

@@ -478,3 +478,40 @@ def test_whatever_is_said_or_not_said_a_segment_is_tried_within_an_hour_or_so_of
     assert isinstance(queue.next(at, T0), Upload)
     action = queue.next(now, T0)
     assert isinstance(action, Upload) or (isinstance(action, Wait) and action.until_us is not None)
+
+
+def test_a_store_too_busy_for_the_crowd_still_gets_the_journal_and_what_is_first() -> None:
+    queue = make()
+    queue.apply(seg(1, "a"))
+    assert queue.failed("crowd", 0, 0.99, segment_id="00000001", retry_after_s=100.0) > 100.0
+    assert queue.next(0) == Wait(round(100.0 * (1 + 0.2 * 0.99) * S))
+    queue.apply(JournalGrew(J, 5))
+    assert queue.next(0) == PostJournal(J, None, 5)
+    queue.journal_posted(6, 0)
+    assert isinstance(queue.next(0), Wait), "a journal taken says nothing about uploads"
+    queue.apply(seg(2, "b"))
+    queue.apply(Marked("b", ()))
+    assert queue.next(0) == Upload(seg(2, "b"), first=True)
+    queue.upload_progressed()
+    queue.receipted("00000002", "digest-2", 100)
+    assert queue.next(0) == Upload(seg(1, "a")), "it takes uploads again"
+
+
+def test_the_pauses_of_the_crowd_grow_although_the_journal_gets_through() -> None:
+    queue = make()
+    queue.apply(seg(1, "a"))
+    pauses = []
+    for number in range(6):
+        pauses.append(queue.failed("crowd", 0, 0.5, segment_id="00000001"))
+        queue.apply(JournalGrew(J, number))
+        queue.journal_posted(number + 1, 0)
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
+
+
+def test_a_grant_calls_the_crowd_back() -> None:
+    queue = waiting_queue()
+    queue.failed("crowd", 0, 0.5, segment_id="00000001", retry_after_s=600.0)
+    queue.turn.told(TurnWord(for_s=60.0, wait_s=0.0), S, 0.0)
+    assert queue.next(S, T0) == Wait(round(660.0 * S))
+    queue.called(S)
+    assert queue.next(S, T0) == Upload(seg(1, "a", closed_at=T0))

@@ -22,7 +22,7 @@ def test_a_grant_lasts_as_long_as_it_says_and_then_the_next_is_waited_for() -> N
     turn.told(TurnWord(120.0, 0.0), 10 * S, 0.0)
     assert turn.granted(10 * S) and turn.free(129 * S)
     assert not turn.free(130 * S)
-    assert turn.free_at_us == (130 + 150) * S
+    assert turn.free_from_us(130 * S) == (130 + 150) * S
     assert turn.free(280 * S)
 
 
@@ -47,19 +47,19 @@ def test_a_broker_that_is_gone_shortens_the_waiting_and_leaves_a_grant() -> None
     turn = Turn(300.0)
     turn.told(TurnWord(0.0, 1800.0), 0, 0.0)
     turn.mqtt(MqttState(connected=False), 10 * S, 0.5)
-    assert turn.free_at_us == 160 * S
+    assert turn.free_from_us(10 * S) == 160 * S
     turn.told(TurnWord(120.0, 0.0), 200 * S, 0.0)
     turn.mqtt(MqttState(connected=False), 210 * S, 0.25)
     assert turn.free(319 * S)
     assert not turn.free(320 * S)
-    assert turn.free_at_us == (320 + 75) * S
+    assert turn.free_from_us(320 * S) == (320 + 75) * S
 
 
 def test_a_store_that_went_offline_is_like_a_broker_that_is_gone() -> None:
     turn = Turn(300.0)
     turn.store(OFFERED, 0, 1.0)
     turn.store(StoreState(online=False, grants=True), 0, 0.1)
-    assert turn.free_at_us == 30 * S
+    assert turn.free_from_us(0) == 30 * S
 
 
 def test_a_line_that_comes_and_goes_does_not_renew_the_waiting() -> None:
