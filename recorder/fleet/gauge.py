@@ -24,7 +24,7 @@ class SlotLimits:
     """``start``: before anything is measured."""
 
     least: int = 4
-    start: int = 16
+    start: int = 64
     most: int = 1000
 
 
@@ -58,7 +58,7 @@ class SlotGauge:
         best = self.store_rate
         if best is not None and self._unit_rate > 0:
             wanted = math.ceil(SURPLUS * best / self._unit_rate)
-            # One window may be a fluke: at most half more or less at a time.
-            wanted = min(max(wanted, math.floor(self.slots / 2)), math.ceil(self.slots * 1.5))
+            # One window may be a fluke: at most twice or half as many at a time.
+            wanted = min(max(wanted, math.floor(self.slots / 2)), self.slots * 2)
             self.slots = min(max(wanted, self._limits.least), self._limits.most)
         return self.slots
