@@ -20,7 +20,21 @@ def language() -> str:
     return "en" if tongue.startswith("en") else "zh"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class LazyGroup(click.Group):
+    """Loads ``fleet`` only when it is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "fleet"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "fleet":
+            return super().get_command(ctx, cmd_name)
+        from hw_sim.fleet_sim.command import fleet_command
+
+        return fleet_command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """执法记录仪仿真器 · simulator for law-enforcement recorders."""
 

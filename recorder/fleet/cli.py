@@ -13,7 +13,7 @@ from recorder.fleet.settings import DEFAULT_FILE, SETTINGS_VARIABLE, FleetSettin
 
 
 class FleetGroup(LazyGroup):
-    lazy: ClassVar[dict[str, str]] = {}
+    lazy: ClassVar[dict[str, str]] = {"capacity": "recorder.fleet.capacity_command:capacity_command"}
 
 
 settings_option = click.option(

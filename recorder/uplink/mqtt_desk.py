@@ -48,7 +48,7 @@ class MqttDesk:
     """``make_link(deliver, will)`` builds a connection, ``will`` makes a last will for it; ``status()`` gives the members
     of up/status besides ``online`` (it is also called on the connection's thread), ``health()`` those of up/health;
     ``on_receipt`` gets the JWS of each down/receipt; ``store_is_back`` is called when the store says it is online;
-    ``carriers`` handle what else comes down, at most one per topic."""
+    ``carriers`` handle what else comes down, at most one per topic; ``store_state`` gets each store/state."""
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class MqttDesk:
         on_receipt: Callable[[str], None],
         store_is_back: Callable[[], None],
         carriers: Sequence[Carrier],
+        store_state: Callable[[dict[str, Any]], None] = lambda _value: None,
     ) -> None:
         self._prefix = f"fleet/v1/{unit_id}"
         self._clock = clock
@@ -76,6 +77,7 @@ class MqttDesk:
         self._status_us = round(status_interval_s * 1e6)
         self._on_receipt = on_receipt
         self._store_is_back = store_is_back
+        self._store_state = store_state
         self._carriers = {f"{self._prefix}/{carrier.suffix}": carrier for carrier in carriers}
         if len(self._carriers) != len(carriers):
             raise ValueError("two carriers for one topic")
@@ -216,6 +218,7 @@ class MqttDesk:
             if online and self._store_online is not True:
                 self._store_is_back()
             self._store_online = online
+            self._store_state(value)
 
     # --- outbound ----------------------------------------------------------------------------------------------------
 

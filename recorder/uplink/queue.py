@@ -1,8 +1,11 @@
 """What to send next. Pure: time, randomness and events are arguments; import-linter keeps I/O out.
 
-Order: the journal (it anchors everything and is small), then receipts to ask for, then segments — marked evidence before
-unmarked, earliest statutory deadline first (Hebei measures art. 24: within 24 hours), then journal order. A segment is
-done when a receipt naming its digest and size is on disk, and for no other reason.
+Order: the journal (it anchors everything and is small), then receipts to ask for, then segments — marked evidence (and
+what the agency granted priority) before the rest, earliest statutory deadline first (Hebei measures art. 24: within 24
+hours), then journal order. A segment is done when a receipt naming its digest and size is on disk, and for no other reason.
+
+Whether a segment may go at all is asked of :mod:`recorder.uplink.turn` (the store's grants). The journal, receipts, what
+comes first in the order and what is pressing (little time left) wait for nobody's grant.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from recorder.uplink.backoff import BackoffPolicy
+from recorder.uplink.blame import Blame
 from recorder.uplink.facts import (
     DeadlineMoved,
     Fact,
@@ -23,11 +27,16 @@ from recorder.uplink.facts import (
     SessionStarted,
     SessionStopped,
 )
-from recorder.uplink.links import Link, LinkPolicy
+from recorder.uplink.links import Cargo, Link, LinkPolicy
+from recorder.uplink.precedence import PRESSING_S, Precedence
+from recorder.uplink.turn import Turn
 
-STATUTORY_S = 24 * 3600.0
+PATIENCE_S = 300.0
+JOURNAL = ""
+"""The journal's name among things that fail (see ``blame``); segments have their ids."""
 
-Hold: TypeAlias = Literal["store", "journal", "segment", "none"]
+Hold: TypeAlias = Literal["store", "crowd", "journal", "segment", "none"]
+"""What rests. ``crowd``: uploads that are not first; the store is busy, but turned away only one of those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,10 @@ class AskReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
+    """``first``: marked, granted priority or pressing. It goes without a grant, and says so to the store (RFC 9218)."""
+
     segment: Segment
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +114,18 @@ class UploadQueue:
         journal_interval_s: float,
         standby_interval_s: float = 0.0,
         links: LinkPolicy | None = None,
+        *,
+        pressing_s: float = PRESSING_S,
+        patience_s: float = PATIENCE_S,
     ) -> None:
-        """``standby_interval_s``: the journal's rhythm while there is nothing new but standby, if it is the longer one."""
+        """``standby_interval_s``: the journal's rhythm while there is nothing new but standby, if it is the longer one.
+        ``pressing_s``: with less time left a segment waits for no grant. ``patience_s``: of :class:`Turn`."""
         self._links = links or LinkPolicy()
         self._link = Link.NONE
         self._policy = policy
+        self.precedence = Precedence(pressing_s)
+        self.turn = Turn(patience_s)
+        self._blame = Blame()
         self._interval_us = round(journal_interval_s * 1e6)
         self._standby_us = max(self._interval_us, round(standby_interval_s * 1e6))
         self._news = True
@@ -114,12 +133,8 @@ class UploadQueue:
         self._items: dict[str, _Item] = {}
         self._receipts: dict[str, tuple[str, int]] = {}
         self._released: set[str] = set()
-        self._stopped: dict[str, float] = {}
-        self._moved: dict[str, float | None] = {}
-        self._in_field = False
-        self._marked_segments: set[str] = set()
-        self._marked_sessions: set[str] = set()
         self._store = _Lane()
+        self._crowd = _Lane()
         self._anchor = _Lane()
         self._journal_id: str | None = None
         self._head_seq = -1
@@ -135,20 +150,9 @@ class UploadQueue:
             self._open.add(fact.session_id)
         elif isinstance(fact, SessionStopped):
             self._open.discard(fact.session_id)
-            self._stopped[fact.session_id] = fact.at
-            if self._in_field and fact.session_id not in self._moved:
-                self._moved[fact.session_id] = None
-        elif isinstance(fact, Marked):
-            if fact.segment_ids:
-                self._marked_segments.update(fact.segment_ids)
-            else:
-                self._marked_sessions.add(fact.session_id)
-        elif isinstance(fact, DeadlineMoved):
-            self._in_field = fact.returned_at is None
-            # "returned" without a list ends every extension still running.
-            open_ended = [key for key, returned in self._moved.items() if returned is None]
-            for session_id in fact.sessions or open_ended:
-                self._moved[session_id] = fact.returned_at
+            self.precedence.apply(fact)
+        elif isinstance(fact, Marked | DeadlineMoved):
+            self.precedence.apply(fact)
         elif isinstance(fact, Released):
             self._released.add(fact.segment_id)
             self._items.pop(fact.segment_id, None)
@@ -177,11 +181,7 @@ class UploadQueue:
         self._open.clear()
         self._news = True
         self._released.clear()
-        self._stopped.clear()
-        self._moved.clear()
-        self._in_field = False
-        self._marked_segments.clear()
-        self._marked_sessions.clear()
+        self.precedence.reset()
         self._journal_id, self._head_seq, self._next_post = None, -1, None
 
     def receipted(self, segment_id: str, sha256: str, size: int) -> bool:
@@ -193,6 +193,7 @@ class UploadQueue:
         if (item.segment.sha256, item.segment.size) != (sha256, size):
             return False
         del self._items[segment_id]
+        self._blame.forget(segment_id)
         return True
 
     # --- outcomes ----------------------------------------------------------------------------------------------------
@@ -200,6 +201,12 @@ class UploadQueue:
     def store_answered(self) -> None:
         """The store did what it was asked: whatever kept us away from it is over."""
         self._store.clear()
+        self._blame.progress()
+
+    def upload_progressed(self) -> None:
+        """The store takes bytes: it is not too busy for us."""
+        self._crowd.clear()
+        self.store_answered()
 
     def journal_posted(self, next_seq: int, now_us: int) -> None:
         self._next_post = next_seq
@@ -209,6 +216,7 @@ class UploadQueue:
         self._news = self._news and not complete
         self._anchor.clear()
         self.store_answered()
+        self._blame.through(JOURNAL)
 
     def journal_position(self, next_seq: int | None) -> None:
         """The store says where it stands (None: unknown again); nothing was posted."""
@@ -219,7 +227,8 @@ class UploadQueue:
         item = self._items.get(segment_id)
         if item is not None:
             item.asking = True
-        self.store_answered()
+        self.upload_progressed()
+        self._blame.through(segment_id)
 
     def must_upload(self, segment_id: str) -> None:
         """The store has no receipt and not all bytes: send them (again)."""
@@ -233,19 +242,26 @@ class UploadQueue:
         now_us: int,
         fraction: float,
         *,
-        segment_id: str = "",
+        segment_id: str = JOURNAL,
         retry_after_s: float | None = None,
         wall_s: float | None = None,
+        blame: bool = False,
     ) -> float:
-        """Rest after a fault; returns the pause in seconds. ``hold`` names what rests (see ``faults``)."""
+        """Rest after a fault; returns the pause in seconds. ``hold`` names what rests (see ``faults``). ``segment_id``:
+        what was being done (the journal without one). ``blame``: the fault may be of that thing although it looks like
+        the store's."""
+        deadline = self.backlog().earliest_deadline if wall_s is not None else None
+        slack = None if deadline is None or wall_s is None else deadline - wall_s
+        if hold == "store" and blame and self._blame.failed(segment_id):
+            hold = "segment" if segment_id else "journal"
+            # One after the other may fail like this; they must not follow each other without a breath.
+            self._store.not_before_us = now_us + round(self._policy.delay_s(1, fraction) * 1e6)
         item = self._items.get(segment_id)
-        lane = {"store": self._store, "journal": self._anchor}.get(hold)
+        lane = {"store": self._store, "crowd": self._crowd, "journal": self._anchor}.get(hold)
         if lane is None and hold == "segment" and item is not None:
             lane = item.lane
         if lane is None:
             return 0.0
-        deadline = self.backlog().earliest_deadline if wall_s is not None else None
-        slack = None if deadline is None or wall_s is None else deadline - wall_s
         delay = self._policy.delay_s(lane.attempts + 1, fraction, retry_after_s, slack)
         lane.fail(now_us, delay)
         return delay
@@ -254,8 +270,15 @@ class UploadQueue:
         """Something speaks for a new try (store announced itself, credentials changed): within one base interval, still
         jittered, because every unit of the fleet hears the same announcement."""
         soon = now_us + round(self._policy.delay_s(1, fraction) * 1e6)
-        self._store.attempts = 0
-        self._store.not_before_us = min(self._store.not_before_us, soon)
+        for lane in (self._store, self._crowd):
+            lane.attempts = 0
+            lane.not_before_us = min(lane.not_before_us, soon)
+
+    def called(self, now_us: int) -> None:
+        """The store grants a slot: it has chosen who comes, so come at once whatever it answered before."""
+        for lane in (self._store, self._crowd):
+            lane.attempts = 0
+            lane.not_before_us = min(lane.not_before_us, now_us)
 
     # --- the decision ------------------------------------------------------------------------------------------------
 
@@ -267,8 +290,9 @@ class UploadQueue:
         """Whether the line is one for this segment. A receipt to ask for is small and goes over any."""
         if item.asking:
             return True
-        slack_s = None if wall_s is None else self.deadline(item.segment) - wall_s
-        return self._links.allows(self._link, "marked" if self._is_marked(item.segment) else "plain", slack_s)
+        cargo: Cargo = "marked" if self.precedence.preferred(item.segment, wall_s) else "plain"
+        slack_s = None if wall_s is None else self.precedence.deadline(item.segment) - wall_s
+        return self._links.allows(self._link, cargo, slack_s)
 
     def held(self, wall_s: float) -> int:
         """How many segments wait for a line that costs less."""
@@ -279,19 +303,31 @@ class UploadQueue:
         if now_us < self._store.not_before_us:
             return Wait(self._store.not_before_us)
         due = self._anchor_due_us()
-        if due is not None and due <= now_us:
-            return self._post()
         able = [item for item in self._items.values() if self._may_go(item, wall_s)]
         ready = [item for item in able if item.lane.not_before_us <= now_us]
-        asking = [item for item in ready if item.asking]
-        if asking:
-            return AskReceipt(min(asking, key=self._rank).segment)
-        if ready:
-            return Upload(min(ready, key=self._rank).segment)
-        times = [item.lane.not_before_us for item in able]
+        free = self.turn.free(now_us) and self._crowd.not_before_us <= now_us
+        may = [item for item in ready if item.asking or free or self.precedence.first(item.segment, wall_s)]
+        fresh = [item for item in may if not self._blame.tried(item.segment.segment_id)]
+        if due is not None and due <= now_us and not (fresh and self._blame.tried(JOURNAL)):
+            return self._post()
+        if may:
+            fresh = fresh or may
+            asking = [item for item in fresh if item.asking]
+            segment = min(asking or fresh, key=lambda item: self.precedence.rank(item.segment, wall_s)).segment
+            return AskReceipt(segment) if asking else Upload(segment, self.precedence.first(segment, wall_s))
+        times = [item.lane.not_before_us for item in able if item.lane.not_before_us > now_us]
         if due is not None:
             times.append(due)
+        if ready:
+            times.append(self._without_grant_us(ready, now_us, wall_s))
         return Wait(min(times, default=None))
+
+    def _without_grant_us(self, held: list[_Item], now_us: int, wall_s: float | None) -> int:
+        """When something of what waits for a grant stops waiting for it."""
+        free_at = max(self.turn.free_from_us(now_us), self._crowd.not_before_us)
+        pressing_s = min(self.precedence.pressing_in_s(item.segment, wall_s) for item in held)
+        soonest = now_us + max(1, math.ceil(pressing_s * 1e6)) if math.isfinite(pressing_s) else free_at
+        return min(free_at, soonest)
 
     def anchor_now(self, now_us: int) -> PostJournal | None:
         """The journal post that is due even while a segment is being sent."""
@@ -320,22 +356,6 @@ class UploadQueue:
         unit that only says that it is in standby may say so less often."""
         return self._interval_us if self._news or self._open or self._items else self._standby_us
 
-    def _rank(self, item: _Item) -> tuple[bool, float, int]:
-        return (not self._is_marked(item.segment), self.deadline(item.segment), item.segment.seq)
-
-    def _is_marked(self, segment: Segment) -> bool:
-        return segment.segment_id in self._marked_segments or segment.session_id in self._marked_sessions
-
-    def deadline(self, segment: Segment) -> float:
-        """Wall seconds by which the segment must be stored; infinite while an extension of art. 24 ¶2 lasts.
-
-        While its session goes on the segment's own end counts: earlier than the law asks, never later.
-        """
-        if segment.session_id in self._moved:
-            returned = self._moved[segment.session_id]
-            return math.inf if returned is None else returned + STATUTORY_S
-        return self._stopped.get(segment.session_id, segment.closed_at) + STATUTORY_S
-
     # --- for the status ----------------------------------------------------------------------------------------------
 
     @property
@@ -353,10 +373,10 @@ class UploadQueue:
 
     def backlog(self) -> Backlog:
         segments = [item.segment for item in self._items.values()]
-        deadlines = [value for segment in segments if math.isfinite(value := self.deadline(segment))]
+        deadlines = [value for segment in segments if math.isfinite(value := self.precedence.deadline(segment))]
         return Backlog(
             segments=len(segments),
             bytes=sum(segment.size for segment in segments),
-            marked=sum(self._is_marked(segment) for segment in segments),
+            marked=sum(self.precedence.marked(segment) for segment in segments),
             earliest_deadline=min(deadlines, default=None),
         )

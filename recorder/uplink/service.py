@@ -45,6 +45,7 @@ from recorder.uplink.faults import (
     UNIT_AWAY,
     UplinkFault,
 )
+from recorder.uplink.grants import GrantCarrier
 from recorder.uplink.http import credentials_stamp, parse_store_url, tls_context
 from recorder.uplink.journal_tail import JournalTail, TailEvent
 from recorder.uplink.mqtt import Inbound, MqttLink, MqttOptions, Will
@@ -121,6 +122,7 @@ class UplinkProcess:
         self._uploader = Uploader(
             settings, clock, self._receipts, self._board, fraction, lambda receipt, new: self._kept.put((receipt, new))
         )
+        self._grants = GrantCarrier(self._uploader.inbox.put, self._fleet_status, self._linked)
         self._read_receipts()
         self._desk = self._open_desk()
         if settings.uplink_enabled:
@@ -156,11 +158,15 @@ class UplinkProcess:
             self._receipt_arrived,
             lambda: self._uploader.inbox.put(Hurry()),
             self._carriers(),
+            self._grants.store_state,
         )
 
     def _carriers(self) -> tuple[Carrier, ...]:
         control = self._settings.control_socket
-        return (AssignmentCarrier(lambda text: hand_over_assignment(control, text), self._unit_answered),)
+        return (
+            AssignmentCarrier(lambda text: hand_over_assignment(control, text), self._unit_answered),
+            self._grants,
+        )
 
     def _unit_answered(self, fault: UplinkFault | None) -> None:
         """A carrier spoke to the unit process, or could not."""
@@ -168,6 +174,9 @@ class UplinkProcess:
             self._board.report("unit", fault)
         else:
             self._board.clear("unit")
+
+    def _linked(self) -> bool:
+        return self._desk is not None and self._desk.connected
 
     def _make_link(self, deliver: Callable[[Inbound], None], will: Callable[[], str]) -> MqttLink:
         settings = self._settings
@@ -350,7 +359,7 @@ class UplinkProcess:
             **self._uploader.status,
             "journal_id": self._journal[0],
             "head_seq": self._journal[1],
-            "mqtt_connected": self._desk is not None and self._desk.connected,
+            "mqtt_connected": self._linked(),
             "mqtt_unacknowledged": 0 if self._desk is None else self._desk.unacknowledged(),
             "faults": self._board.active(),
             "last_errors": self._board.recent(),

@@ -46,6 +46,8 @@ class UplinkSettings:
     metered_yield_h: float
     max_kb_s: int
     dscp: int
+    grant_patience_s: float
+    pressing_h: float
     mqtt_enabled: bool
     mqtt_host: str
     mqtt_port: int
@@ -119,6 +121,8 @@ def settings_of(config: RecorderConfig, environment: Mapping[str, str] | None = 
         metered_yield_h=uplink.metered_yield_h,
         max_kb_s=uplink.max_kb_s,
         dscp=uplink.dscp,
+        grant_patience_s=uplink.grant_patience_s,
+        pressing_h=uplink.pressing_h,
         mqtt_enabled=mqtt.enabled,
         mqtt_host=mqtt.host,
         mqtt_port=mqtt.port,

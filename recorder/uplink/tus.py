@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -53,12 +53,20 @@ class TusUploader:
         self._progressed = progressed
         self._endpoint = endpoint
 
-    def upload(self, segment: Segment, path: Path, between_blocks: Callable[[], None]) -> Outcome:
-        """Send what the store lacks. ``path`` must hold exactly ``segment.size`` bytes.
+    def upload(
+        self,
+        segment: Segment,
+        path: Path,
+        between_blocks: Callable[[], None],
+        priority: Mapping[str, str] | None = None,
+    ) -> Outcome:
+        """Send what the store lacks. ``path`` must hold exactly ``segment.size`` bytes. ``priority``: header fields of the
+        requests that cost the store something (RFC 9218).
 
         Raises UplinkFault (every refusal has its own name), LinkFault after a fault without progress, Stopped.
         """
-        location, created_at = self._create(segment)
+        first = dict(priority or {})
+        location, created_at = self._create(segment, first)
         if created_at is None:
             return Outcome.GONE
         offset, gained = created_at, None
@@ -66,7 +74,7 @@ class TusUploader:
         while offset < segment.size:
             started_at = offset
             try:
-                answer = self._patch(location, offset, gained, segment, path, between_blocks)
+                answer = self._patch(location, offset, gained, segment, path, between_blocks, first)
             except LinkFault as fault:
                 found = self._head(location, segment)
                 if found is None:
@@ -96,7 +104,7 @@ class TusUploader:
             self._progressed()
         return Outcome.COMPLETE
 
-    def _create(self, segment: Segment) -> tuple[str, int | None]:
+    def _create(self, segment: Segment, priority: dict[str, str]) -> tuple[str, int | None]:
         """(location, offset). A repeat finds the upload there is. The offset is in the answer by our contract; a tus server
         that does not say it (the standard does not ask for it) is asked: None when it does not know its own upload."""
         metadata = {
@@ -108,6 +116,7 @@ class TusUploader:
         encoded = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in metadata.items())
         headers = {
             **TUS,
+            **priority,
             "Upload-Length": str(segment.size),
             "Upload-Metadata": encoded,
             "Repr-Digest": repr_digest(segment.sha256),
@@ -137,9 +146,11 @@ class TusUploader:
         segment: Segment,
         path: Path,
         between_blocks: Callable[[], None],
+        priority: dict[str, str],
     ) -> Answer:
         headers = {
             **TUS,
+            **priority,
             "Content-Type": "application/offset+octet-stream",
             "Upload-Offset": str(offset),
         }

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -18,8 +18,10 @@ from recorder.uplink.connection import ConnectionOptions
 from recorder.uplink.facts import Fact, Segment
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import (
+    CONNECTION_LOST,
     DIGEST_MISMATCH,
     INTERNAL,
+    PROTOCOL,
     RECEIPT_INVALID,
     RECEIPT_NOT_KEPT,
     RECEIPT_PENDING,
@@ -27,6 +29,9 @@ from recorder.uplink.faults import (
     SEGMENT_MISSING,
     SEGMENT_SIZE,
     SEGMENT_UNREADABLE,
+    STORE_BUSY,
+    STORE_ERROR,
+    STORE_TIMEOUT,
     Stopped,
     UplinkFault,
 )
@@ -36,10 +41,11 @@ from recorder.uplink.journal_post import JournalPoster
 from recorder.uplink.link_watch import LinkWatch
 from recorder.uplink.links import Link
 from recorder.uplink.pacing import TokenBucket
-from recorder.uplink.queue import Action, AskReceipt, PostJournal, Upload, UploadQueue, Wait
+from recorder.uplink.queue import Action, AskReceipt, Hold, PostJournal, Upload, UploadQueue, Wait
 from recorder.uplink.receipts import Receipt, ReceiptStore
 from recorder.uplink.sending import BLOCK
 from recorder.uplink.settings import UplinkSettings
+from recorder.uplink.turn import MqttState, StoreState, TurnWord
 from recorder.uplink.tus import TusUploader
 
 if TYPE_CHECKING:
@@ -47,6 +53,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("recorder.uplink")
 SUFFIXES = (".mp4.age", ".mp4")
+BLAMED = frozenset({CONNECTION_LOST, INTERNAL, PROTOCOL, STORE_ERROR, STORE_TIMEOUT})
+"""Faults of the store that one segment alone, or the journal, may be the cause of."""
+FIRST = {"Priority": "u=1"}
+"""RFC 9218: what waits for no grant asks to be served before the usual (3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ class Hurry:
     """Try the store again soon."""
 
 
-Inbox: TypeAlias = Fact | ReceiptKept | Hurry
+Inbox: TypeAlias = Fact | ReceiptKept | Hurry | TurnWord | StoreState | MqttState
 
 
 class Diverted(Exception):
@@ -110,6 +120,8 @@ class Uploader:
             settings.journal_interval_s,
             settings.standby_interval_s,
             settings.link_policy,
+            pressing_s=settings.pressing_h * 3600,
+            patience_s=settings.grant_patience_s,
         )
         self._watch = watch or LinkWatch(settings.link_names)
         self._segments_client = client(settings, clock, settings.dscp)
@@ -118,7 +130,7 @@ class Uploader:
         if settings.max_kb_s:
             self._bucket = TokenBucket(settings.max_kb_s * 1000.0, BLOCK, clock.boottime_us())
         self._paced = 0
-        self._tus = TusUploader(self._segments_client, settings.store_url, self._queue.store_answered)
+        self._tus = TusUploader(self._segments_client, settings.store_url, self._queue.upload_progressed)
         self._poster = JournalPoster(self._journal_client, JournalLines(settings.journal_dir), self._carry)
         self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
         self._online = False
@@ -205,8 +217,21 @@ class Uploader:
             self._segments_client.close()
             self._journal_client.close()
             self._queue.hurry(self._clock.boottime_us(), self._fraction())
+        elif isinstance(item, TurnWord | StoreState | MqttState):
+            self._turn(item)
         else:
             self._queue.apply(item)
+
+    def _turn(self, item: TurnWord | StoreState | MqttState) -> None:
+        now, fraction = self._clock.boottime_us(), self._fraction()
+        if isinstance(item, TurnWord):
+            self._queue.turn.told(item, now, fraction)
+            if item.for_s > 0:
+                self._queue.called(now)
+        elif isinstance(item, StoreState):
+            self._queue.turn.store(item, now, fraction)
+        else:
+            self._queue.turn.mqtt(item, now, fraction)
 
     def _do(self, action: Action) -> None:
         lane: tuple[str, str] = ("journal", "")
@@ -214,8 +239,8 @@ class Uploader:
             if isinstance(action, PostJournal):
                 self._post(action)
             elif isinstance(action, Upload):
-                lane = ("segment", action.segment.segment_id)
-                self._upload(action.segment)
+                lane = ("segment" if action.first else "crowd", action.segment.segment_id)
+                self._upload(action.segment, FIRST if action.first else {})
             elif isinstance(action, AskReceipt):
                 lane = ("segment", action.segment.segment_id)
                 self._ask(action.segment)
@@ -231,18 +256,23 @@ class Uploader:
             self._failed(UplinkFault(INTERNAL, f"{type(error).__name__}: {error}"), *lane)
 
     def _failed(self, fault: UplinkFault, lane: str, segment_id: str) -> None:
-        """A fault of the store rests everything; any other rests what was being done."""
+        """A fault of the store rests everything; any other rests what was being done. A store too busy for an upload of the
+        ``crowd`` may well take the journal and what is marked or presses (docs/wire.md)."""
         now = self._clock.boottime_us()
         to_store = fault.kind.hold == "store"
         if lane == "journal":
             self._queue.journal_position(None)  # whether the last post took effect is not known: ask
+        hold: Hold = "store" if to_store else "journal" if lane == "journal" else "segment"
+        if lane == "crowd" and fault.kind is STORE_BUSY:
+            hold = "crowd"
         pause = self._queue.failed(
-            "store" if to_store else "journal" if lane == "journal" else "segment",
+            hold,
             now,
             self._fraction(),
             segment_id=segment_id,
             retry_after_s=fault.retry_after_s,
             wall_s=self._clock.wall_us() / 1e6,
+            blame=fault.kind in BLAMED,
         )
         if to_store:
             self._online = False
@@ -296,12 +326,12 @@ class Uploader:
             if not isinstance(item, Hurry):
                 self._take(item)
 
-    def _upload(self, segment: Segment) -> None:
+    def _upload(self, segment: Segment, priority: Mapping[str, str]) -> None:
         path = self._file(segment)
         self._active = segment.segment_id
         sent_before = self._segments_client.body_bytes_sent
         try:
-            outcome = self._tus.upload(segment, path, self._between_blocks)
+            outcome = self._tus.upload(segment, path, self._between_blocks, priority)
         except UplinkFault as fault:
             if fault.kind is DIGEST_MISMATCH:
                 self._own_digest(segment, path)

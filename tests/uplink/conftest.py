@@ -72,6 +72,8 @@ def settings(tmp_path: Path, pki: Pki) -> UplinkSettings:
         metered_yield_h=6.0,
         max_kb_s=0,
         dscp=8,
+        grant_patience_s=2.0,
+        pressing_h=2.0,
         mqtt_enabled=False,
         mqtt_host="",
         mqtt_port=8883,

@@ -19,7 +19,9 @@ from recorder.uplink.facts import (
     SessionStopped,
 )
 from recorder.uplink.links import Link, LinkPolicy
-from recorder.uplink.queue import STATUTORY_S, AskReceipt, PostJournal, Upload, UploadQueue, Wait
+from recorder.uplink.precedence import STATUTORY_S
+from recorder.uplink.queue import AskReceipt, PostJournal, Upload, UploadQueue, Wait
+from recorder.uplink.turn import MqttState, StoreState, TurnWord
 
 J = "00000000-0000-4000-8000-000000000000"
 S = 1_000_000
@@ -239,11 +241,11 @@ def test_extension_and_return_move_the_deadline() -> None:
     queue.apply(early)
     queue.apply(late)
     queue.apply(DeadlineMoved(("a",), None))
-    assert queue.deadline(early) == math.inf
+    assert queue.precedence.deadline(early) == math.inf
     assert queue.next(0) == Upload(late)
     queue.apply(DeadlineMoved((), 5000.0))
-    assert queue.deadline(early) == 5000.0 + STATUTORY_S
-    assert queue.deadline(late) == 1000.0 + STATUTORY_S
+    assert queue.precedence.deadline(early) == 5000.0 + STATUTORY_S
+    assert queue.precedence.deadline(late) == 1000.0 + STATUTORY_S
     assert queue.backlog().earliest_deadline == 1000.0 + STATUTORY_S
 
 
@@ -252,11 +254,11 @@ def test_what_is_recorded_under_a_declaration_has_no_deadline_before_the_return(
     queue.apply(DeadlineMoved((), None))
     queue.apply(seg(1, "a", 100.0))
     queue.apply(SessionStopped("a", 100.0))
-    assert queue.deadline(seg(1, "a", 100.0)) == math.inf
+    assert queue.precedence.deadline(seg(1, "a", 100.0)) == math.inf
     queue.apply(DeadlineMoved(("a",), 900.0))
     queue.apply(SessionStopped("b", 1000.0))
-    assert queue.deadline(seg(1, "a", 100.0)) == 900.0 + STATUTORY_S
-    assert queue.deadline(seg(2, "b", 1000.0)) == 1000.0 + STATUTORY_S
+    assert queue.precedence.deadline(seg(1, "a", 100.0)) == 900.0 + STATUTORY_S
+    assert queue.precedence.deadline(seg(2, "b", 1000.0)) == 1000.0 + STATUTORY_S
 
 
 def test_a_mark_without_segments_marks_the_session() -> None:
@@ -264,7 +266,7 @@ def test_a_mark_without_segments_marks_the_session() -> None:
     queue.apply(seg(1, "a"))
     queue.apply(seg(2, "b"))
     queue.apply(Marked("b", ()))
-    assert queue.next(0) == Upload(seg(2, "b"))
+    assert queue.next(0) == Upload(seg(2, "b"), first=True)
     assert queue.backlog().marked == 1
 
 
@@ -288,7 +290,7 @@ def test_hurry_shortens_a_long_wait_but_stays_jittered() -> None:
 
 
 def test_what_a_metered_line_may_not_carry_waits_and_hides_nothing_else() -> None:
-    queue = UploadQueue(BackoffPolicy(2.0, 300.0), 5.0, links=LinkPolicy("marked", 3600.0))
+    queue = UploadQueue(BackoffPolicy(2.0, 300.0), 5.0, links=LinkPolicy("marked", 3600.0), pressing_s=0.0)
     plain, marked, done = seg(1), seg(2, "b"), seg(3, "c")
     for fact in (plain, marked, done, Marked("b", ())):
         queue.apply(fact)
@@ -297,7 +299,7 @@ def test_what_a_metered_line_may_not_carry_waits_and_hides_nothing_else() -> Non
     early, late = STATUTORY_S - 3601, STATUTORY_S - 3600
     assert queue.next(0, early) == AskReceipt(done), "a receipt to ask for is small"
     assert queue.receipted(done.segment_id, done.sha256, done.size)
-    assert queue.next(0, early) == Upload(marked)
+    assert queue.next(0, early) == Upload(marked, first=True)
     assert queue.held(early) == 1
     assert queue.receipted(marked.segment_id, marked.sha256, marked.size)
     assert queue.next(0, early) == Wait(None)
@@ -305,3 +307,211 @@ def test_what_a_metered_line_may_not_carry_waits_and_hides_nothing_else() -> Non
     queue.link_is(Link.ORDINARY)
     assert queue.next(0, early) == Upload(plain)
     assert queue.held(early) == 0
+# --- one thing that fails for ever -----------------------------------------------------------------------------------
+
+
+@given(
+    st.sets(st.integers(-1, 11), max_size=12),
+    st.randoms(),
+    st.integers(1, 3),
+)
+def test_nothing_that_fails_every_time_keeps_the_rest_from_the_store(poison: set[int], rnd, lines: int) -> None:  # type: ignore[no-untyped-def]  # random.Random
+    """Whatever set of segments (-1: the journal) makes the store fail, everything else gets through, and soon."""
+    queue = make(interval_s=5.0)
+    good = {f"{number:08x}" for number in range(12) if number not in poison}
+    for number in range(12):
+        queue.apply(seg(number, closed_at=float(number)))
+    queue.apply(JournalGrew(J, 20))
+    posted, now, steps = False, 0, 0
+    while (good or not (posted or -1 in poison)) and steps < 300:
+        steps += 1
+        action = queue.next(now)
+        if isinstance(action, Wait):
+            assert action.until_us is not None
+            now = action.until_us
+        elif isinstance(action, PostJournal):
+            if -1 in poison:
+                queue.journal_position(None)
+                queue.failed("store", now, rnd.random(), blame=True)
+            else:
+                posted = True
+                queue.journal_posted(21, now)
+        else:
+            assert isinstance(action, Upload | AskReceipt)
+            segment = action.segment
+            if segment.seq in poison:
+                queue.failed("store", now, rnd.random(), segment_id=segment.segment_id, blame=True)
+            else:
+                good.discard(segment.segment_id)
+                queue.uploaded(segment.segment_id)
+                assert queue.receipted(segment.segment_id, segment.sha256, segment.size)
+    assert not good, f"{len(good)} starved after {steps} steps"
+    assert posted or -1 in poison
+
+
+def test_a_line_that_makes_progress_keeps_its_order() -> None:
+    """Blame is for what gets nowhere; on a bad line the most urgent segment goes on where it stopped."""
+    queue = make()
+    queue.apply(seg(1))
+    queue.apply(seg(2))
+    for _ in range(5):
+        queue.store_answered()  # some blocks arrived
+        queue.failed("store", 0, 0.5, segment_id="00000001", blame=True)
+        assert queue.next(400 * S) == Upload(seg(1))
+
+
+def test_a_busy_store_is_never_taken_for_a_bad_segment() -> None:
+    """429 speaks for the store: trying one segment after the other would be the stampede it defends itself against."""
+    queue = make()
+    for number in range(5):
+        queue.apply(seg(number))
+    for _ in range(5):
+        queue.failed("store", 0, 0.99, segment_id="00000000", retry_after_s=60.0)
+        assert queue.next(0) == Wait(round(60.0 * (1 + 0.2 * 0.99) * S))
+        assert queue.next(400 * S) == Upload(seg(0))
+
+
+# --- grants ----------------------------------------------------------------------------------------------------------
+
+T0 = 10 * STATUTORY_S
+"""Wall seconds at boot-time 0 in these tests."""
+
+
+def waiting_queue() -> UploadQueue:
+    """The store grants slots and has granted none; one segment with a day left."""
+    queue = UploadQueue(BackoffPolicy(2.0, 300.0), 5.0, pressing_s=7200.0, patience_s=300.0)
+    queue.turn.store(StoreState(online=True, grants=True), 0, 0.0)
+    queue.apply(seg(1, "a", closed_at=T0))
+    return queue
+
+
+def test_without_a_store_that_grants_nothing_waits() -> None:
+    queue = make()
+    queue.apply(seg(1, "a", closed_at=T0))
+    assert queue.next(0, T0) == Upload(seg(1, "a", closed_at=T0))
+    queue.turn.store(StoreState(online=True, grants=False), 0, 0.9)
+    assert queue.next(0, T0) == Upload(seg(1, "a", closed_at=T0))
+
+
+def test_a_segment_waits_for_the_grant_and_the_journal_a_receipt_and_marked_evidence_do_not() -> None:
+    queue = waiting_queue()
+    assert queue.next(0, T0) == Wait(150 * S)
+    queue.apply(JournalGrew(J, 3))
+    assert queue.next(0, T0) == PostJournal(J, None, 3)
+    queue.journal_posted(4, 0)
+    queue.apply(seg(2, "b", closed_at=T0))
+    queue.apply(Marked("b", ()))
+    assert queue.next(0, T0) == Upload(seg(2, "b", closed_at=T0), first=True)
+    queue.uploaded("00000002")
+    assert queue.next(0, T0) == AskReceipt(seg(2, "b", closed_at=T0))
+    queue.receipted("00000002", "digest-2", 100)
+    queue.turn.told(TurnWord(for_s=60.0, wait_s=0.0), S, 0.0)
+    assert queue.next(S, T0 + 1) == Upload(seg(1, "a", closed_at=T0))
+
+
+def test_silence_ends_in_going_to_the_store_directly() -> None:
+    queue = waiting_queue()
+    assert queue.next(149 * S, T0 + 149) == Wait(150 * S)
+    assert queue.next(150 * S, T0 + 150) == Upload(seg(1, "a", closed_at=T0))
+
+
+def test_what_presses_waits_for_nobody_and_says_so() -> None:
+    queue = waiting_queue()
+    queue.turn.told(TurnWord(for_s=0.0, wait_s=1800.0), 0, 0.0)
+    presses_at = T0 + STATUTORY_S - 7200.0
+    before = presses_at - 10.0
+    assert queue.next(0, before) == Wait(10 * S)
+    assert queue.next(11 * S, presses_at + 1) == Upload(seg(1, "a", closed_at=T0), first=True)
+
+
+def test_priority_granted_by_the_agency_goes_before_the_rest_until_it_ends() -> None:
+    queue = make()
+    queue.apply(seg(1, "a", closed_at=T0))
+    queue.apply(seg(2, "b", closed_at=T0 + 100))
+    queue.apply(seg(3, "b", closed_at=T0 + 100))
+    queue.precedence.granted("b", ("00000003",), T0 + 600)
+    assert queue.next(0, T0) == Upload(seg(3, "b", closed_at=T0 + 100), first=True)
+    assert queue.next(0, T0 + 600) == Upload(seg(1, "a", closed_at=T0))
+    queue.precedence.granted("b", (), T0 + 600)
+    assert queue.next(0, T0) == Upload(seg(2, "b", closed_at=T0 + 100), first=True)
+    queue.precedence.granted("b", (), 0.0)
+    queue.precedence.granted("b", ("00000003",), 0.0)
+    assert queue.next(0, T0) == Upload(seg(1, "a", closed_at=T0))
+
+
+def test_a_grant_ends_the_pause_after_a_busy_answer() -> None:
+    queue = waiting_queue()
+    queue.failed("store", 0, 0.5, retry_after_s=600.0)
+    queue.turn.told(TurnWord(for_s=60.0, wait_s=0.0), S, 0.0)
+    queue.called(S)
+    assert queue.next(S, T0) == Upload(seg(1, "a", closed_at=T0))
+
+
+WORDS = st.lists(
+    st.tuples(
+        st.sampled_from(["grant", "wait", "offer", "no-grants", "offline", "mqtt-up", "mqtt-down"]),
+        st.floats(0, 1e6),
+        st.integers(0, 3600),
+        st.floats(0, 1, exclude_max=True),
+    ),
+    max_size=30,
+)
+
+
+@given(WORDS)
+def test_whatever_is_said_or_not_said_a_segment_is_tried_within_an_hour_or_so_of_the_last_word(words: list) -> None:  # type: ignore[type-arg]  # plain values
+    queue = waiting_queue()
+    now, last_word = 0, 0
+    for kind, seconds, later, fraction in words:
+        now += later * S
+        if kind in ("grant", "wait"):
+            queue.turn.told(TurnWord(seconds if kind == "grant" else 0.0, seconds), now, fraction)
+            last_word = now
+        elif kind in ("offer", "no-grants", "offline"):
+            was_free = queue.turn.free(now)
+            queue.turn.store(StoreState(kind != "offline", kind == "offer"), now, fraction)
+            if was_free and not queue.turn.free(now):
+                last_word = now
+        else:
+            queue.turn.mqtt(MqttState(kind == "mqtt-up"), now, fraction)
+    at = max(now, last_word + 3900 * S)  # an hour's grant, and the patience after it
+    assert isinstance(queue.next(at, T0), Upload)
+    action = queue.next(now, T0)
+    assert isinstance(action, Upload) or (isinstance(action, Wait) and action.until_us is not None)
+
+
+def test_a_store_too_busy_for_the_crowd_still_gets_the_journal_and_what_is_first() -> None:
+    queue = make()
+    queue.apply(seg(1, "a"))
+    assert queue.failed("crowd", 0, 0.99, segment_id="00000001", retry_after_s=100.0) > 100.0
+    assert queue.next(0) == Wait(round(100.0 * (1 + 0.2 * 0.99) * S))
+    queue.apply(JournalGrew(J, 5))
+    assert queue.next(0) == PostJournal(J, None, 5)
+    queue.journal_posted(6, 0)
+    assert isinstance(queue.next(0), Wait), "a journal taken says nothing about uploads"
+    queue.apply(seg(2, "b"))
+    queue.apply(Marked("b", ()))
+    assert queue.next(0) == Upload(seg(2, "b"), first=True)
+    queue.upload_progressed()
+    queue.receipted("00000002", "digest-2", 100)
+    assert queue.next(0) == Upload(seg(1, "a")), "it takes uploads again"
+
+
+def test_the_pauses_of_the_crowd_grow_although_the_journal_gets_through() -> None:
+    queue = make()
+    queue.apply(seg(1, "a"))
+    pauses = []
+    for number in range(6):
+        pauses.append(queue.failed("crowd", 0, 0.5, segment_id="00000001"))
+        queue.apply(JournalGrew(J, number))
+        queue.journal_posted(number + 1, 0)
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
+
+
+def test_a_grant_calls_the_crowd_back() -> None:
+    queue = waiting_queue()
+    queue.failed("crowd", 0, 0.5, segment_id="00000001", retry_after_s=600.0)
+    queue.turn.told(TurnWord(for_s=60.0, wait_s=0.0), S, 0.0)
+    assert queue.next(S, T0) == Wait(round(660.0 * S))
+    queue.called(S)
+    assert queue.next(S, T0) == Upload(seg(1, "a", closed_at=T0))

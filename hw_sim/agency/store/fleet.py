@@ -18,7 +18,9 @@ from uuid import uuid4
 
 from firmware_bridge.ports import Clock
 from hw_sim.agency.authority import STORE_NAME, is_unit_id
+from hw_sim.agency.store.grant_desk import TICK_S, GrantDesk
 from hw_sim.agency.store.register import IssuedReceipt, Register
+from recorder.fleet.gauge import SlotLimits
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.http import tls_context
 from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, MqttLink, MqttOptions, Outgoing, Will
@@ -46,7 +48,10 @@ class Fleet:
         port: int,
         tls_dir: Path,
         fraction: Callable[[], float],
+        slots: SlotLimits | None = None,
     ) -> None:
+        """``slots``: how many upload slots are granted; None: none are, units upload as they like."""
+        self._grants = None if slots is None else GrantDesk(register, clock, slots, self._tell_grant)
         self._register = register
         self._clock = clock
         self._inbound: queue.SimpleQueue[Inbound | None] = queue.SimpleQueue()
@@ -83,8 +88,25 @@ class Fleet:
             topic = f"fleet/v1/{receipt.unit_id}/down/receipt"
             self._link.publish(Outgoing(topic, text, expiry_s=RECEIPT_EXPIRY_S))
 
+    def _tell_grant(self, unit_id: str, members: dict[str, Any], expiry_s: int) -> None:
+        if self._link.connected:
+            topic = f"fleet/v1/{unit_id}/down/grant"
+            self._link.publish(Outgoing(topic, self._text(**members), expiry_s=expiry_s))
+
+    def _state(self) -> str:
+        return self._text(online=True, grants=self._grants is not None)
+
+    def _next(self) -> Inbound | None:
+        """The next thing that came in; meanwhile the slots are looked after. None: the end."""
+        while self._grants is not None:
+            try:
+                return self._inbound.get(timeout=TICK_S / 2)
+            except queue.Empty:
+                self._look_after_slots()
+        return self._inbound.get()
+
     def _run(self) -> None:
-        while (item := self._inbound.get()) is not None:
+        while (item := self._next()) is not None:
             batch: list[Inbound] = [item]
             while len(batch) < BATCH:
                 try:
@@ -99,13 +121,22 @@ class Fleet:
             except Exception:
                 # Nothing was acknowledged, so the units repeat it; the thread must live to hear them.
                 log.exception("fleet messages")
+            self._look_after_slots()
+
+    def _look_after_slots(self) -> None:
+        if self._grants is None:
+            return
+        try:
+            self._grants.tick()
+        except Exception:
+            log.exception("upload slots")  # units come by themselves when they hear nothing
 
     def _handle(self, batch: list[Inbound]) -> None:
         acks: defaultdict[str, list[str]] = defaultdict(list)
         for item in batch:
             if isinstance(item, Connected):
                 log.info("mqtt connected")
-                self._link.publish(Outgoing(STATE_TOPIC, self._text(online=True), retain=True))
+                self._link.publish(Outgoing(STATE_TOPIC, self._state(), retain=True))
             elif isinstance(item, Disconnected):
                 log.warning("mqtt: %s", item.fault)
             elif isinstance(item, Message):
@@ -128,10 +159,19 @@ class Fleet:
         text = message.payload.decode("utf-8")
         if kind == "status":
             self._register.add_status(unit_id, payload["msg_id"], text, now)
+            self._hear(unit_id, payload)
         elif kind == "announce":
             self._register.add_announcement(unit_id, payload["msg_id"], text, now)
             acks[unit_id].append(payload["msg_id"])
             self._repeat_receipt(unit_id, payload.get("segment_id"))
+
+    def _hear(self, unit_id: str, payload: dict[str, Any]) -> None:
+        if self._grants is None:
+            return
+        try:
+            self._grants.status(unit_id, payload)
+        except ValueError as error:
+            log.warning("%s: %s", unit_id, error)
 
     def _repeat_receipt(self, unit_id: str, segment_id: object) -> None:
         """A unit that announces what is stored already may have missed the receipt."""

@@ -294,6 +294,16 @@ class Register:
         )
         return None if row is None else StoredObject(*row)
 
+    def newest_object_row(self) -> int:
+        """Cursor for :meth:`stored_after`."""
+        row = self._row("SELECT COALESCE(MAX(rowid), 0) FROM object")
+        return 0 if row is None else int(row[0])
+
+    def stored_after(self, row: int) -> tuple[int, dict[str, int]]:
+        """(the new cursor, bytes stored of each unit since the old one)."""
+        rows = self._rows("SELECT unit_id, SUM(size), MAX(rowid) FROM object WHERE rowid > ? GROUP BY unit_id", row)
+        return max((int(last) for _, _, last in rows), default=row), {str(unit): int(size) for unit, size, _ in rows}
+
     _RECEIPT = "SELECT receipt_id, unit_id, journal_id, head_seq, issued_at, segments, jws FROM receipt"
 
     def receipt(self, receipt_id: str) -> IssuedReceipt | None:

@@ -1,0 +1,128 @@
+"""What a run of the fleet shows: the verdict, the table and the page ``docs/fleet-scale.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hw_sim.fleet_sim.chart import Line, chart
+from hw_sim.fleet_sim.engine import ADMITTED, FleetRun, Scheme
+from hw_sim.fleet_sim.load import MB, Load, LoadPlan, make_load
+from hw_sim.fleet_sim.tally import Tally
+
+MARKED_S = 30.0
+OVER_LIMIT = 1.1
+
+
+@dataclass(frozen=True, slots=True)
+class FleetResult:
+    load: Load
+    tallies: dict[Scheme, Tally]
+
+    @property
+    def failures(self) -> list[str]:
+        """What the grants did not reach, empty when all is well. The lottery is only there to compare."""
+        tally, units = self.tallies["grants"], self.load.plan.units
+        found = []
+        if tally.late or tally.unfinished:
+            found.append(f"{units}: {tally.late} 段超时 late, {tally.unfinished} 段未完成 unfinished")
+        if tally.marked_p99_s > MARKED_S:
+            found.append(f"{units}: 重点标记 marked p99 {tally.marked_p99_s:.1f} s > {MARKED_S:.0f} s")
+        if tally.finish_s > OVER_LIMIT * self.load.limit_s:
+            found.append(f"{units}: 完成 finish {tally.finish_s / self.load.limit_s:.2f} × > {OVER_LIMIT} ×")
+        return found
+
+
+def simulate(plan: LoadPlan) -> FleetResult:
+    load = make_load(plan)
+    schemes: tuple[Scheme, ...] = ("lottery", "grants")
+    return FleetResult(load, {scheme: FleetRun(load, scheme).run() for scheme in schemes})
+
+
+NAMES: dict[Scheme, str] = {"lottery": "429 + 随机退避 full jitter", "grants": "**许可 grants**"}
+
+
+def table(results: Sequence[FleetResult]) -> str:
+    rows = [
+        "| 设备 units | 方式 scheme | 超时段 late segments | 重点标记 p99 / 最久 marked p99 / longest, s "
+        "| 完成 ÷ 线路极限 finish ÷ limit | 429 | 每段请求 requests per segment | 每秒最多 peak per second |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for result in results:
+        limit = result.load.limit_s
+        for scheme, tally in result.tallies.items():
+            rows.append(
+                f"| {result.load.plan.units:,} | {NAMES[scheme]} | {tally.late:,} | {tally.marked_p99_s:.0f} / "
+                f"{max(tally.marked_waits, default=0.0):.0f} | {tally.finish_s:,.0f} / {limit:,.0f} = "
+                f"{tally.finish_s / limit:.2f} | {tally.turned_away:,} | {tally.requests / max(1, tally.receipts):.2f} | "
+                f"{tally.peak_requests:,} |"
+            )
+    return "\n".join(rows)
+
+
+def picture(result: FleetResult) -> str:
+    total, limit = float(result.load.plan.total_bytes), result.load.limit_s
+    docks, share = sorted(unit.dock_s for unit in result.load.units), total / result.load.plan.units
+    ideal, through = [(0.0, total)], 0.0
+    for number, dock in enumerate(docks, 1):
+        through = max(through, dock) + share / result.load.plan.link_rate
+        if number % max(1, len(docks) // 200) == 0:
+            ideal.append((through, total - number * share))
+    lines = [
+        Line("线路极限 the link's own limit", "#888", [*ideal, (limit, 0.0)], dashed=True),
+        Line("许可 grants", "#06c", _left(result.tallies["grants"], total)),
+        Line("429 + full jitter", "#c30", _left(result.tallies["lottery"], total)),
+    ]
+    return chart(f"{result.load.plan.units:,} 台设备入坞 units dock", lines)
+
+
+def _left(tally: Tally, total: float) -> list[tuple[float, float]]:
+    return [
+        *((at, max(0.0, total - carried)) for at, carried in tally.curve if at <= tally.finish_s),
+        (tally.finish_s, 0.0),
+    ]
+
+
+def page(results: Sequence[FleetResult], command: str, picture_name: str) -> str:
+    """``page.md``, filled in from the largest of the runs."""
+    result = max(results, key=lambda each: each.load.plan.units)
+    plan, load = result.load.plan, result.load
+    size = plan.segments * plan.segment_bytes
+    two_hours = 120 * plan.segment_bytes
+    tight = sum(unit.tight for unit in load.units)
+    soonest, latest = plan.tight_s
+    template = Path(__file__).with_name("page.md").read_text(encoding="utf-8")
+    return template.format(
+        command=command,
+        table=table(results),
+        picture=picture_name,
+        units=f"{plan.units:,}",
+        segments=plan.segments,
+        segment_mb=plan.segment_bytes // MB,
+        dock_mean=f"{plan.dock_mean_s:.0f}",
+        dock_sigma=f"{plan.dock_sigma_s:.0f}",
+        tight_share=f"{plan.tight * 100:.0f}",
+        marked_share=f"{plan.marked * 100:.0f}",
+        vanish_share=f"{plan.vanish * 100:.0f}",
+        link_mb=f"{plan.link_rate / MB:,.0f}",
+        unit_mb=f"{plan.unit_rate / MB:.0f}",
+        admitted=ADMITTED,
+        mqtt_s=f"{load.mqtt_down.end_s - load.mqtt_down.start_s:.0f}",
+        store_s=f"{load.store_down.end_s - load.store_down.start_s:.0f}",
+        total_tb=f"{plan.total_bytes / 1e12:.2f}",
+        whole_min=f"{plan.total_bytes / plan.link_rate / 60:.0f}",
+        two_hours_gb=f"{two_hours / 1e9:.1f}",
+        two_hours_h=f"{plan.units * two_hours / plan.link_rate / 3600:.1f}",
+        unit_gb=f"{size / 1e9:.1f}",
+        unit_s=f"{size / plan.unit_rate:.0f}",
+        soonest_min=f"{soonest / 60:.0f}",
+        latest_min=f"{latest / 60:.0f}",
+        possible=f"{min(100.0, 100 * plan.link_rate * soonest / plan.total_bytes):.0f}",
+        tight=f"{tight:,}",
+        tight_tb=f"{tight * size / 1e12:.2f}",
+        tight_min=f"{tight * size / plan.link_rate / 60:.1f}",
+        slack_s=f"{load.feasible.slack_s:.0f}",
+        marked_s=f"{MARKED_S:.0f}",
+        over_limit=OVER_LIMIT,
+    )
