@@ -20,6 +20,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from firmware_bridge.ports import Clock
+from hw_sim.agency.certificates import utc
+from hw_sim.agency.objects.seaweed_security import write_security
 from hw_sim.agency.processes import AgencyError, kill, stop, wait_until
 
 START_S = 60.0
@@ -122,7 +124,8 @@ class SeaweedFS:
                     *(f"-volume.port={ports.volume}", f"-volume.port.grpc={ports.volume_grpc}", "-volume.max=64"),
                     *(f"-filer.port={ports.filer}", f"-filer.port.grpc={ports.filer_grpc}"),
                     *(f"-s3.port={ports.s3}", f"-s3.port.grpc={ports.s3_grpc}", f"-s3.config={self._dir / 's3.json'}"),
-                    *("-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.allowDeleteBucketNotEmpty=false"),
+                    *("-s3.port.iceberg=0", "-s3.port.lance=0"),
+                    *(("-disableHttp", "-s3.allowDeleteBucketNotEmpty=false") if self.secured else ()),
                 ],
                 cwd=self._dir,  # security.toml and filer.toml are looked for here first
                 stdin=subprocess.DEVNULL,
@@ -135,10 +138,12 @@ class SeaweedFS:
         self._started = True
 
     def _healthy(self) -> bool:
-        """S3 listens before there is anything behind it: each of the four must say that it is well."""
+        """S3 listens before there is anything behind it: each server that has HTTP must say that it is well."""
         ports = self.ports
-        checks = ((ports.volume, "/healthz"), (ports.master, "/cluster/healthz"), (ports.filer, "/healthz"))
-        return all(_answers(port, path) for port, path in (*checks, (ports.s3, "/healthz")))
+        checks = [(ports.volume, "/healthz"), (ports.s3, "/healthz")]
+        if not self.secured:
+            checks += [(ports.master, "/cluster/healthz"), (ports.filer, "/healthz")]
+        return all(_answers(port, path) for port, path in checks)
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -156,10 +161,8 @@ class SeaweedFS:
         config = self._dir / "s3.json"
         config.write_text(json.dumps({"identities": [identity]}), encoding="ascii")
         config.chmod(0o600)
-        security = self._dir / "security.toml"
-        if not security.exists():
-            security.write_text(security_toml() if self.secured else "", encoding="ascii")
-            security.chmod(0o600)
+        if self.secured:
+            write_security(self._dir, utc(self._clock.wall_us()))
 
 
 def _answers(port: int, path: str) -> bool:
@@ -171,9 +174,3 @@ def _answers(port: int, path: str) -> bool:
         return False
     finally:
         link.close()
-
-
-def security_toml() -> str:
-    """Tokens for the filer's and the volume servers' HTTP doors, fresh for each cluster."""
-    tables = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
-    return "".join(f'[{table}]\nkey = "{secrets.token_hex(32)}"\n' for table in tables)
