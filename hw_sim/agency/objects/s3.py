@@ -179,7 +179,7 @@ class S3Store:
     def _there(self, key: str, content: Content) -> StoredVersion | None:
         """The oldest version with these bytes. None: the name is free, or holds only damage of our own puts."""
         damaged = others = 0
-        for found in self._versions(key):
+        for found in self.versions(key):
             stored = StoredVersion(key, found.version)
             if found.size == content.size and self.digest_of(stored) == content:
                 return stored
@@ -193,7 +193,7 @@ class S3Store:
             raise ObjectDamaged(f"{key}: {damaged} 个版本读出的内容有误 {damaged} versions read back wrong")
         return None
 
-    def _versions(self, key: str) -> list[_Found]:
+    def versions(self, key: str) -> list[_Found]:
         """All versions of exactly this name, oldest first."""
         found: list[_Found] = []
         wanted = self.prefix + key
