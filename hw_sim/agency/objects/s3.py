@@ -65,7 +65,7 @@ class S3Store:
     lock_mode: LockMode = "compliance"
 
     def __init__(self, client: Any, bucket: str, prefix: str = "", sizes: Sizes | None = None) -> None:
-        self._client = client
+        self.client = client
         self.bucket = bucket
         self.prefix = prefix
         self._sizes = sizes or Sizes()
@@ -80,12 +80,12 @@ class S3Store:
         """Raises ObjectStoreError naming what is missing when the bucket is not one evidence may be put into."""
         bucket = self.bucket
         with translated(f"bucket {bucket}"):
-            self._client.head_bucket(Bucket=bucket)
-            versioning = self._client.get_bucket_versioning(Bucket=bucket).get("Status")
+            self.client.head_bucket(Bucket=bucket)
+            versioning = self.client.get_bucket_versioning(Bucket=bucket).get("Status")
         if versioning != "Enabled":
             raise ObjectStoreError(f"bucket {bucket}: 未启用版本控制 versioning is not enabled")
         try:
-            answer = self._client.get_object_lock_configuration(Bucket=bucket)
+            answer = self.client.get_object_lock_configuration(Bucket=bucket)
         except ClientError as error:
             raise ObjectStoreError(
                 f"bucket {bucket}: 未启用对象锁定 Object Lock is not enabled: {code_of(error)}"
@@ -98,7 +98,7 @@ class S3Store:
     def prepare(self) -> bool:
         """Make the bucket with Object Lock. False when it is there (``check`` says whether it is fit)."""
         try:
-            self._client.create_bucket(Bucket=self.bucket, ObjectLockEnabledForBucket=True)
+            self.client.create_bucket(Bucket=self.bucket, ObjectLockEnabledForBucket=True)
         except ClientError as error:
             if code_of(error) in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                 return False
@@ -112,10 +112,10 @@ class S3Store:
         listing of objects shows. How many."""
         count = 0
         with translated("unfinished parts"):
-            answer = self._client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix)
+            answer = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix)
             for upload in answer.get("Uploads", []):
                 if upload["Initiated"].timestamp() < before:
-                    self._client.abort_multipart_upload(
+                    self.client.abort_multipart_upload(
                         Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                     )
                     count += 1
@@ -150,7 +150,7 @@ class S3Store:
 
     def lock_of(self, stored: StoredVersion) -> Lock:
         try:
-            answer = self._client.get_object_retention(**self._at(stored))
+            answer = self.client.get_object_retention(**self._at(stored))
         except ClientError as error:
             if code_of(error) in (
                 "NoSuchObjectLockConfiguration",
@@ -170,7 +170,7 @@ class S3Store:
     @contextmanager
     def open(self, stored: StoredVersion) -> Iterator[Iterator[bytes]]:
         with translated(f"read {stored.key}"):
-            answer = self._client.get_object(**self._at(stored))
+            answer = self.client.get_object(**self._at(stored))
             with closing(answer["Body"]) as body:
                 yield body.iter_chunks(BLOCK)
 
@@ -179,7 +179,7 @@ class S3Store:
     def _there(self, key: str, content: Content) -> StoredVersion | None:
         """The oldest version with these bytes. None: the name is free, or holds only damage of our own puts."""
         damaged = others = 0
-        for found in self._versions(key):
+        for found in self.versions(key):
             stored = StoredVersion(key, found.version)
             if found.size == content.size and self.digest_of(stored) == content:
                 return stored
@@ -193,14 +193,14 @@ class S3Store:
             raise ObjectDamaged(f"{key}: {damaged} 个版本读出的内容有误 {damaged} versions read back wrong")
         return None
 
-    def _versions(self, key: str) -> list[_Found]:
+    def versions(self, key: str) -> list[_Found]:
         """All versions of exactly this name, oldest first."""
         found: list[_Found] = []
         wanted = self.prefix + key
         marker: dict[str, str] = {}
         with translated(f"versions of {key}"):
             while True:
-                answer = self._client.list_object_versions(Bucket=self.bucket, Prefix=wanted, **marker)
+                answer = self.client.list_object_versions(Bucket=self.bucket, Prefix=wanted, **marker)
                 found += [
                     _Found(item["VersionId"], item["Size"])
                     for item in answer.get("Versions", [])
@@ -214,7 +214,7 @@ class S3Store:
 
     def _mark_of(self, stored: StoredVersion) -> str | None:
         with translated(f"head {stored.key}"):
-            mark = self._client.head_object(**self._at(stored)).get("Metadata", {}).get(MARK)
+            mark = self.client.head_object(**self._at(stored)).get("Metadata", {}).get(MARK)
         return None if mark is None else str(mark)
 
     def _extend(self, stored: StoredVersion, until: datetime) -> None:
@@ -223,14 +223,14 @@ class S3Store:
         if lock.retain_until is not None and lock.retain_until >= until.timestamp():
             return
         with translated(f"extend {stored.key}"):
-            self._client.put_object_retention(
+            self.client.put_object_retention(
                 **self._at(stored), Retention={"Mode": COMPLIANCE, "RetainUntilDate": until}
             )
 
     # --- putting -----------------------------------------------------------------------------------------------------
 
     def _put(self, key: str, file: BinaryIO, content: Content, lock: dict[str, Any]) -> str:
-        answer = self._client.put_object(
+        answer = self.client.put_object(
             Bucket=self.bucket,
             Key=self.prefix + key,
             Body=file,
@@ -242,14 +242,14 @@ class S3Store:
 
     def _put_parts(self, key: str, file: BinaryIO, content: Content, lock: dict[str, Any]) -> str:
         where = {"Bucket": self.bucket, "Key": self.prefix + key}
-        where["UploadId"] = self._client.create_multipart_upload(**where, **lock)["UploadId"]
+        where["UploadId"] = self.client.create_multipart_upload(**where, **lock)["UploadId"]
         parts: list[dict[str, Any]] = []
         try:
             for number in range(1, math.ceil(content.size / self._sizes.part) + 1):
                 body = file.read(self._sizes.part)
-                etag = self._client.upload_part(**where, PartNumber=number, Body=body)["ETag"]
+                etag = self.client.upload_part(**where, PartNumber=number, Body=body)["ETag"]
                 parts.append({"PartNumber": number, "ETag": etag})
-            answer = self._client.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
+            answer = self.client.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
         except (ClientError, BotoCoreError, OSError):
             self._abort(where)
             raise
@@ -258,7 +258,7 @@ class S3Store:
     def _abort(self, where: dict[str, str]) -> None:
         """Best effort: what stays is found by ``abandon_parts`` and the bucket's life cycle rule."""
         try:
-            self._client.abort_multipart_upload(**where)
+            self.client.abort_multipart_upload(**where)
         except (ClientError, BotoCoreError) as error:
             log.warning("abort of parts of %s: %s", where["Key"], error)
 

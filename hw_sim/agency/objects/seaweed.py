@@ -12,18 +12,21 @@ import json
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from firmware_bridge.ports import Clock
-from hw_sim.agency.processes import AgencyError, free_port, kill, stop, wait_until
+from hw_sim.agency.certificates import utc
+from hw_sim.agency.objects.seaweed_security import write_security
+from hw_sim.agency.processes import AgencyError, kill, stop, wait_until
 
 START_S = 60.0
+ATTEMPTS = 3
 HOST = "127.0.0.1"
-GRPC = 10000
-"""SeaweedFS serves gRPC on each HTTP port plus this, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Ports:
     """HTTP and gRPC of each server."""
 
     s3: int
+    s3_grpc: int
     filer: int
     filer_grpc: int
     master: int
@@ -40,7 +44,12 @@ class Ports:
 
     @staticmethod
     def free() -> Ports:
-        return Ports(*(free_port() for _ in range(7)))
+        """Held all at once while they are chosen, or the system might give one twice."""
+        with ExitStack() as held:
+            probes = [held.enter_context(socket.socket()) for _ in fields(Ports)]
+            for probe in probes:
+                probe.bind((HOST, 0))
+            return Ports(*(int(probe.getsockname()[1]) for probe in probes))
 
 
 @dataclass(slots=True)
@@ -65,6 +74,7 @@ class SeaweedFS:
         self._dir = directory
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
+        self._started = False
         self.credentials = Credentials()
         self.secured = secured
         self.ports = Ports.free()
@@ -86,10 +96,24 @@ class SeaweedFS:
         """Raises AgencyError."""
         if self.pid is not None:
             return
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._start()
+                return
+            except AgencyError:
+                # Another process may have taken a port since it was chosen; once there is data the ports must stay.
+                if attempt == ATTEMPTS or self._started:
+                    raise
+                self.ports = Ports.free()
+
+    def _start(self) -> None:
         weed = program()
         if weed is None:
             raise AgencyError("没有程序 missing program: weed (requirements-seaweedfs.txt, ./dev setup)")
         self._configure()
+        # From AWS_ACCESS_KEY_ID it would make itself an administrator beside those of s3.json.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        environment["HOME"] = str(self._dir)
         ports = self.ports
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
@@ -99,22 +123,27 @@ class SeaweedFS:
                     *(f"-master.port={ports.master}", f"-master.port.grpc={ports.master_grpc}"),
                     *(f"-volume.port={ports.volume}", f"-volume.port.grpc={ports.volume_grpc}", "-volume.max=64"),
                     *(f"-filer.port={ports.filer}", f"-filer.port.grpc={ports.filer_grpc}"),
-                    *(f"-s3.port={ports.s3}", f"-s3.config={self._dir / 's3.json'}", "-s3.port.iceberg=0"),
+                    *(f"-s3.port={ports.s3}", f"-s3.port.grpc={ports.s3_grpc}", f"-s3.config={self._dir / 's3.json'}"),
+                    *("-s3.port.iceberg=0", "-s3.port.lance=0"),
+                    *(("-disableHttp", "-s3.allowDeleteBucketNotEmpty=false") if self.secured else ()),
                 ],
                 cwd=self._dir,  # security.toml and filer.toml are looked for here first
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "HOME": str(self._dir)},
+                env=environment,
                 start_new_session=True,
             )
         wait_until(self._healthy, self._process, self._clock, START_S, "weed", self.log_file)
+        self._started = True
 
     def _healthy(self) -> bool:
-        """S3 listens before there is anything behind it: each of the four must say that it is well."""
+        """S3 listens before there is anything behind it: each server that has HTTP must say that it is well."""
         ports = self.ports
-        checks = ((ports.volume, "/healthz"), (ports.master, "/cluster/healthz"), (ports.filer, "/healthz"))
-        return all(_answers(port, path) for port, path in (*checks, (ports.s3, "/healthz")))
+        checks = [(ports.volume, "/healthz"), (ports.s3, "/healthz")]
+        if not self.secured:
+            checks += [(ports.master, "/cluster/healthz"), (ports.filer, "/healthz")]
+        return all(_answers(port, path) for port, path in checks)
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -132,10 +161,8 @@ class SeaweedFS:
         config = self._dir / "s3.json"
         config.write_text(json.dumps({"identities": [identity]}), encoding="ascii")
         config.chmod(0o600)
-        security = self._dir / "security.toml"
-        if not security.exists():
-            security.write_text(security_toml() if self.secured else "", encoding="ascii")
-            security.chmod(0o600)
+        if self.secured:
+            write_security(self._dir, utc(self._clock.wall_us()))
 
 
 def _answers(port: int, path: str) -> bool:
@@ -147,9 +174,3 @@ def _answers(port: int, path: str) -> bool:
         return False
     finally:
         link.close()
-
-
-def security_toml() -> str:
-    """Tokens for the filer's and the volume servers' HTTP doors, fresh for each cluster."""
-    tables = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
-    return "".join(f'[{table}]\nkey = "{secrets.token_hex(32)}"\n' for table in tables)

@@ -118,6 +118,9 @@ class SeaweedEngine:
 
 ENGINES: dict[str, Callable[[Path], Engine]] = {"folder": lambda _: FolderEngine(), "seaweedfs": SeaweedEngine}
 
+LOCKING = sorted(set(ENGINES) - {"folder"})
+"""Those that promise a lock nobody can lift."""
+
 
 def file_of(folder: Path, data: bytes) -> tuple[Path, Content]:
     """A staged file with these bytes."""
