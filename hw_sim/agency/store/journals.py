@@ -31,12 +31,14 @@ from hw_sim.agency.store.journal_rules import (
     split_body,
 )
 from hw_sim.agency.store.keeping import Keeper, Kept
+from hw_sim.agency.store.locks import Locks, StillHeld
 from hw_sim.agency.store.problem import (
     BAD_REQUEST,
     DAMAGED,
     JOURNAL_FORK,
     JOURNAL_GAP,
     JOURNAL_INVALID,
+    LOCKED,
     NOT_FOUND,
     STORE_FULL,
     Problem,
@@ -55,6 +57,8 @@ MAX_BODY = 4 << 20
 INLINE_BYTES = 64 << 20
 """How much a journal post stores in the object store before it is answered; the rest follows with ``settle``."""
 
+PATIENCE_S = 30.0
+"""For another instance's work on the same journal: reading one after a start may take seconds."""
 _COMMON_SUFFIX = ".mp4.age"
 
 
@@ -85,7 +89,9 @@ class JournalDesk:
         alarms: Alarms,
         staged: Callable[[str], Path],
         published: Callable[[IssuedReceipt], None],
+        locks: Locks | None = None,
     ) -> None:
+        """``locks``: between the instances that share ``root``."""
         self._root = root
         self._register = register
         self._receipts = receipts
@@ -96,6 +102,7 @@ class JournalDesk:
         self._alarms = alarms
         self._staged = staged
         self._published = published
+        self._locks = locks
         self._lock = threading.Lock()
         self._journals: dict[tuple[str, str], Journal] = {}
 
@@ -305,12 +312,32 @@ class JournalDesk:
                     DeviceKeys(vault.path / "keys", unit_id, self._trust, self._clock),
                 )
                 self._journals[unit_id, journal_id] = journal
-        with journal.lock:
+        with journal.lock, self._between_instances(journal_id):
             if journal.damaged:
                 raise Problem(DAMAGED, journal.damaged)
             if not journal.opened or not journal.log.ready:
                 self._open(journal)
+            elif self._locks is not None and not journal.log.current():
+                self._catch_up(journal)
             yield journal
+
+    @contextmanager
+    def _between_instances(self, journal_id: str) -> Iterator[None]:
+        if self._locks is None:
+            yield
+            return
+        try:
+            with self._locks.hold(f"journal {journal_id}", PATIENCE_S):
+                yield
+        except StillHeld as error:
+            raise Problem(LOCKED, f"journal {journal_id}", headers={"Retry-After": "2"}) from error
+
+    def _catch_up(self, journal: Journal) -> None:
+        """Another instance has appended, and put into the register what it appended. If it was killed before that, the
+        journal is opened anew, which does it."""
+        head = journal.log.catch_up()
+        if head.next_seq != self._register.indexed(journal.vault.journal_id):
+            self._open(journal)
 
     def _open(self, journal: Journal) -> None:
         journal.opened = False

@@ -19,6 +19,7 @@ from hw_sim.agency.store.holders import Holders
 from hw_sim.agency.store.journals import JournalDesk
 from hw_sim.agency.store.keeping import Keeper
 from hw_sim.agency.store.problem import Problem
+from hw_sim.agency.store.quota import QuotaDesk, UnitLimits
 from hw_sim.agency.store.receipts import ReceiptDesk
 from hw_sim.agency.store.register import IssuedReceipt, Register
 from hw_sim.agency.store.segments import Claim, Limits, SegmentDesk, claim_of
@@ -58,6 +59,7 @@ class Desks:
     root: Path
     clock: HandClock = field(default_factory=HandClock)
     limits: Limits = field(default_factory=lambda: Limits(reserve=0))
+    unit_limits: UnitLimits = field(default_factory=UnitLimits)
     register: Register = field(init=False)
     segments: SegmentDesk = field(init=False)
     staging: Staging = field(init=False)
@@ -75,7 +77,8 @@ class Desks:
         journals = JournalDesk(
             self.root, self.register, receipts, keeper, Trust, self.clock, alarms, self.staging.whole, published.append
         )
-        self.segments = SegmentDesk(self.register, self.staging, journals, alarms, self.limits, Holders(1.0))
+        quota = QuotaDesk(self.register, self.unit_limits, alarms, self.clock)
+        self.segments = SegmentDesk(self.register, self.staging, journals, alarms, self.limits, Holders(1.0), quota)
 
     def restart(self) -> None:
         self.register.close()
