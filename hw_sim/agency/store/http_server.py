@@ -1,7 +1,7 @@
 """The ingest HTTP server: threads, a time-out on everything that waits, and one of two doors.
 
 ``TlsDoor``: TCP with mutual TLS of its own. ``ProxyDoor``: a Unix socket that only nginx may enter, which has verified the
-client and passes its certificate on (docs/adr/0009, 0017). On the standard library's ``http.server``, because throwing a
+client and passes its certificate on (docs/adr/0009, 0019). On the standard library's ``http.server``, because throwing a
 stale connection off needs its socket.
 """
 
