@@ -238,10 +238,11 @@ class Register:
         return None if row is None else str(row[0])
 
     def name(self, named: Named) -> bool:
-        """False when the journal had already named the segment; the first naming stays."""
+        """False when another line had already named the segment; the first naming stays."""
         with self.atomic():
-            if self.named(named.unit_id, named.segment_id) is not None:
-                return False
+            known = self.named(named.unit_id, named.segment_id)
+            if known is not None:
+                return known == named  # the same line, read again
             self._db.table("named").insert(asdict(named))
             return True
 

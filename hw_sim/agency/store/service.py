@@ -33,6 +33,8 @@ from hw_sim.agency.store.receipts import ReceiptDesk
 from hw_sim.agency.store.register import IssuedReceipt, Register
 from hw_sim.agency.store.segments import Limits, SegmentDesk
 from hw_sim.agency.store.staging import Staging
+from hw_sim.agency.store.statement_shelf import StatementShelf
+from hw_sim.agency.store.statements import StatementDesk
 from hw_sim.agency.store.tls import AgencyTrust
 from hw_sim.agency.store.upload_routes import UploadRoutes
 from recorder.evidence.signer import load_or_create
@@ -91,6 +93,7 @@ class Instance:
         receipts = ReceiptDesk(self._register, signer, clock, options.name)
         keeper = Keeper(objects, clock, options.retain_s)
         staging = Staging(root / "staging", self._register, clock)
+        shelf = StatementShelf(root / "staging" / "statements", self._register, keeper, alarms)
         self._instances = Instances(root, self._heard) if options.shared else None
         self._holders = Holders(HOLD_PATIENCE_S, self._locks, lambda upload_id: self._tell(LET_GO, upload_id))
         self._journals = JournalDesk(
@@ -103,8 +106,10 @@ class Instance:
             alarms,
             staging.whole,
             self._published,
+            shelf,
             self._locks,
         )
+        self._statements = StatementDesk(root / "staging", self._journals, shelf, clock)
         quota = QuotaDesk(self._register, options.unit_limits, alarms, clock)
         self._segments = SegmentDesk(
             self._register, staging, self._journals, alarms, options.limits, self._holders, quota
@@ -117,6 +122,7 @@ class Instance:
         routes = (
             *UploadRoutes(self._segments, Gate(options.unit_limits.requests)).routes(),
             *JournalRoutes(self._journals, self._segments).routes(),
+            *self._statements.routes(),
         )
         self.server = IngestServer(door, routes, clock, options.timeouts)
 
@@ -130,6 +136,7 @@ class Instance:
             try:
                 if self._leads:
                     self._segments.settle_all()
+                    self._statements.settle_all()
                     self._segments.expire()
                 else:
                     self._try_to_lead()
@@ -149,6 +156,7 @@ class Instance:
         log.info("this instance leads")
         self._journals.recover()
         self._segments.recover()
+        self._statements.settle_all()
         if self._fleet is not None:
             self._fleet.start()
 

@@ -24,6 +24,7 @@ from hw_sim.agency.store.receipts import ReceiptDesk
 from hw_sim.agency.store.register import IssuedReceipt, Register
 from hw_sim.agency.store.segments import Claim, Limits, SegmentDesk, claim_of
 from hw_sim.agency.store.staging import SYNC_BYTES, Staging
+from hw_sim.agency.store.statement_shelf import StatementShelf
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.trust import Trust
 from tests.hw_sim.agency.unit_double import new_key
@@ -75,7 +76,16 @@ class Desks:
         keeper = Keeper(FolderStore(self.root), self.clock, 86400.0)
         published: list[IssuedReceipt] = []
         journals = JournalDesk(
-            self.root, self.register, receipts, keeper, Trust, self.clock, alarms, self.staging.whole, published.append
+            self.root,
+            self.register,
+            receipts,
+            keeper,
+            Trust,
+            self.clock,
+            alarms,
+            self.staging.whole,
+            published.append,
+            StatementShelf(self.root / "staging" / "statements", self.register, keeper, alarms),
         )
         quota = QuotaDesk(self.register, self.unit_limits, alarms, self.clock)
         self.segments = SegmentDesk(self.register, self.staging, journals, alarms, self.limits, Holders(1.0), quota)
