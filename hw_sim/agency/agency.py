@@ -6,9 +6,6 @@ Units talk to the proxies' ports and to nothing else; store and broker are real 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import TracebackType
 
@@ -17,79 +14,26 @@ from firmware_bridge.ports import Clock
 from hw_sim.agency.assign import send_assignment
 from hw_sim.agency.authority import Authority, AuthorityError, Enrolment
 from hw_sim.agency.broker import Broker
-from hw_sim.agency.processes import AgencyError, kill, stop, wait_until
+from hw_sim.agency.front import StoreFront
+from hw_sim.agency.processes import AgencyError
 from hw_sim.agency.proxy import FaultProxy, Mode
+from hw_sim.agency.store_process import HOST, StoreServer
+from hw_sim.agency.store_process import StoreProcess as StoreProcess
 from recorder.evidence import jws
 from recorder.evidence.enrol import CLIENT_REQUEST, DEVICE_REQUEST, UNIT_FILE
 from recorder.evidence.files import OsFiles
 from recorder.evidence.jws import JwsError
 
-START_S = 30.0
-HOST = "127.0.0.1"
 _NETWORK: dict[str, Mode] = {"ok": "ok", "off": "refuse", "stuck": "stall", "silent": "stall"}
 
 
-class StoreProcess:
-    """``python -m hw_sim.agency.store`` as a child; its port stays the same over restarts."""
+class Agency:
+    """Context manager. ``directory``: keys, broker, logs; ``store_root``: the vaults; ``instances``: so many of the store
+    behind an nginx, 0 for one on its own."""
 
     def __init__(
-        self, directory: Path, root: Path, authority: Authority, clock: Clock, extra: tuple[str, ...] = ()
+        self, directory: Path, store_root: Path | None = None, clock: Clock | None = None, instances: int = 0
     ) -> None:
-        """``extra``: further command line options."""
-        self._dir = directory
-        self._authority = authority
-        self._clock = clock
-        self._extra = extra
-        self._process: subprocess.Popen[bytes] | None = None
-        self.root = root
-        self.port = 0
-        self.log_file = directory / "store.log"
-
-    @property
-    def pid(self) -> int | None:
-        return None if self._process is None or self._process.poll() is not None else self._process.pid
-
-    def start(self) -> None:
-        """Returns when it serves. Raises AgencyError."""
-        if self.pid is not None:
-            return
-        self._dir.mkdir(parents=True, exist_ok=True)
-        ready = self._dir / "store.port"
-        ready.unlink(missing_ok=True)
-        tls = self._authority.server_dir
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "hw_sim.agency.store", "--root", str(self.root)),
-                    *("--listen", f"{HOST}:{self.port}", "--tls", str(tls)),
-                    *("--store-key", str(self._authority.receipt_key_file)),
-                    *("--ca", str(self._authority.ca_file), "--crl", str(self._authority.crl_file)),
-                    *("--mqtt-tls", str(self._authority.store_client_dir), "--ready-file", str(ready)),
-                    *self._extra,
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                start_new_session=True,
-            )
-        wait_until(ready.exists, self._process, self._clock, START_S, "store", self.log_file)
-        self.port = int(ready.read_text(encoding="ascii"))
-
-    def kill(self) -> None:
-        kill(self._process)
-
-    def stop(self) -> int | None:
-        """SIGTERM; the exit status."""
-        status = stop(self._process)
-        self._process = None
-        return status
-
-
-class Agency:
-    """Context manager. ``directory``: keys, broker, logs; ``store_root``: the vaults."""
-
-    def __init__(self, directory: Path, store_root: Path | None = None, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._files = OsFiles()
         directory = directory.absolute()
@@ -98,7 +42,8 @@ class Agency:
         self.broker = Broker(directory / "broker", self.authority, self._clock)
         self.store_root = (store_root or directory / "store").absolute()
         self._dir = directory
-        self._store: StoreProcess | None = None
+        self._instances = instances
+        self._store: StoreServer | None = None
         self._proxies: list[FaultProxy] = []
 
     def __enter__(self) -> Agency:
@@ -117,11 +62,15 @@ class Agency:
     def start(self) -> None:
         """Broker, store, then the line. Raises AgencyError."""
         self.broker.start()
-        self._store = StoreProcess(
-            self._dir, self.store_root, self.authority, self._clock, ("--mqtt", f"{HOST}:{self.broker.port}")
-        )
+        self._store = self._make_store(("--mqtt", f"{HOST}:{self.broker.port}"))
         self._store.start()
         self._proxies = [FaultProxy(port, self._clock) for port in (self._store.port, self.broker.port)]
+
+    def _make_store(self, options: tuple[str, ...]) -> StoreServer:
+        parts = (self._dir, self.store_root, self.authority, self._clock)
+        if self._instances:
+            return StoreFront(*parts, instances=self._instances, extra=options)
+        return StoreProcess(*parts, options)
 
     def stop(self) -> None:
         for proxy in self._proxies:
@@ -134,7 +83,7 @@ class Agency:
     # --- what a unit is configured with ------------------------------------------------------------------------------
 
     @property
-    def store(self) -> StoreProcess:
+    def store(self) -> StoreServer:
         if self._store is None:
             raise AgencyError("机关未启动 the agency is not started")
         return self._store
@@ -208,6 +157,7 @@ class Agency:
     def revoke(self, unit_id: str) -> int:
         """A lost unit: its certificates stop working at the store (next connection) and, after a restart, the broker."""
         count = self.authority.revoke(unit_id)
+        self.store.reload()
         self.broker.restart()
         return count
 

@@ -519,10 +519,24 @@ class StoredSegment(Model):
     stored_at: float
 
 
+class StoredStatement(Model):
+    """The document of a written statement (``statement`` record) as the store holds it; fields as of a segment."""
+
+    statement_id: Uuid
+    sha256: Digest
+    size: Count
+    object: str
+    version: str
+    lock_mode: LockMode
+    retain_until: float
+    stored_at: float
+
+
 class Receipt(Model):
     """储存回执, payload of a JWS (``typ`` = ``receipt``, ES256, ``kid`` = the store key's RFC 7638 thumbprint).
 
     ``head_seq``/``head_digest`` (SHA-256 of that whole line) anchor the journal; ``segments`` may be empty (heads only).
+    ``statements`` is left out of the JWS when there are none.
     ``tst``: optional RFC 3161 token over ``head_digest``, base64.
     """
 
@@ -536,6 +550,7 @@ class Receipt(Model):
     head_seq: Count
     head_digest: Digest
     segments: tuple[StoredSegment, ...]
+    statements: tuple[StoredStatement, ...] = ()
     tst: str | None = None
 
 

@@ -232,14 +232,14 @@ class Custody:
         receipt = verdict.receipt
         record = ReceiptRecord(receipt_id=receipt.jti, receipt_digest=verdict.receipt_digest, jws=text)
         # Receipts for heads only come every few seconds and would swell the journal: only a session's anchor goes in.
-        if receipt.segments:
+        if receipt.segments or receipt.statements:
             self._ledger.write(record)
         elif math.isfinite(receipt.iat):
             self._anchors[receipt.jti] = Anchor(receipt.jti, receipt.head_seq, receipt.iat)
         if receipt.head_seq >= self._newest_seq:
             self._newest_seq, self._newest_iat = receipt.head_seq, receipt.iat
             self._newest = verdict.receipt_digest
-            self._unrecorded = None if receipt.segments else record
+            self._unrecorded = None if receipt.segments or receipt.statements else record
 
     def session_anchor(self) -> str | None:
         """Digest of the newest believed receipt, for ``session-start``: the session is not older than it. The journal
@@ -328,7 +328,7 @@ def older_anchor(receipt_id: str, text: str, newest_seq: int, newest_iat: float)
     except jws.JwsError:
         return None
     head_seq, iat = payload.get("head_seq"), payload.get("iat")
-    if payload.get("segments") != [] or isinstance(iat, bool):
+    if payload.get("segments") != [] or payload.get("statements") or isinstance(iat, bool):
         return None
     if not isinstance(head_seq, int) or not isinstance(iat, int | float):
         return None

@@ -16,6 +16,7 @@ from typing import BinaryIO, Protocol
 
 from recorder.evidence.encoding import b64u
 from recorder.evidence.records import LockMode
+from recorder.evidence.statement_files import file_name
 
 BLOCK = 1 << 20
 
@@ -96,6 +97,11 @@ def content_of_blocks(blocks: Iterator[bytes]) -> Content:
         digest.update(block)
         size += len(block)
     return Content(b64u(digest.digest()), size)
+
+
+def statement_key(unit_id: str, journal_id: str, statement_id: str, sealed: bool) -> str:
+    """Where the document of a written statement lies (docs/formats.md §1)."""
+    return f"{unit_id}/{journal_id}/{file_name(statement_id, sealed)}"
 
 
 def segment_key(unit_id: str, journal_id: str, session_id: str, segment_id: str, suffix: str) -> str:

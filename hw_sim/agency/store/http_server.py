@@ -1,8 +1,8 @@
-"""The ingest HTTP server: threads, mutual TLS, a time-out on everything that waits.
+"""The ingest HTTP server: threads, a time-out on everything that waits, and one of two doors.
 
-On the standard library's ``http.server`` and ``ssl``, because the unit is known by its client certificate and the usual
-ASGI servers do not hand that to the application (they leave mutual TLS to a proxy in front and a header to trust), and
-because throwing a stale connection off needs its socket.
+``TlsDoor``: TCP with mutual TLS of its own. ``ProxyDoor``: a Unix socket that only nginx may enter, which has verified the
+client and passes its certificate on (docs/adr/0009, 0019). On the standard library's ``http.server``, because throwing a
+stale connection off needs its socket.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ import logging
 import socket
 import socketserver
 import ssl
+import stat
 import threading
-from typing import Any
+from collections.abc import Sequence
+from email.message import Message
+from pathlib import Path
+from typing import Any, Protocol
 
 from firmware_bridge.ports import Clock
 from hw_sim.agency.store.http_handler import Handler, Timeouts
-from hw_sim.agency.store.journals import JournalDesk
-from hw_sim.agency.store.segments import SegmentDesk
-from hw_sim.agency.store.tls import TlsContexts
+from hw_sim.agency.store.proxy_identity import ProxyIdentity
+from hw_sim.agency.store.routes import Route
+from hw_sim.agency.store.tls import AgencyTrust, TlsContexts, TlsIdentity
 
 log = logging.getLogger("agency.store")
 
@@ -27,41 +31,95 @@ RECEIVE_BUFFER = 128 * 1024
 """What a killed store throws away and the unit sends twice. A unit's own send buffer is no larger."""
 
 
-class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """``start`` serves on threads of its own; ``port`` is known from the constructor on."""
+class Identity(Protocol):
+    def name(self, connection: socket.socket, headers: Message) -> str:
+        """The common name the client's certificate proves. Raises Problem 403."""
+        ...
 
-    allow_reuse_address = True
+
+class Door(Protocol):
+    """Where connections come from and how their sender is known."""
+
+    identity: Identity
+
+    def listener(self) -> socket.socket: ...
+
+    def welcome(self, accepted: socket.socket, handshake_s: float) -> socket.socket:
+        """What is to be spoken over. Raises OSError, ssl.SSLError."""
+        ...
+
+
+class TlsDoor:
+    def __init__(self, address: tuple[str, int], contexts: TlsContexts) -> None:
+        self._address = address
+        self._contexts = contexts
+        self.identity: Identity = TlsIdentity()
+
+    def listener(self) -> socket.socket:
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)  # inherited by connections
+        made.bind(self._address)
+        return made
+
+    def welcome(self, accepted: socket.socket, handshake_s: float) -> socket.socket:
+        accepted.settimeout(handshake_s)
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._contexts.current().wrap_socket(accepted, server_side=True)
+
+
+class ProxyDoor:
+    """``path``: the socket. Its folder is the lock on this door: whoever can reach the socket may name any unit whose
+    certificate he has, so others must not be let into the folder. Raises PermissionError when they are."""
+
+    def __init__(self, path: Path, trust: AgencyTrust, clock: Clock) -> None:
+        self._path = path
+        self.identity: Identity = ProxyIdentity(trust.current, clock)
+        mode = stat.S_IMODE(path.parent.stat().st_mode)
+        if mode & stat.S_IRWXO:
+            raise PermissionError(
+                f"{path.parent}: 权限 {mode:04o}：其他用户可进入套接字目录（应为 0750，属组只有 nginx）"
+                f" mode {mode:04o} lets others reach the socket; it has to be 0750 with nginx alone in its group"
+            )
+
+    def listener(self) -> socket.socket:
+        self._path.unlink(missing_ok=True)  # of an instance that was killed; the caller holds the instance's lock
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        made.bind(str(self._path))
+        self._path.chmod(0o660)
+        return made
+
+    def welcome(self, accepted: socket.socket, handshake_s: float) -> socket.socket:
+        return accepted
+
+
+class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """``start`` serves on threads of its own; ``port`` (0 behind a proxy) is known from the constructor on."""
+
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(
-        self,
-        address: tuple[str, int],
-        contexts: TlsContexts,
-        journals: JournalDesk,
-        segments: SegmentDesk,
-        clock: Clock,
-        timeouts: Timeouts,
-    ) -> None:
-        self.journals = journals
-        self.segments = segments
+    def __init__(self, door: Door, routes: Sequence[Route], clock: Clock, timeouts: Timeouts) -> None:
+        self.routes = tuple(routes)
+        self.identity = door.identity
         self.clock = clock
         self.timeouts = timeouts
-        self._contexts = contexts
+        self._door = door
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
-        super().__init__(address, Handler)
-        self.port = int(self.server_address[1])
+        super().__init__(("", 0), Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = door.listener()
+        self.server_activate()
+        name = self.socket.getsockname()
+        self.port = int(name[1]) if isinstance(name, tuple) else 0
         self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), name="accept", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
-
-    def server_bind(self) -> None:
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)  # inherited by connections
-        super().server_bind()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Accept no more, break what is open (partial uploads are synced by their threads), wait for the threads."""
@@ -86,9 +144,7 @@ class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """The handshake happens here, on the connection's own thread: a slow one must not stop the others."""
         connection: socket.socket = request
         try:
-            request.settimeout(self.timeouts.handshake_s)
-            request.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            connection = self._contexts.current().wrap_socket(request, server_side=True)
+            connection = self._door.welcome(request, self.timeouts.handshake_s)
             self._replace(request, connection)
             Handler(connection, client_address, self)
         except (ssl.SSLError, OSError) as error:

@@ -50,6 +50,34 @@ class JournalLog:
         self._ready = True
         return self.head
 
+    def current(self) -> bool:
+        """Whether ``head`` is still the newest line: another instance may have appended."""
+        files = self._files()
+        last = files[-1][1] if files else None
+        return self._ready and last == self._last and (last is None or last.stat().st_size == self._size)
+
+    def catch_up(self) -> Head:
+        """Read what another instance appended, and that alone. Its journal's lock is held, so a torn end is a crash's."""
+        self._ready = False
+        for first_seq, path in self._files():
+            if self._last is not None and path.name < self._last.name:
+                continue
+            begin = self._size if path == self._last else 0
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                size = cut_torn_line(fd)
+            finally:
+                os.close(fd)
+            if size < begin or size == 0:
+                return self.open()
+            count, line = _count(path, begin)
+            if count:
+                base = self.head.next_seq if path == self._last else first_seq
+                self.head = Head(base + count, sha256_b64u(line), jws.split(line.decode("ascii")).kid)
+            self._last, self._size = path, size
+        self._ready = True
+        return self.head
+
     def lines(self, from_seq: int) -> Iterator[bytes]:
         """Stored lines from ``from_seq`` on, without their ends."""
         files = self._files()
@@ -101,10 +129,11 @@ class JournalLog:
         return [(int(match[1]), path) for path in paths if (match := _NAME.match(path.name))]
 
 
-def _count(path: Path) -> tuple[int, bytes]:
-    """(number of lines, the last one without its end)."""
+def _count(path: Path, begin: int = 0) -> tuple[int, bytes]:
+    """(number of lines from byte ``begin`` on, the last one without its end)."""
     count, last = 0, b""
     with path.open("rb") as file:
+        file.seek(begin)
         for count, last in enumerate(file, 1):  # noqa: B007  # the last pair is what is wanted
             pass
     return count, last[:-1]

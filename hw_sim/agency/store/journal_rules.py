@@ -17,9 +17,10 @@ from pydantic import ValidationError
 from recorder.evidence import jose, jws
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.jws import JwsError, Parts
-from recorder.evidence.records import Boot, Common, Record, Recovery, SegmentClose, SegmentOpen
+from recorder.evidence.records import Boot, Common, Record, Recovery, SegmentClose, SegmentOpen, Statement
 
-INTERPRETED: dict[str, type[Record]] = {model.TYP: model for model in (Boot, SegmentOpen, SegmentClose, Recovery)}
+_ACTED_ON = (Boot, SegmentOpen, SegmentClose, Recovery, Statement)
+INTERPRETED: dict[str, type[Record]] = {model.TYP: model for model in _ACTED_ON}
 """Records the store acts on must have their form. The others are the unit's and the verifier's: a newer unit may write
 types this store has never heard of."""
 _COMMON = frozenset(Common.model_fields)

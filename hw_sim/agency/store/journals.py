@@ -30,23 +30,26 @@ from hw_sim.agency.store.journal_rules import (
     judge,
     split_body,
 )
-from hw_sim.agency.store.keeping import Keeper, Kept
+from hw_sim.agency.store.keeping import Keeper, Kept, KeptStatement
+from hw_sim.agency.store.locks import Locks, StillHeld
 from hw_sim.agency.store.problem import (
     BAD_REQUEST,
     DAMAGED,
     JOURNAL_FORK,
     JOURNAL_GAP,
     JOURNAL_INVALID,
+    LOCKED,
     NOT_FOUND,
     STORE_FULL,
     Problem,
 )
 from hw_sim.agency.store.receipts import ReceiptDesk
 from hw_sim.agency.store.register import IssuedReceipt, Named, Register
+from hw_sim.agency.store.statement_shelf import StatementShelf
 from hw_sim.agency.store.troubles import Troubles
 from hw_sim.agency.store.vault import Vault
 from recorder.evidence import jws
-from recorder.evidence.records import Record, Recovery, SegmentClose, SegmentOpen
+from recorder.evidence.records import Record, Recovery, SegmentClose, SegmentOpen, Statement
 from recorder.evidence.trust import Trust
 
 log = logging.getLogger("agency.store")
@@ -55,6 +58,8 @@ MAX_BODY = 4 << 20
 INLINE_BYTES = 64 << 20
 """How much a journal post stores in the object store before it is answered; the rest follows with ``settle``."""
 
+PATIENCE_S = 30.0
+"""For another instance's work on the same journal: reading one after a start may take seconds."""
 _COMMON_SUFFIX = ".mp4.age"
 
 
@@ -85,7 +90,10 @@ class JournalDesk:
         alarms: Alarms,
         staged: Callable[[str], Path],
         published: Callable[[IssuedReceipt], None],
+        statements: StatementShelf,
+        locks: Locks | None = None,
     ) -> None:
+        """``locks``: between the instances that share ``root``."""
         self._root = root
         self._register = register
         self._receipts = receipts
@@ -96,6 +104,8 @@ class JournalDesk:
         self._alarms = alarms
         self._staged = staged
         self._published = published
+        self._statements = statements
+        self._locks = locks
         self._lock = threading.Lock()
         self._journals: dict[tuple[str, str], Journal] = {}
 
@@ -128,11 +138,15 @@ class JournalDesk:
             self._store(journal, judgement.accepted)
             if judgement.refusal is not None:
                 raise self._refuse(journal, judgement.refusal, body)
-            placed = self._settle_named(journal, [item.record for item in judgement.accepted])
-            receipt = self._receipts.issue(journal.vault, journal.log.head, placed)
+            records = [item.record for item in judgement.accepted]
+            placed = self._settle_named(journal, records)
+            stated = self._settle_stated(
+                journal, [item.statement_id for item in records if isinstance(item, Statement)]
+            )
+            receipt = self._receipts.issue(journal.vault, journal.log.head, placed, stated)
             self._clean_staging(placed)
             answer = {**_position(journal.log.head), "receipt": receipt.jws}
-        if placed:
+        if placed or stated:
             self._published(receipt)
         return answer
 
@@ -146,6 +160,18 @@ class JournalDesk:
                 return
             receipt = self._receipts.issue(journal.vault, journal.log.head, [placed])
             self._clean_staging([placed])
+        self._published(receipt)
+
+    def settle_statement(self, unit_id: str, journal_id: str, statement_id: str) -> None:
+        """The same for the document of a written statement. Problem 404 for a journal that is not this unit's."""
+        self._require_owner(unit_id, journal_id)
+        if not self._exists(unit_id, journal_id):
+            return
+        with self._journal(unit_id, journal_id) as journal:
+            stated = self._settle_stated(journal, [statement_id])
+            if not stated:
+                return
+            receipt = self._receipts.issue(journal.vault, journal.log.head, [], stated)
         self._published(receipt)
 
     def recover(self) -> None:
@@ -183,6 +209,8 @@ class JournalDesk:
                 named = self._named(unit_id, journal_id, seq, record)
                 if named is not None and not self._register.name(named):
                     repeated.append(named)
+                if isinstance(record, Statement):
+                    self._statements.name(unit_id, journal_id, seq, record)
             self._register.journal_at(unit_id, journal_id, head.next_seq, head.digest or "", head.kid or "")
         for named in repeated:
             self._alarms.raise_alarm(
@@ -241,6 +269,10 @@ class JournalDesk:
                 if item is not None:
                     placed.append(item)
         return placed
+
+    def _settle_stated(self, journal: Journal, statement_ids: list[str]) -> list[KeptStatement]:
+        found = [self._statements.settle(journal.vault, statement_id) for statement_id in statement_ids]
+        return [kept for kept in found if kept is not None]
 
     def _place(self, journal: Journal, named: Named) -> Kept | None:
         """Place the whole upload that fits; set others aside. None: nothing to place (any more), or not now."""
@@ -305,12 +337,32 @@ class JournalDesk:
                     DeviceKeys(vault.path / "keys", unit_id, self._trust, self._clock),
                 )
                 self._journals[unit_id, journal_id] = journal
-        with journal.lock:
+        with journal.lock, self._between_instances(journal_id):
             if journal.damaged:
                 raise Problem(DAMAGED, journal.damaged)
             if not journal.opened or not journal.log.ready:
                 self._open(journal)
+            elif self._locks is not None and not journal.log.current():
+                self._catch_up(journal)
             yield journal
+
+    @contextmanager
+    def _between_instances(self, journal_id: str) -> Iterator[None]:
+        if self._locks is None:
+            yield
+            return
+        try:
+            with self._locks.hold(f"journal {journal_id}", PATIENCE_S):
+                yield
+        except StillHeld as error:
+            raise Problem(LOCKED, f"journal {journal_id}", headers={"Retry-After": "2"}) from error
+
+    def _catch_up(self, journal: Journal) -> None:
+        """Another instance has appended, and put into the register what it appended. If it was killed before that, the
+        journal is opened anew, which does it."""
+        head = journal.log.catch_up()
+        if head.next_seq != self._register.indexed(journal.vault.journal_id):
+            self._open(journal)
 
     def _open(self, journal: Journal) -> None:
         journal.opened = False

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_bridge.ports import Clock
-from hw_sim.agency.objects.ports import Content, LockMissing, ObjectDamaged, ObjectStore, segment_key
+from hw_sim.agency.objects.ports import (
+    Content,
+    LockMissing,
+    ObjectDamaged,
+    ObjectStore,
+    segment_key,
+    statement_key,
+)
+from hw_sim.agency.store.named_statements import NamedStatement
 from hw_sim.agency.store.register import Named
 from recorder.evidence.records import LockMode
 
@@ -33,6 +41,17 @@ class Kept:
     retain_until: float
 
 
+@dataclass(frozen=True, slots=True)
+class KeptStatement:
+    """The same of the document of a written statement."""
+
+    named: NamedStatement
+    key: str
+    version: str
+    lock_mode: LockMode
+    retain_until: float
+
+
 class Keeper:
     """``retain_s``: how long the agency keeps a segment at least (it decides that itself: 办法, 保存期限)."""
 
@@ -45,7 +64,17 @@ class Keeper:
         """Repeatable after a crash at any point. Raises ObjectConflict, ObjectDamaged, LockMissing, another
         ObjectStoreError, OSError."""
         key = segment_key(named.unit_id, named.journal_id, named.session_id, named.segment_id, named.suffix)
-        wanted = Content(named.sha256, named.size)
+        version, mode, until = self._locked(key, whole, Content(named.sha256, named.size))
+        return Kept(named, key, version, mode, until)
+
+    def keep_statement(self, whole: Path, named: NamedStatement) -> KeptStatement:
+        """The document of a written statement, in the same way and with the same errors."""
+        key = statement_key(named.unit_id, named.journal_id, named.statement_id, named.sealed)
+        version, mode, until = self._locked(key, whole, Content(named.sha256, named.size))
+        return KeptStatement(named, key, version, mode, until)
+
+    def _locked(self, key: str, whole: Path, wanted: Content) -> tuple[str, LockMode, float]:
+        """(version, lock mode, until when)."""
         until = self._clock.wall_us() / 1e6 + self._retain_s + MARGIN_S
         stored = self._objects.put_locked(key, whole, wanted, until)
         found = self._objects.digest_of(stored)
@@ -61,4 +90,4 @@ class Keeper:
             raise LockMissing(
                 f"{key} ({stored.version}): 锁定期至 locked until {lock.retain_until:.0f}, not {until:.0f}"
             )
-        return Kept(named, key, stored.version, lock.mode, lock.retain_until or until)
+        return stored.version, lock.mode, lock.retain_until or until

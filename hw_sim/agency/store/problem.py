@@ -37,6 +37,14 @@ LOCKED = ProblemKind(423, "urn:zfy:upload-locked", "another request holds this u
 DIGEST_MISMATCH = ProblemKind(
     460, "urn:zfy:digest-mismatch", "the bytes do not have the declared digest", "数据与声明的摘要不符"
 )
+CHECKSUM_MISMATCH = ProblemKind(
+    460, "urn:zfy:checksum-mismatch", "the body does not have its Upload-Checksum", "数据与 Upload-Checksum 不符"
+)
+TOO_MANY = ProblemKind(429, "urn:zfy:too-many-requests", "more requests than one unit may make", "请求过多，请稍后再试")
+UNFINISHED = ProblemKind(
+    429, "urn:zfy:too-much-unfinished", "finish the uploads that were begun first", "未完成的上传过多，请先完成"
+)
+QUOTA = ProblemKind(507, "urn:zfy:quota-exceeded", "the quota is used up", "存储配额已用完")
 DAMAGED = ProblemKind(
     500, "urn:zfy:journal-damaged", "the stored journal is damaged; the agency is alarmed", "存储的日志已损坏，已报警"
 )

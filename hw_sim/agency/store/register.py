@@ -1,7 +1,8 @@
 """The store's register (SQLite, WAL, synchronous=FULL): journals, what they name, uploads, objects, receipts, messages.
 
-A receipt is registered here before anybody gets it (RFC 9943: register before releasing). One connection behind one lock:
-a commit costs a quarter of a millisecond, far below what the units can send.
+A receipt is registered here before anybody gets it (RFC 9943: register before releasing). One connection behind one lock
+in each process: a commit costs a quarter of a millisecond, far below what the units can send. Several processes may have
+it open; SQLite lets one write at a time.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import Any, Literal
 from sqlite_utils import Database
 
 _PRAGMAS = (
+    "busy_timeout=5000",
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
-    "busy_timeout=5000",
     "wal_autocheckpoint=1000",
     "journal_size_limit=4194304",
     "temp_store=MEMORY",
@@ -136,6 +137,7 @@ class Register:
             pk=("unit_id", "segment_id"),
             if_not_exists=True,
         )
+        create("object").create_index(["unit_id", "sha256"], if_not_exists=True)
         create("receipt").create(
             {
                 **dict.fromkeys(("receipt_id", "unit_id", "journal_id"), str),
@@ -158,13 +160,35 @@ class Register:
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
+        """One transaction; nested, a savepoint of it."""
         # ``with connection:`` would not roll back what sqlite-utils has already committed; atomic() does.
-        with self._lock, self._db.atomic():
-            yield
+        with self._lock:
+            if self._db.conn.in_transaction:
+                with self._db.atomic():
+                    yield
+                return
+            # IMMEDIATE: a transaction that reads first and then writes fails at once, whatever the busy timeout, when
+            # another process has written in between (SQLITE_BUSY_SNAPSHOT).
+            self._db.conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.rollback()
+                raise
+            self._db.commit()
 
     def close(self) -> None:
         with self._lock:
             self._db.close()
+
+    def rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        """A query of a module with tables of its own (``usage``, ``statements``)."""
+        return self._rows(sql, *arguments)
+
+    def execute(self, sql: str, *arguments: Any) -> None:
+        """One statement of such a module, as a transaction of its own or within the caller's."""
+        with self.atomic():
+            self._db.execute(sql, list(arguments))
 
     def _row(self, sql: str, *arguments: Any) -> tuple[Any, ...] | None:
         with self._lock:
@@ -214,10 +238,11 @@ class Register:
         return None if row is None else str(row[0])
 
     def name(self, named: Named) -> bool:
-        """False when the journal had already named the segment; the first naming stays."""
+        """False when another line had already named the segment; the first naming stays."""
         with self.atomic():
-            if self.named(named.unit_id, named.segment_id) is not None:
-                return False
+            known = self.named(named.unit_id, named.segment_id)
+            if known is not None:
+                return known == named  # the same line, read again
             self._db.table("named").insert(asdict(named))
             return True
 
@@ -248,6 +273,9 @@ class Register:
     def uploads_of(self, unit_id: str, segment_id: str) -> list[Upload]:
         rows = self._rows(f"{self._UPLOAD} WHERE unit_id = ? AND segment_id = ?", unit_id, segment_id)
         return [Upload(*row) for row in rows]
+
+    def uploads_of_digest(self, unit_id: str, sha256: str) -> list[Upload]:
+        return [Upload(*row) for row in self._rows(f"{self._UPLOAD} WHERE unit_id = ? AND sha256 = ?", unit_id, sha256)]
 
     def uploads_in(self, *states: UploadState) -> list[Upload]:
         marks = ", ".join("?" * len(states))
@@ -303,6 +331,10 @@ class Register:
         """(the new cursor, bytes stored of each unit since the old one)."""
         rows = self._rows("SELECT unit_id, SUM(size), MAX(rowid) FROM object WHERE rowid > ? GROUP BY unit_id", row)
         return max((int(last) for _, _, last in rows), default=row), {str(unit): int(size) for unit, size, _ in rows}
+
+    def object_of_digest(self, unit_id: str, sha256: str) -> StoredObject | None:
+        row = self._row("SELECT segment_id FROM object WHERE unit_id = ? AND sha256 = ?", unit_id, sha256)
+        return None if row is None else self.object(unit_id, str(row[0]))
 
     _RECEIPT = "SELECT receipt_id, unit_id, journal_id, head_seq, issued_at, segments, jws FROM receipt"
 

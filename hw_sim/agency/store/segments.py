@@ -1,4 +1,4 @@
-"""Uploads of segments: tus 1.0.0 (creation, expiration, termination) as docs/wire.md fixes it, and what follows.
+"""Uploads of segments: tus 1.0.0 (creation, checksum, expiration, termination) as docs/wire.md fixes it, and what follows.
 
 An upload's id is a digest of who uploads what, so creation is idempotent without a table of requests and a unit cannot
 guess its way to another one's: the id of the same segment under another certificate is a different one.
@@ -22,6 +22,7 @@ from hw_sim.agency.store.holders import Holders, StillHeld
 from hw_sim.agency.store.journals import JournalDesk
 from hw_sim.agency.store.problem import (
     BAD_REQUEST,
+    CHECKSUM_MISMATCH,
     DIGEST_CONFLICT,
     DIGEST_MISMATCH,
     LOCKED,
@@ -33,7 +34,8 @@ from hw_sim.agency.store.problem import (
     WRONG_OFFSET,
     Problem,
 )
-from hw_sim.agency.store.register import Register, Upload
+from hw_sim.agency.store.quota import QuotaDesk
+from hw_sim.agency.store.register import Register, StoredObject, Upload
 from hw_sim.agency.store.staging import Staging
 
 log = logging.getLogger("agency.store")
@@ -73,6 +75,10 @@ class Place:
     expires_at: float | None
 
 
+class Gone(Exception):
+    """The client is gone in the middle of its request: there is nobody to answer."""
+
+
 def upload_id_of(unit_id: str, segment_id: str, sha256: str) -> str:
     return hashlib.sha256(f"{unit_id}\n{segment_id}\n{sha256}".encode()).hexdigest()[:40]
 
@@ -100,6 +106,7 @@ class SegmentDesk:
         alarms: Alarms,
         limits: Limits,
         holders: Holders,
+        quota: QuotaDesk,
     ) -> None:
         self._register = register
         self._staging = staging
@@ -107,6 +114,11 @@ class SegmentDesk:
         self._alarms = alarms
         self._limits = limits
         self._holders = holders
+        self._quota = quota
+
+    @property
+    def max_size(self) -> int:
+        return self._limits.max_size
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
@@ -117,6 +129,7 @@ class SegmentDesk:
         with self._hold(upload_id, connection):
             known = self._register.upload(upload_id)
             if known is None:
+                self._quota.admit(unit_id, claim.size)
                 if self._staging.free_bytes() < claim.size + self._limits.reserve:
                     raise Problem(STORE_FULL, f"{claim.size} bytes do not fit")
                 with _disk_full():
@@ -139,8 +152,14 @@ class SegmentDesk:
         length: int,
         read: Callable[[memoryview], int],
         connection: socket.socket | None,
+        checksum: bytes | None = None,
     ) -> Place | None:
-        """Take ``length`` bytes at ``offset``. None: the connection ended early (what came is kept)."""
+        """Take ``length`` bytes at ``offset``. None: the connection ended early (what came is kept).
+
+        ``checksum``: SHA-256 of the whole body (tus checksum), judged before the offset moves: a body without it is
+        discarded. One that ended early cannot be judged and is kept like any other; the segment's own digest, read back
+        from the disk at the end, is what counts.
+        """
         self._mine(unit_id, upload_id)
         with self._hold(upload_id, connection):
             upload = self._mine(unit_id, upload_id)
@@ -156,8 +175,16 @@ class SegmentDesk:
                 raise Problem(TOO_LARGE, f"{offset} + {length} > {upload.size}")
             if length == 0:
                 return place
+            body = _Body(read, length, checksum)
             with _disk_full():
-                received = self._staging.receive(upload, offset, _limited(read, length))
+                received = self._staging.receive(upload, offset, body.read, body.acceptable)
+            if not body.acceptable():
+                raise Problem(
+                    CHECKSUM_MISMATCH,
+                    f"{length} bytes at {offset}",
+                    headers={"Upload-Offset": str(offset)},
+                    offset=offset,
+                )
             if received.offset < offset + length:
                 return None
             if received.complete:
@@ -176,16 +203,27 @@ class SegmentDesk:
         """The JWS. Problem 404 with ``state`` while there is none."""
         self._settle_if_named(unit_id, segment_id)
         stored = self._register.object(unit_id, segment_id)
-        if stored is not None and stored.journal_id == journal_id:
-            receipt = self._register.receipt(stored.receipt_id)
-            if receipt is not None:
-                return receipt.jws
-        states = {upload.state for upload in self._register.uploads_of(unit_id, segment_id)}
+        if stored is not None and stored.journal_id != journal_id:
+            stored = None
+        return self._receipt_or(stored, self._register.uploads_of(unit_id, segment_id), f"segment {segment_id}")
+
+    def receipt_of_digest(self, unit_id: str, sha256: str) -> str:
+        """The same for whoever has the bytes and not their name."""
+        for upload in self._register.uploads_of_digest(unit_id, sha256):
+            self._settle_if_named(unit_id, upload.segment_id)
+        stored = self._register.object_of_digest(unit_id, sha256)
+        return self._receipt_or(stored, self._register.uploads_of_digest(unit_id, sha256), f"sha256 {sha256}")
+
+    def _receipt_or(self, stored: StoredObject | None, uploads: list[Upload], what: str) -> str:
+        receipt = None if stored is None else self._register.receipt(stored.receipt_id)
+        if receipt is not None:
+            return receipt.jws
+        states = {upload.state for upload in uploads}
         state = "uploading" if "uploading" in states else "unknown"
         if "whole" in states:
-            named = self._register.named(unit_id, segment_id)
-            state = "awaiting-journal" if named is None else "awaiting-store"
-        raise Problem(NO_RECEIPT, f"segment {segment_id}", state=state)
+            named = any(self._register.named(item.unit_id, item.segment_id) for item in uploads)
+            state = "awaiting-store" if named else "awaiting-journal"
+        raise Problem(NO_RECEIPT, what, state=state)
 
     # --- after the last byte -----------------------------------------------------------------------------------------
 
@@ -220,11 +258,11 @@ class SegmentDesk:
 
     def recover(self) -> None:
         """Finish what a crash interrupted: verification after the last byte, placing, cleaning."""
-        self._staging.orphans()
+        self._staging.orphans(self._holders.hold_if_free)
         for upload in self._register.uploads_in("uploading"):
             try:
-                with self._hold(upload.upload_id, None):
-                    current = self._register.upload(upload.upload_id)
+                with self._holders.hold_if_free(upload.upload_id) as held:
+                    current = self._register.upload(upload.upload_id) if held else None
                     if current is not None and current.state == "uploading":
                         self._where(current)
             except (Problem, OSError, sqlite3.Error) as error:
@@ -246,8 +284,8 @@ class SegmentDesk:
         before = self._staging.now() - self._limits.expire_s
         count = 0
         for upload in self._register.expired_uploads(before):
-            with self._hold(upload.upload_id, None):
-                current = self._register.upload(upload.upload_id)
+            with self._holders.hold_if_free(upload.upload_id) as held:
+                current = self._register.upload(upload.upload_id) if held else None
                 if current is not None and current.state == "uploading" and current.touched_at < before:
                     log.info("upload %s of %s expired", upload.upload_id, upload.unit_id)
                     self._staging.discard(current)
@@ -299,18 +337,27 @@ class SegmentDesk:
         )
 
 
-def _limited(read: Callable[[memoryview], int], length: int) -> Callable[[memoryview], int]:
-    left = length
+class _Body:
+    """``length`` bytes of a request; with a ``checksum`` (SHA-256) digested as they pass."""
 
-    def limited(buffer: memoryview) -> int:
-        nonlocal left
-        if left == 0:
+    def __init__(self, read: Callable[[memoryview], int], length: int, checksum: bytes | None) -> None:
+        self._read = read
+        self._left = length
+        self._checksum = checksum
+        self._digest = hashlib.sha256()
+
+    def read(self, buffer: memoryview) -> int:
+        if self._left == 0:
             return 0
-        count = read(buffer[:left])
-        left -= count
+        count = self._read(buffer[: self._left])
+        if self._checksum is not None:
+            self._digest.update(buffer[:count])
+        self._left -= count
         return count
 
-    return limited
+    def acceptable(self) -> bool:
+        """False only for a body that came whole and is not what its checksum says."""
+        return self._checksum is None or self._left > 0 or self._digest.digest() == self._checksum
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,11 +80,19 @@ class Staging:
         finally:
             os.close(fd)
 
-    def receive(self, upload: Upload, offset: int, read: Callable[[memoryview], int]) -> Received:
-        """Write what ``read`` gives (0: the connection ended) from ``offset`` on; synced on return whatever happened.
+    def receive(
+        self,
+        upload: Upload,
+        offset: int,
+        read: Callable[[memoryview], int],
+        accepted: Callable[[], bool] = lambda: True,
+    ) -> Received:
+        """Write what ``read`` gives (0: the end) from ``offset`` on; synced on return whatever happened.
 
-        Raises OSError from the disk; what came before it is synced.
+        ``accepted`` is asked when there is no more: False takes all of it back, and the offset is what it was. Raises
+        OSError from the disk; what came before it is synced.
         """
+        begin = offset
         path = self.part(upload.upload_id)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         buffer = memoryview(bytearray(128 * 1024))
@@ -97,6 +106,9 @@ class Staging:
                 offset += count
                 if offset - synced >= SYNC_BYTES:
                     synced = self._sync(fd, upload.upload_id, offset)
+            if not accepted():
+                os.ftruncate(fd, begin)
+                offset = begin
             return Received(offset, offset == upload.size)
         finally:
             try:
@@ -150,13 +162,16 @@ class Staging:
         self._register.forget_upload(upload.upload_id)
         self.part(upload.upload_id).unlink(missing_ok=True)
 
-    def orphans(self) -> int:
-        """Remove partial files no row knows (a crash while creating or discarding); the number removed."""
+    def orphans(self, if_free: Callable[[str], AbstractContextManager[bool]]) -> int:
+        """Remove partial files no row knows (a crash while creating or discarding); the number removed.
+
+        ``if_free(upload_id)``: the upload's seat, unless somebody has it (who may be creating it at this moment)."""
         removed = 0
         for path in self._dir.glob("*.part"):
-            if self._register.upload(path.stem) is None:
-                path.unlink()
-                removed += 1
+            with if_free(path.stem) as held:
+                if held and self._register.upload(path.stem) is None:
+                    path.unlink(missing_ok=True)
+                    removed += 1
         return removed
 
     def free_bytes(self) -> int:

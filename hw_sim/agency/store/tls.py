@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 
 from cryptography import x509
@@ -22,27 +24,42 @@ class TlsFiles:
     crl: Path
 
 
+class AgencyTrust:
+    """The agency's CA and revocation list, read again when the list changes. Thread-safe enough: at worst two threads read
+    the same files. Raises OSError, ValueError (a list the CA did not sign)."""
+
+    def __init__(self, ca: Path, crl: Path) -> None:
+        self._ca = ca
+        self.crl = crl
+        self._held: tuple[tuple[int, int], Trust] | None = None
+        self.current()
+
+    def stamp(self) -> tuple[int, int]:
+        state = self.crl.stat()
+        return state.st_ino, state.st_mtime_ns
+
+    def current(self) -> Trust:
+        """The same object as long as nothing has changed."""
+        stamp, held = self.stamp(), self._held
+        if held is None or held[0] != stamp:
+            self._held = held = (stamp, load(self._ca, self.crl))
+        return held[1]
+
+
 class TlsContexts:
     """The context for the next connection. Thread-safe enough: at worst two threads build the same one."""
 
-    def __init__(self, files: TlsFiles) -> None:
+    def __init__(self, files: TlsFiles, trust: AgencyTrust) -> None:
         self._files = files
-        self._stamp: tuple[int, int] | None = None
-        self._context: ssl.SSLContext | None = None
-        self._trust = Trust()
+        self._trust = trust
+        self._held: tuple[tuple[int, int], ssl.SSLContext] | None = None
         self.current()
 
     def current(self) -> ssl.SSLContext:
-        state = self._files.crl.stat()
-        stamp = (state.st_ino, state.st_mtime_ns)
-        if self._context is None or stamp != self._stamp:
-            self._context, self._trust, self._stamp = self._build(), load(self._files), stamp
-        return self._context
-
-    def trust(self) -> Trust:
-        """CA and revocations as the last connection saw them."""
-        self.current()
-        return self._trust
+        stamp, held = self._trust.stamp(), self._held
+        if held is None or held[0] != stamp:
+            self._held = held = (stamp, self._build())
+        return held[1]
 
     def _build(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -59,12 +76,12 @@ class TlsContexts:
         return context
 
 
-def load(files: TlsFiles) -> Trust:
+def load(ca: Path, crl_file: Path) -> Trust:
     """Raises ValueError when the list is not signed by the CA."""
-    authorities = tuple(x509.load_pem_x509_certificates(files.ca.read_bytes()))
-    crl = x509.load_pem_x509_crl(files.crl.read_bytes())
+    authorities = tuple(x509.load_pem_x509_certificates(ca.read_bytes()))
+    crl = x509.load_pem_x509_crl(crl_file.read_bytes())
     if not any(_signed_by(crl, authority) for authority in authorities):
-        raise ValueError(f"{files.crl}: 不是该 CA 签发 not signed by {files.ca}")
+        raise ValueError(f"{crl_file}: 不是该 CA 签发 not signed by {ca}")
     revoked = tuple((crl.issuer, entry.serial_number, entry.revocation_date_utc.timestamp()) for entry in crl)
     return Trust(authorities, (), revoked)
 
@@ -74,7 +91,10 @@ def _signed_by(crl: x509.CertificateRevocationList, authority: x509.Certificate)
     return isinstance(key, ec.EllipticCurvePublicKey) and crl.is_signature_valid(key)
 
 
-def peer_name(connection: ssl.SSLSocket) -> str | None:
-    """The common name of the verified client certificate."""
-    der = connection.getpeercert(binary_form=True)
-    return None if der is None else common_name(x509.load_der_x509_certificate(der).subject)
+class TlsIdentity:
+    """The common name of the certificate the connection's own handshake verified; headers are not looked at."""
+
+    def name(self, connection: socket.socket, headers: Message) -> str:
+        assert isinstance(connection, ssl.SSLSocket), "only sockets with TLS come through this door"
+        der = connection.getpeercert(binary_form=True)
+        return "" if der is None else common_name(x509.load_der_x509_certificate(der).subject) or ""

@@ -19,10 +19,12 @@ from hw_sim.agency.store.holders import Holders
 from hw_sim.agency.store.journals import JournalDesk
 from hw_sim.agency.store.keeping import Keeper
 from hw_sim.agency.store.problem import Problem
+from hw_sim.agency.store.quota import QuotaDesk, UnitLimits
 from hw_sim.agency.store.receipts import ReceiptDesk
 from hw_sim.agency.store.register import IssuedReceipt, Register
 from hw_sim.agency.store.segments import Claim, Limits, SegmentDesk, claim_of
 from hw_sim.agency.store.staging import SYNC_BYTES, Staging
+from hw_sim.agency.store.statement_shelf import StatementShelf
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.trust import Trust
 from tests.hw_sim.agency.unit_double import new_key
@@ -58,6 +60,7 @@ class Desks:
     root: Path
     clock: HandClock = field(default_factory=HandClock)
     limits: Limits = field(default_factory=lambda: Limits(reserve=0))
+    unit_limits: UnitLimits = field(default_factory=UnitLimits)
     register: Register = field(init=False)
     segments: SegmentDesk = field(init=False)
     staging: Staging = field(init=False)
@@ -73,9 +76,19 @@ class Desks:
         keeper = Keeper(FolderStore(self.root), self.clock, 86400.0)
         published: list[IssuedReceipt] = []
         journals = JournalDesk(
-            self.root, self.register, receipts, keeper, Trust, self.clock, alarms, self.staging.whole, published.append
+            self.root,
+            self.register,
+            receipts,
+            keeper,
+            Trust,
+            self.clock,
+            alarms,
+            self.staging.whole,
+            published.append,
+            StatementShelf(self.root / "staging" / "statements", self.register, keeper, alarms),
         )
-        self.segments = SegmentDesk(self.register, self.staging, journals, alarms, self.limits, Holders(1.0))
+        quota = QuotaDesk(self.register, self.unit_limits, alarms, self.clock)
+        self.segments = SegmentDesk(self.register, self.staging, journals, alarms, self.limits, Holders(1.0), quota)
 
     def restart(self) -> None:
         self.register.close()

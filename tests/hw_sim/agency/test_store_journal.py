@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hw_sim.agency.agency import StoreProcess
 from hw_sim.agency.authority import Authority
 from hw_sim.agency.certificates import file_signer
+from hw_sim.agency.store_process import StoreServer
 from recorder.evidence import jose
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.records import Event, Receipt
@@ -21,16 +22,16 @@ from tests.hw_sim.agency.conftest import NewUnit
 from tests.hw_sim.agency.unit_double import UnitDouble, client_context, new_key
 
 
-def vault(store: StoreProcess, unit: UnitDouble) -> Path:
+def vault(store: StoreServer, unit: UnitDouble) -> Path:
     return store.root / unit.unit_id / unit.journal_id
 
 
-def stored_lines(store: StoreProcess, unit: UnitDouble) -> list[bytes]:
+def stored_lines(store: StoreServer, unit: UnitDouble) -> list[bytes]:
     files = sorted((vault(store, unit) / "journal").glob("*.jws"))
     return b"".join(path.read_bytes() for path in files).splitlines()
 
 
-def alarms(store: StoreProcess, unit: UnitDouble) -> list[str]:
+def alarms(store: StoreServer, unit: UnitDouble) -> list[str]:
     path = store.root / "alarms.log"
     entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
     return [entry["alarm"] for entry in entries if entry.get("unit_id") == unit.unit_id]

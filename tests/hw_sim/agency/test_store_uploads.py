@@ -158,8 +158,6 @@ def test_lengths_versions_and_types_are_checked(unit: UnitDouble) -> None:
     assert unit.request("HEAD", location).status == 412
     assert unit.patch(location, 0, b"x", **{"Content-Type": "text/plain"}).status == 415
     assert unit.request("PATCH", location, {**patch_headers(0), "Upload-Offset": "-1"}, b"x").status == 400
-    options = unit.request("OPTIONS", "/uploads")
-    assert options.headers["tus-extension"] == "creation,expiration,termination"
     unit.create(segment)
     assert unit.create(segment, size=SIZE + 1).status == 400
 
@@ -332,3 +330,16 @@ def test_a_request_on_a_kept_alive_connection_follows_an_error(unit: UnitDouble)
     first = unit.request("PATCH", location, patch_headers(0), segment.data[:9], connection=link)
     assert first.offset == 9
     link.close()
+
+
+def test_a_receipt_is_found_by_the_digest_of_its_bytes(unit: UnitDouble, new_unit: NewUnit) -> None:
+    segment = begun(unit)
+    path = f"/segments/{segment.sha256}/receipt"
+    assert unit.request("GET", path).json["state"] == "unknown"
+    assert unit.upload(segment).status == 204
+    assert unit.request("GET", path).json["state"] == "awaiting-journal"
+    unit.close(segment)
+    assert unit.post(0).status == 200
+    assert unit.request("GET", path).body == unit.receipt(segment).body
+    assert new_unit().request("GET", path).json["state"] == "unknown"
+    assert unit.request("PUT", path).status == 405
