@@ -34,6 +34,7 @@ topic readwrite fleet/v1/#
 
 user {DESK_NAME}
 topic write fleet/v1/+/down/assign
+topic write fleet/v1/+/down/desired
 topic write fleet/v1/{DESK_NAME}/state
 topic read fleet/v1/+/up/assigned
 """

@@ -173,10 +173,21 @@ def _pushed(path: Path, text: bytes | None) -> Layer | Problem | None:
     return parse_layer(str(path), raw, "pushed")
 
 
-def _without_local_only(pushed: Layer) -> tuple[Layer, list[Problem]]:
-    problems = []
-    for path, reason in list(local_only(pushed.data)):
-        zh, en = f"远程下发的配置不得修改此项：{reason.zh}", f"a pushed configuration may not set this: {reason.en}"
-        problems.append(Problem(pushed.place(path), path, zh, en))
-        pushed = pushed.without(path)
+def not_from_afar(pushed: Layer) -> tuple[Problem, ...]:
+    """One for each setting of a pushed layer that is changed on the unit only."""
+    return tuple(
+        Problem(
+            pushed.place(path),
+            path,
+            f"远程下发的配置不得修改此项：{reason.zh}",
+            f"a pushed configuration may not set this: {reason.en}",
+        )
+        for path, reason in local_only(pushed.data)
+    )
+
+
+def _without_local_only(pushed: Layer) -> tuple[Layer, tuple[Problem, ...]]:
+    problems = not_from_afar(pushed)
+    for problem in problems:
+        pushed = pushed.without(problem.path)
     return pushed, problems

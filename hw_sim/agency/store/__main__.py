@@ -17,6 +17,7 @@ from firmware_bridge.clock import SystemClock
 from hw_sim.agency.objects.opening import open_objects
 from hw_sim.agency.objects.ports import ObjectStore, ObjectStoreError
 from hw_sim.agency.objects.settings import SettingsError, parse_objects
+from hw_sim.agency.store.admin import FleetDesk
 from hw_sim.agency.store.alarms import Alarms
 from hw_sim.agency.store.disk import make_dirs
 from hw_sim.agency.store.fleet import Fleet
@@ -121,7 +122,7 @@ def serve(options: argparse.Namespace, objects: ObjectStore, stop: threading.Eve
     journals.recover()
     segments.recover()
     timeouts = Timeouts(io_s=options.io_timeout)
-    server = IngestServer(address(options.listen), contexts, journals, segments, clock, timeouts)
+    server = IngestServer(address(options.listen), contexts, journals, segments, clock, timeouts, FleetDesk(register))
     server.start()
     if fleet is not None:
         fleet.start()

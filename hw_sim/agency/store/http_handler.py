@@ -124,6 +124,9 @@ class Handler(BaseHTTPRequestHandler):
     def _answered(self, handle: Callable[[str], Reply]) -> Reply:
         try:
             self._left = self._content_length()
+            told = self.server.admin.answer(self._unit_id, self.path) if self.command == "GET" else None
+            if told is not None:
+                return _json(200, told)
             if not is_unit_id(self._unit_id):
                 raise Problem(FORBIDDEN, f"CN {self._unit_id!r}")
             return handle(urlsplit(self.path).path)

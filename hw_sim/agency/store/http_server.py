@@ -15,6 +15,7 @@ import threading
 from typing import Any
 
 from firmware_bridge.ports import Clock
+from hw_sim.agency.store.admin import FleetDesk
 from hw_sim.agency.store.http_handler import Handler, Timeouts
 from hw_sim.agency.store.journals import JournalDesk
 from hw_sim.agency.store.segments import SegmentDesk
@@ -43,11 +44,13 @@ class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         segments: SegmentDesk,
         clock: Clock,
         timeouts: Timeouts,
+        admin: FleetDesk,
     ) -> None:
         self.journals = journals
         self.segments = segments
         self.clock = clock
         self.timeouts = timeouts
+        self.admin = admin
         self._contexts = contexts
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
