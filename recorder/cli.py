@@ -104,7 +104,13 @@ def run_command(config_files: tuple[Path, ...]) -> None:
     from recorder.config.load import load_config
     from recorder.daemon import run_unit
 
-    sys.exit(run_unit(load(config_files), lambda: load_config(layer_files(config_files), os.environ)))
+    sys.exit(
+        run_unit(
+            load(config_files),
+            lambda: load_config(layer_files(config_files), os.environ),
+            lambda pushed: load_config(layer_files(config_files), os.environ, pushed_text=pushed),
+        )
+    )
 
 
 @main.command("capture-worker")

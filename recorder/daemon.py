@@ -9,6 +9,7 @@ import os
 import queue
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_bridge.ports import Clock, DeviceError, UnitBoard
@@ -53,6 +54,7 @@ from recorder.unit.noted_files import NotedFiles
 from recorder.unit.officers import Officers
 from recorder.unit.parts import CameraParts, Parts
 from recorder.unit.process import UnitProcess
+from recorder.unit.pushed_store import PushedStore
 from recorder.unit.reloading import Reloading
 from recorder.unit.sensors import Sensors
 from recorder.unit.start_log import slow_down, supervised
@@ -80,8 +82,8 @@ class CannotStart(Exception):
     """The unit cannot run at all; the message says why, in Chinese and English."""
 
 
-def run_unit(loaded: Loaded, read: Callable[[], Loaded]) -> int:
-    """Run until SIGTERM or SIGINT. ``read`` reads the configuration again (SIGHUP).
+def run_unit(loaded: Loaded, read: Callable[[], Loaded], check: Callable[[bytes], Loaded]) -> int:
+    """Run until SIGTERM or SIGINT. ``read`` reads the configuration again (SIGHUP), ``check`` with another pushed layer.
 
     Returns 0 after an orderly end, 1 when the disk refused the last records, 2 when the unit cannot start at all (the
     service manager tries again).
@@ -91,13 +93,21 @@ def run_unit(loaded: Loaded, read: Callable[[], Loaded]) -> int:
     termination = Termination()
     termination.install()
     try:
-        return _locked(loaded, read, termination)
+        return _locked(loaded, Reading(read, check), termination)
     except (CannotStart, JournalError, KeyFileError, BoardLoadError, DeviceError, OSError) as error:
         log.critical("start.refused", extra={"fields": {"error": str(error)}})
         return CANNOT_START
 
 
-def _locked(loaded: Loaded, read: Callable[[], Loaded], termination: Termination) -> int:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The ways to the configuration's files: as they are, and as they would be with this text as the pushed layer."""
+
+    read: Callable[[], Loaded]
+    check: Callable[[bytes], Loaded]
+
+
+def _locked(loaded: Loaded, reading: Reading, termination: Termination) -> int:
     config = loaded.config
     data_dir, run_dir = Path(config.storage.data_dir), Path(config.storage.run_dir)
     OsFiles().make_dir(data_dir)
@@ -109,11 +119,23 @@ def _locked(loaded: Loaded, read: Callable[[], Loaded], termination: Termination
             held.callback(os.close, _lock(folder))
         if supervised():
             slow_down(run_dir / "starts.json", system_clock(), termination.wait)
+        if _settle_pushed(config, data_dir):
+            loaded = reading.read()
+            config = loaded.config
         signer, unusable = _signer(data_dir)
         options = board_options(config.model_dump(mode="json"))
         board = load_board_module(config.board.module).unit_board(options)
         held.callback(board.close)
-        return _run(loaded, read, termination, NotedFiles(board.medium), signer, board, unusable)
+        return _run(loaded, reading, termination, NotedFiles(board.medium), signer, board, unusable)
+
+
+def _settle_pushed(config: RecorderConfig, data_dir: Path) -> bool:
+    """What was pushed from afar is finished, or taken back, before it is used; True when the files say otherwise now."""
+    try:
+        return PushedStore(OsFiles(), data_dir).settle(config.remote.failed_starts)
+    except OSError as error:
+        log.error("config.pushed", extra={"fields": {"error": str(error)}})
+        return False
 
 
 def _signer(data_dir: Path) -> tuple[FileSigner, list[Finding]]:
@@ -130,7 +152,7 @@ def _signer(data_dir: Path) -> tuple[FileSigner, list[Finding]]:
 
 def _run(
     loaded: Loaded,
-    read: Callable[[], Loaded],
+    reading: Reading,
     termination: Termination,
     files: Files,
     signer: FileSigner,
@@ -183,7 +205,7 @@ def _run(
         sensors=sensors,
         faults=FaultBook(new_id),
         guarded=guarded,
-        reloading=_reloading(loaded, read),
+        reloading=_reloading(loaded, reading),
     )
     unit = UnitProcess(parts, DUTIES)
     ledger.write(Config(sha256=loaded.sha256, layers=loaded.layer_names, status=loaded.status, errors=loaded.errors))
@@ -326,9 +348,10 @@ def _launcher(config: RecorderConfig, run_dir: Path, events: queue.Queue[UnitEve
     return ChildProcessLauncher(canonical(config), events, clock)
 
 
-def _reloading(loaded: Loaded, read: Callable[[], Loaded]) -> Reloading:
+def _reloading(loaded: Loaded, reading: Reading) -> Reloading:
     return Reloading(
-        read=read,
+        read=reading.read,
+        check=reading.check,
         loaded=loaded,
         sha256=loaded.sha256,
         restarts=supervised(),

@@ -8,6 +8,7 @@ from pathlib import Path
 from recorder.config.board_layer import below_board, board_layer, usable_module
 from recorder.config.fallback import set_aside
 from recorder.config.layers import Layer, read_layer
+from recorder.config.load import not_from_afar
 from recorder.config.problems import Problem
 from recorder.config.validate import validate
 
@@ -67,3 +68,12 @@ def _in_reading_order(problems: Iterable[Problem], layers: Sequence[Layer]) -> t
     order = {layer.name: number for number, layer in enumerate(layers)}
     unique = dict.fromkeys(problems)
     return tuple(sorted(unique, key=lambda each: (order.get(each.place.source, -1), each.place.line or 0)))
+
+
+def check_pushed(file: Path, defaults: Layer) -> tuple[Problem, ...]:
+    """Check a layer that is to be pushed to units: by itself over the defaults, and whether it may be. What a unit's own
+    files say is not known here; the unit checks again."""
+    layer = read_layer(file, "pushed")
+    if isinstance(layer, Problem):
+        return (layer,)
+    return _in_reading_order((*not_from_afar(layer), *_alone(defaults, layer)), [defaults, layer])

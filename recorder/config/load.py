@@ -19,20 +19,10 @@ from recorder.config.layers import Layer, environment_layer, merge, parse_layer,
 from recorder.config.models import RecorderConfig
 from recorder.config.paths import ShippedFilesMissing, defaults_file
 from recorder.config.problems import KeyPath, Place, Problem
+from recorder.config.remote_keys import local_only
 from recorder.config.validate import validate
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.files import Files
-
-LOCAL_ONLY: tuple[KeyPath, ...] = (
-    ("device", "id"),
-    ("storage", "data_dir"),
-    ("storage", "run_dir"),
-    ("board",),
-    ("trust",),
-    ("supervision", "launcher"),
-)
-"""What a pushed configuration may not change: who the unit is, where its evidence lies, whom it trusts, who starts its
-workers."""
 
 _BOARD_AT: Final = 1
 """The board file's place among the layers: above the defaults only."""
@@ -73,12 +63,18 @@ def canonical(config: RecorderConfig) -> bytes:
 
 
 def load_config(
-    files: Sequence[Path], env: Mapping[str, str], data_dir: Path | None = None, defaults: Path | None = None
+    files: Sequence[Path],
+    env: Mapping[str, str],
+    data_dir: Path | None = None,
+    defaults: Path | None = None,
+    *,
+    pushed_text: bytes | None = None,
 ) -> Loaded:
     """Load ``files`` (lowest first) over the defaults and the board file, then the accepted push, then ``env``.
 
     ``data_dir``: where pushed and last good configuration are looked for when no layer but the defaults names a usable
-    ``storage.data_dir``. Raises :class:`ShippedFilesMissing` only when the program's own defaults are absent or damaged.
+    ``storage.data_dir``. ``pushed_text``: a push as it would be, in place of the accepted one. Raises
+    :class:`ShippedFilesMissing` only when the program's own defaults are absent or damaged.
     """
     base = read_layer(defaults or defaults_file(), "defaults")
     if isinstance(base, Problem):
@@ -95,7 +91,7 @@ def load_config(
     for file in files:
         add(file, read_layer(file))
     directory = _data_dir(layers, env, data_dir)
-    pushed = _pushed(directory / last_good.PUSHED)
+    pushed = _pushed(directory / last_good.PUSHED, pushed_text)
     if isinstance(pushed, Layer):
         pushed, refused = _without_local_only(pushed)
         problems += refused
@@ -165,7 +161,9 @@ def _data_dir(layers: Sequence[Layer], env: Mapping[str, str], fallback: Path | 
     return fallback or Path("/var/lib/recorder")
 
 
-def _pushed(path: Path) -> Layer | Problem | None:
+def _pushed(path: Path, text: bytes | None) -> Layer | Problem | None:
+    if text is not None:
+        return parse_layer(str(path), text, "pushed")
     try:
         raw = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -175,15 +173,21 @@ def _pushed(path: Path) -> Layer | Problem | None:
     return parse_layer(str(path), raw, "pushed")
 
 
-def _without_local_only(pushed: Layer) -> tuple[Layer, list[Problem]]:
-    problems = []
-    for path in LOCAL_ONLY:
-        stripped = pushed.without(path)
-        if stripped is not pushed:
-            problems.append(
-                Problem(
-                    pushed.place(path), path, "远程下发的配置不得修改此项", "a pushed configuration may not set this"
-                )
-            )
-            pushed = stripped
+def not_from_afar(pushed: Layer) -> tuple[Problem, ...]:
+    """One for each setting of a pushed layer that is changed on the unit only."""
+    return tuple(
+        Problem(
+            pushed.place(path),
+            path,
+            f"远程下发的配置不得修改此项：{reason.zh}",
+            f"a pushed configuration may not set this: {reason.en}",
+        )
+        for path, reason in local_only(pushed.data)
+    )
+
+
+def _without_local_only(pushed: Layer) -> tuple[Layer, tuple[Problem, ...]]:
+    problems = not_from_afar(pushed)
+    for problem in problems:
+        pushed = pushed.without(problem.path)
     return pushed, problems

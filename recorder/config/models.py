@@ -19,6 +19,7 @@ class Device(Section):
     model: Annotated[str, StringConstraints(min_length=1, max_length=64)]
     vehicle: bool
     language: Literal["zh", "en"]
+    groups: tuple[Identifier, ...]
 
 
 class Board(BoardDevices):
@@ -292,6 +293,17 @@ InterfacePattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._*?@:-
 """A network interface as ``ip link`` names it, or a shell pattern of such names (``wwan*``)."""
 
 
+class Remote(Section):
+    """Configuration pushed from afar: whether it is taken at all, and when it is taken back."""
+
+    enabled: bool
+    probation_s: Annotated[float, Field(ge=1, le=86_400)]
+    unready_s: Annotated[float, Field(ge=5, le=3600)]
+    worker_failures: Annotated[int, Field(ge=1, le=100)]
+    faults: Annotated[int, Field(ge=1, le=1000)]
+    failed_starts: Annotated[int, Field(ge=1, le=100)]
+
+
 class Uplink(Section):
     enabled: bool
     store_url: str
@@ -350,5 +362,6 @@ class RecorderConfig(Section):
     notes: Notes
     supervision: Supervision
     faults: Faults
+    remote: Remote
     uplink: Uplink
     mqtt: Mqtt

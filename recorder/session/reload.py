@@ -18,7 +18,7 @@ class PendingReload(Generic[T]):
     def __init__(self) -> None:
         self.target: T | None = None
         self._boundary_done = self._idle_done = self._segment_begun = False
-        self._recording = False
+        self._recording = self._down = False
         self._quiet_since_us: int | None = None
         self._now_us = 0
 
@@ -30,8 +30,10 @@ class PendingReload(Generic[T]):
     def segment_opened(self) -> None:
         self._segment_begun = True
 
-    def look(self, now_us: int, *, recording: bool) -> None:
-        self._now_us, self._recording = now_us, recording
+    def look(self, now_us: int, *, recording: bool, down: bool = False) -> None:
+        """``down``: a camera delivers nothing and the target may be its cure: waiting for a boundary, or for quiet, would
+        be waiting for what does not come."""
+        self._now_us, self._recording, self._down = now_us, recording, down
         if recording:
             self._quiet_since_us = None
         elif self._quiet_since_us is None:
@@ -39,13 +41,15 @@ class PendingReload(Generic[T]):
 
     def take_boundary(self) -> bool:
         """True once: what may change at a segment boundary is to change now."""
-        due = self.target is not None and not self._boundary_done and (self._segment_begun or not self._recording)
+        moment = self._segment_begun or not self._recording or self._down
+        due = self.target is not None and not self._boundary_done and moment
         self._boundary_done = self._boundary_done or due
         return due
 
     def take_idle(self) -> bool:
         """True once: what needs quiet is to change now."""
-        due = self._boundary_done and not self._idle_done and self.is_quiet
+        moment = self.is_quiet or (self.target is not None and self._down)
+        due = self._boundary_done and not self._idle_done and moment
         self._idle_done = self._idle_done or due
         return due
 

@@ -4,7 +4,7 @@ which ``recorder.prom`` is the other form."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -62,7 +62,9 @@ class ChecklistStatus(BaseModel):
 
 class ConfigurationStatus(BaseModel):
     """``sha256``: of what is in force. The rest is of the last reload: ``none`` before there was one; ``waiting``: settings
-    accepted and not in force yet, in ``errors`` why it was refused."""
+    accepted and not in force yet, in ``errors`` why it was refused. ``remote``: what is said of configurations pushed from
+    afar, members of up/reported (docs/wire.md). ``uplink_sha256``: of the uplink's sections in force, by which that process
+    notices that it has to read them again."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -70,6 +72,8 @@ class ConfigurationStatus(BaseModel):
     reload: ReloadStatus
     waiting: tuple[str, ...]
     errors: tuple[str, ...]
+    remote: dict[str, Any] | None
+    uplink_sha256: str
 
 
 class UnitStatus(BaseModel):

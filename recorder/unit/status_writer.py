@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 
 from recorder import __version__
+from recorder.config.models import RecorderConfig
+from recorder.config.uplink_sections import uplink_sha256
 from recorder.evidence.files import Files
 from recorder.evidence.journal import Journal
 from recorder.health.model import Health, known_values
@@ -44,6 +46,7 @@ class StatusWriter:
         self._next_us = 0
         self._next_metrics_us = 0
         self._shown: str = ""
+        self._uplink: tuple[RecorderConfig | None, str] = (None, "")
 
     def turn(self) -> None:
         """Call each turn of the loop."""
@@ -83,6 +86,12 @@ class StatusWriter:
         if metrics:
             write_metrics(health, self._metrics_dir, self._files)
 
+    def _uplink_sha256(self) -> str:
+        config = self._unit.p.config
+        if self._uplink[0] is not config:  # twice a second is too often to count it anew
+            self._uplink = (config, uplink_sha256(config))
+        return self._uplink[1]
+
     def _checklist(self) -> ChecklistStatus | None:
         session = self._journal.state.session
         if session is None:
@@ -116,6 +125,8 @@ class StatusWriter:
                 reload=parts.reloading.status,
                 waiting=parts.reloading.waiting,
                 errors=parts.reloading.errors,
+                uplink_sha256=self._uplink_sha256(),
+                remote=None if parts.reloading.reported is None else dict(parts.reloading.reported),
             ),
             journal_id=self._journal.journal_id,
             head_seq=self._journal.state.next_seq - 1,

@@ -32,6 +32,14 @@ def hand_over_assignment(path: Path, assignment: str, timeout_s: float = 2.0) ->
     return _request(path, {"cmd": "assign", "assignment": assignment}, timeout_s)
 
 
+def hand_over_desired(path: Path, desired: str, timeout_s: float = 2.0) -> dict[str, Any]:
+    """``{"v":1,"cmd":"desired","desired":JWS}`` → the unit's answer, which may be a refusal: it alone verifies.
+
+    Raises UplinkFault ``unit-away``.
+    """
+    return _request(path, {"cmd": "desired", "desired": desired}, timeout_s)
+
+
 def _request(path: Path, message: dict[str, object], timeout_s: float) -> dict[str, Any]:
     request = json.dumps({"v": 1, **message}).encode() + b"\n"
     try:

@@ -46,7 +46,7 @@ def main() -> int:
     from recorder.loading import system_clock
     from recorder.unit.logs import configure
     from recorder.unit.start_log import slow_down, supervised
-    from recorder.uplink.service import EXIT_OUTDATED, run_with_settings
+    from recorder.uplink.service import EXIT_OUTDATED, EXIT_RECONFIGURED, run_with_settings
     from recorder.uplink.settings import settings_from_json
 
     configure()
@@ -57,7 +57,7 @@ def main() -> int:
             settings.status_file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         slow_down(settings.status_file.with_name("starts.json"), clock, stop.wait)
     code = run_with_settings(settings, clock, stop)
-    if again.is_set():
+    if again.is_set() or code == EXIT_RECONFIGURED:
         if settings.credentials_dir:
             # The service manager copies credentials for a new process only; replaced in place, this one would go on with
             # the old ones and take them for new.

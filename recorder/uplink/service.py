@@ -24,7 +24,8 @@ from recorder.unit.logs import configure
 from recorder.uplink.assignments import AssignmentCarrier
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.carrier import Carrier
-from recorder.uplink.control import announce_receipt, hand_over_assignment
+from recorder.uplink.control import announce_receipt, hand_over_assignment, hand_over_desired
+from recorder.uplink.desired import DesiredCarrier
 from recorder.uplink.durable_mark import durable_seq
 from recorder.uplink.facts import (
     JournalGrew,
@@ -55,7 +56,7 @@ from recorder.uplink.receipt_book import ReceiptBook
 from recorder.uplink.receipts import Receipt, ReceiptStore
 from recorder.uplink.settings import UplinkSettings, settings_of
 from recorder.uplink.stop_flag import Stop
-from recorder.uplink.unit_health import health_message
+from recorder.uplink.unit_health import configuration, health_message
 from recorder.uplink.uploader import Hurry, Inbox, ReceiptKept, Uploader
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ log = logging.getLogger("recorder.uplink")
 TICK_S = 0.5
 EXIT_OUTDATED = 75
 """EX_TEMPFAIL of sysexits.h: started again, it gets the new credentials."""
+EXIT_RECONFIGURED = 76
+"""There are new settings to read: ``process`` does so in place, anybody else by starting it again."""
 
 
 def run_uplink(config: RecorderConfig, clock: Clock, stop: Stop) -> int:
@@ -82,7 +85,7 @@ def run_with_settings(settings: UplinkSettings, clock: Clock, stop: Stop) -> int
     log.info("uplink.started", extra={"fields": {"unit": settings.unit_id, "version": __version__}})
     tick_s = min(TICK_S, settings.journal_interval_s)
     try:
-        while not (stop.is_set() or uplink.outdated):
+        while not (stop.is_set() or uplink.outdated or uplink.reconfigured):
             if uplink.tick():
                 stop.wait(tick_s)
     finally:
@@ -90,6 +93,9 @@ def run_with_settings(settings: UplinkSettings, clock: Clock, stop: Stop) -> int
     if uplink.outdated:
         log.info("uplink.credentials-changed")
         return EXIT_OUTDATED
+    if uplink.reconfigured:
+        log.info("uplink.settings-changed")
+        return EXIT_RECONFIGURED
     log.info("uplink.stopped")
     return 0
 
@@ -118,6 +124,9 @@ class UplinkProcess:
         self._stamp: object = None
         self.outdated = False
         """The credentials have changed, and only a new process gets the new ones."""
+        self.reconfigured = False
+        """There are other settings for this process, and only a new one gets them."""
+        self._unit_says: str | None = None
         self._status_text = ""
         self._uploader = Uploader(
             settings, clock, self._receipts, self._board, fraction, lambda receipt, new: self._kept.put((receipt, new))
@@ -166,6 +175,7 @@ class UplinkProcess:
         return (
             AssignmentCarrier(lambda text: hand_over_assignment(control, text), self._unit_answered),
             self._grants,
+            DesiredCarrier(lambda text: hand_over_desired(control, text), self._unit_answered, self._reported),
         )
 
     def _unit_answered(self, fault: UplinkFault | None) -> None:
@@ -205,6 +215,7 @@ class UplinkProcess:
             self._desk.tick()
         self._settle_receipts()
         self._watch_uploader()
+        self._look_at_configuration()
         self._write_status()
         return caught_up
 
@@ -338,6 +349,20 @@ class UplinkProcess:
             "backlog": self._uploader.status["backlog"],
             "version": __version__,
         }
+
+    def _reported(self) -> dict[str, Any] | None:
+        """Members of up/reported (docs/wire.md) besides ``msg_id`` and ``sent_at``, None before the unit said anything."""
+        said = configuration(self._unit_status, self._clock.boot_id(), self._clock.boottime_us()).get("remote")
+        return said if isinstance(said, dict) else None
+
+    def _look_at_configuration(self) -> None:
+        """The unit process has taken up other settings of ours (a reload, or a push from afar): read them, too. Only what
+        changes under our eyes counts; whatever we came up with, the next process would come up with as well."""
+        said = configuration(self._unit_status, self._clock.boot_id(), self._clock.boottime_us()).get("uplink_sha256")
+        if not isinstance(said, str) or said == self._unit_says:
+            return
+        self.reconfigured = self._unit_says is not None and said != self._settings.config_sha256
+        self._unit_says = said
 
     def _unit_health(self) -> dict[str, Any]:
         """Members of up/health (docs/wire.md) besides ``msg_id`` and ``sent_at``."""

@@ -53,6 +53,8 @@ class UplinkSettings:
     mqtt_port: int
     mqtt_keepalive_s: int
     mqtt_status_interval_s: float
+    config_sha256: str
+    """Digest of the sections these come from (``config.uplink_sections``)."""
 
     @property
     def key_file(self) -> Path | None:
@@ -98,6 +100,10 @@ class UplinkSettings:
 
 def settings_of(config: RecorderConfig, environment: Mapping[str, str] | None = None) -> UplinkSettings:
     """``environment``: of the process, for what the service manager tells."""
+    from recorder.config.uplink_sections import (
+        uplink_sha256,
+    )  # by whoever has read the configuration, not by the uplink
+
     uplink, mqtt = config.uplink, config.mqtt
     return UplinkSettings(
         unit_id=config.device.id,
@@ -128,6 +134,7 @@ def settings_of(config: RecorderConfig, environment: Mapping[str, str] | None = 
         mqtt_port=mqtt.port,
         mqtt_keepalive_s=mqtt.keepalive_s,
         mqtt_status_interval_s=mqtt.status_interval_s,
+        config_sha256=uplink_sha256(config),
     )
 
 

@@ -10,6 +10,13 @@ from typing import Any
 from recorder.health.status_file import last_word
 
 
+def configuration(status_file: Path, boot_id: str, now_us: int) -> Mapping[str, Any]:
+    """What the unit process says of its configuration (``config`` of ``status.json``); empty unless it says so now."""
+    word = last_word(status_file, boot_id, now_us)
+    found = word.status.get("config") if word.standing == "fresh" else None
+    return found if isinstance(found, dict) else {}
+
+
 def health_message(
     status_file: Path, boot_id: str, now_us: int, uplink_faults: Iterable[Mapping[str, Any]]
 ) -> dict[str, Any]:

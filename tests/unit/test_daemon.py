@@ -38,7 +38,7 @@ def loaded(tmp_path: Path, **storage: str) -> Loaded:
 
 
 def refused(config: Loaded, capsys: pytest.CaptureFixture[str]) -> str:
-    assert run_unit(config, lambda: config) == CANNOT_START
+    assert run_unit(config, lambda: config, lambda _: config) == CANNOT_START
     said = capsys.readouterr().out
     assert "start.refused" in said and "Traceback" not in said
     return said

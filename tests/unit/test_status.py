@@ -40,7 +40,7 @@ def status(**changes: Any) -> UnitStatus:
         "mode": "一般",
         "matter": MatterStatus(kind=None, stage=None, item=False, entrusting_agency=False, documents=False),
         "checklist": None,
-        "config": ConfigurationStatus(sha256="c", reload="none", waiting=(), errors=()),
+        "config": ConfigurationStatus(sha256="c", reload="none", waiting=(), errors=(), remote=None, uplink_sha256="u"),
         "journal_id": "j",
         "head_seq": 12,
         "durable_seq": 12,

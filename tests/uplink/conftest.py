@@ -79,4 +79,5 @@ def settings(tmp_path: Path, pki: Pki) -> UplinkSettings:
         mqtt_port=8883,
         mqtt_keepalive_s=30,
         mqtt_status_interval_s=0.5,
+        config_sha256="as configured",
     )

@@ -307,6 +307,8 @@ def test_what_a_metered_line_may_not_carry_waits_and_hides_nothing_else() -> Non
     queue.link_is(Link.ORDINARY)
     assert queue.next(0, early) == Upload(plain)
     assert queue.held(early) == 0
+
+
 # --- one thing that fails for ever -----------------------------------------------------------------------------------
 
 

@@ -32,7 +32,11 @@ RULES: Final = (
     Rule(STORE_NAME, "write", "fleet/v1/#"),
     Rule(STORE_NAME, "read", "fleet/v1/#"),
     Rule(DESK_NAME, "write", "fleet/v1/+/down/assign"),
-    Rule(DESK_NAME, "read", "fleet/v1/+/up/assigned"),
+    Rule(DESK_NAME, "write", "fleet/v1/+/down/cmd"),
+    Rule(DESK_NAME, "write", "fleet/v1/+/down/desired"),
+    Rule(DESK_NAME, "write", f"fleet/v1/{DESK_NAME}/state"),
+    Rule(DESK_NAME, "read", "fleet/v1/+/up/#"),
+    Rule(DESK_NAME, "read", "fleet/v1/store/state"),
 )
 
 NAMED: Final = tuple(dict.fromkeys(rule.who for rule in RULES if rule.who != UNIT))

@@ -160,6 +160,9 @@ class Fleet:
         if kind == "status":
             self._register.add_status(unit_id, payload["msg_id"], text, now)
             self._hear(unit_id, payload)
+            self._register.keep_latest(unit_id, kind, text, now)
+        elif kind in ("health", "reported"):
+            self._register.keep_latest(unit_id, kind, text, now)
         elif kind == "announce":
             self._register.add_announcement(unit_id, payload["msg_id"], text, now)
             acks[unit_id].append(payload["msg_id"])

@@ -157,6 +157,11 @@ class Register:
             pk=("unit_id", "msg_id"),
             if_not_exists=True,
         )
+        create("latest").create(
+            {"unit_id": str, "kind": str, "payload": str, "received_at": float},
+            pk=("unit_id", "kind"),
+            if_not_exists=True,
+        )
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
@@ -388,3 +393,21 @@ class Register:
     def latest_status(self, unit_id: str) -> str | None:
         row = self._row("SELECT payload FROM status WHERE unit_id = ? ORDER BY rowid DESC LIMIT 1", unit_id)
         return None if row is None else str(row[0])
+
+    def keep_latest(self, unit_id: str, kind: str, payload: str, at: float) -> None:
+        """The newest message of a retained topic (``status health reported``) in place of the one before."""
+        with self.atomic():
+            self._db.execute(
+                "INSERT OR REPLACE INTO latest (unit_id, kind, payload, received_at) VALUES (?, ?, ?, ?)",
+                [unit_id, kind, payload, at],
+            )
+
+    def fleet_units(self, after: str, limit: int) -> list[str]:
+        """Ids of the units that ever said anything, in order, from behind ``after``."""
+        sql = "SELECT DISTINCT unit_id FROM latest WHERE unit_id > ? ORDER BY unit_id LIMIT ?"
+        return [str(row[0]) for row in self._rows(sql, after, limit)]
+
+    def latest(self, unit_id: str) -> dict[str, tuple[str, float]]:
+        """(payload, when it came in seconds since 1970) by kind."""
+        rows = self._rows("SELECT kind, payload, received_at FROM latest WHERE unit_id = ?", unit_id)
+        return {str(kind): (str(payload), float(at)) for kind, payload, at in rows}

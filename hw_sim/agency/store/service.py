@@ -18,6 +18,7 @@ from pathlib import Path
 
 from firmware_bridge.ports import Clock
 from hw_sim.agency.objects.ports import ObjectStore
+from hw_sim.agency.store.admin import FleetDesk
 from hw_sim.agency.store.alarms import Alarms
 from hw_sim.agency.store.fleet import Fleet
 from hw_sim.agency.store.holders import Holders
@@ -123,6 +124,7 @@ class Instance:
             *UploadRoutes(self._segments, Gate(options.unit_limits.requests)).routes(),
             *JournalRoutes(self._journals, self._segments).routes(),
             *self._statements.routes(),
+            *FleetDesk(self._register).routes(),
         )
         self.server = IngestServer(door, routes, clock, options.timeouts)
 

@@ -69,6 +69,7 @@ _EVENTS: dict[str, Words] = {
     "ignition-on": ("车辆点火", "the ignition was switched on"),
     "ignition-off": ("车辆熄火", "the ignition was switched off"),
     "unit-stop": ("程序按序停止", "the program stopped in order"),
+    "config-rolled-back": ("远程下发的配置被撤回", "a configuration pushed from afar was taken back"),
     "unit-restart": ("为使新配置生效，程序重新启动", "the program restarts to take up a new configuration"),
 }
 

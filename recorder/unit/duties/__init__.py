@@ -6,6 +6,7 @@ from recorder.unit.duties.announcements import Announcements
 from recorder.unit.duties.board_watchdog import BoardWatchdog
 from recorder.unit.duties.condition_watch import ConditionWatch
 from recorder.unit.duties.context_desk import ContextDesk
+from recorder.unit.duties.desired_desk import DesiredDesk
 from recorder.unit.duties.device_watch import DeviceWatch
 from recorder.unit.duties.evidence_guard import EvidenceGuard
 from recorder.unit.duties.fault_voice import FaultVoice
@@ -42,5 +43,6 @@ DUTIES: tuple[DutyFactory, ...] = (
     StrayFiles,
     IgnitionDesk,
     BoardWatchdog,
+    DesiredDesk,
     ReloadDesk,
 )

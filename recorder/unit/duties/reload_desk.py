@@ -69,7 +69,9 @@ class ReloadDesk(Duty):
                 self._again = False
                 self._begin()
         pending = self._pending
-        pending.look(now_us, recording=self._unit.p.machine.session_id is not None)
+        parts = self._unit.p
+        down = parts.reloading.urgent and any(not camera.ready for camera in parts.cameras.values())
+        pending.look(now_us, recording=parts.machine.session_id is not None, down=down)
         if pending.take_boundary():
             self._apply(AT_ONCE)
         if pending.take_idle():

@@ -14,10 +14,12 @@ from hw_sim.agency.store.alarms import Alarms
 from hw_sim.agency.store.holders import Holders
 from hw_sim.agency.store.journals import JournalDesk
 from hw_sim.agency.store.keeping import Keeper
+from hw_sim.agency.store.quota import QuotaDesk, UnitLimits
 from hw_sim.agency.store.receipts import ReceiptDesk
 from hw_sim.agency.store.register import IssuedReceipt, Register
 from hw_sim.agency.store.segments import Claim, Limits, SegmentDesk
 from hw_sim.agency.store.staging import Staging
+from hw_sim.agency.store.statement_shelf import StatementShelf
 from recorder.evidence.jws import Signer
 from recorder.evidence.records import LockMode
 from recorder.evidence.trust import Trust
@@ -106,10 +108,20 @@ class Ingest:
             self.published.append(receipt)
 
         self.journals = JournalDesk(
-            self.root, self.register, receipts, keeper, self.trust, self.clock, alarms, self.staging.whole, publish
+            self.root,
+            self.register,
+            receipts,
+            keeper,
+            self.trust,
+            self.clock,
+            alarms,
+            self.staging.whole,
+            publish,
+            StatementShelf(self.root / "staging" / "statements", self.register, keeper, alarms),
         )
         limits = Limits(reserve=0)
-        self.segments = SegmentDesk(self.register, self.staging, self.journals, alarms, limits, Holders(1.0))
+        quota = QuotaDesk(self.register, UnitLimits(), alarms, self.clock)
+        self.segments = SegmentDesk(self.register, self.staging, self.journals, alarms, limits, Holders(1.0), quota)
         self.journals.recover()
         self.segments.recover()
 

@@ -15,7 +15,7 @@ from hw_sim.agency.objects.ports import Content, Lock, LockMissing, ObjectDamage
 from hw_sim.agency.objects.s3 import S3Store
 from hw_sim.agency.store.keeping import Keeper
 from hw_sim.agency.store.register import Named
-from hw_sim.agency.store.tls import TlsContexts, TlsFiles
+from hw_sim.agency.store.tls import AgencyTrust
 from recorder.evidence import jws
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.records import LockMode, Receipt
@@ -40,9 +40,9 @@ def no_step(_: str) -> None:
 
 @pytest.fixture
 def ingest(tmp_path: Path, authority: Authority) -> Ingest:
-    contexts = TlsContexts(TlsFiles(authority.server_dir, authority.ca_file, authority.crl_file))
+    trust = AgencyTrust(authority.ca_file, authority.crl_file)
     (tmp_path / "root").mkdir()
-    return Ingest(tmp_path / "root", SystemClock(), file_signer(new_key()), contexts.trust)
+    return Ingest(tmp_path / "root", SystemClock(), file_signer(new_key()), trust.current)
 
 
 @pytest.fixture

@@ -1,0 +1,288 @@
+"""A staged roll-out of one configuration over many units. Pure: what units say and the time in, what to send out.
+
+Units are taken in an order that is fixed by unit and roll-out and that nobody chose. A stage is a share of them; the next
+one begins when every unit of this one has answered, and whoever applied it has stayed healthy for the soak time. Too many
+bad answers end it (:class:`Criteria`), and what was sent is taken back, if the admin wants that, with a new and higher
+version.
+
+:func:`step` is a function of what is known now: lost and repeated reports change nothing but the time it takes, and an
+interrupted roll-out goes on from its last written state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import Field
+
+from recorder.evidence.base import Count, Digest, Model
+
+SEND_AGAIN_S: Final = 60.0
+"""A unit that has not reported the version by then is sent it again: sending is not durable, and repeats do nothing."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+MemberState: TypeAlias = Literal[
+    "waiting",
+    "sent",
+    "pending",
+    "applied",
+    "refused",
+    "rolled-back",
+    "silent",
+    "superseded",
+    "taking-back",
+    "taken-back",
+]
+Phase: TypeAlias = Literal["running", "aborting", "aborted", "done"]
+
+
+class Criteria(Model):
+    """The roll-out is aborted when *more* than this share of the units it was sent to has refused it, rolled it back, says
+    nothing, or has faults it did not have before."""
+
+    refused: Share = 0.0
+    rolled_back: Share = 0.0
+    silent: Share = 0.1
+    faulty: Share = 0.1
+
+
+class Plan(Model):
+    """``units`` in their order; ``percent``: rising, of the units, per stage. ``version`` is sent, ``back_version`` is kept
+    for taking it back. ``silent_s``: a unit of which nothing was heard for so long is silent."""
+
+    rollout_id: str
+    created_at: float
+    version: Annotated[int, Field(ge=1)]
+    back_version: Annotated[int, Field(ge=2)]
+    digest: Digest
+    toml: str
+    units: tuple[str, ...]
+    percent: tuple[Annotated[float, Field(gt=0, le=100)], ...]
+    soak_s: Annotated[float, Field(ge=0)]
+    silent_s: Annotated[float, Field(gt=0)]
+    abort_if: Criteria
+    take_back: bool
+
+
+class Member(Model):
+    """``before``: text of the layer it had, to go back to; null: nobody here knows it. ``faults``: those it had when it was
+    sent to. ``sent_at`` (for the first time), ``resent_at`` (last), ``applied_at``: seconds since 1970."""
+
+    unit_id: str
+    state: MemberState = "waiting"
+    before: str | None = None
+    faults: tuple[str, ...] = ()
+    new_faults: tuple[str, ...] = ()
+    sent_at: float | None = None
+    resent_at: float | None = None
+    applied_at: float | None = None
+    probation: bool = False
+
+
+class Ended(Model):
+    """Why it was aborted."""
+
+    code: str
+    zh: str
+    en: str
+
+
+class Rollout(Model):
+    plan: Plan
+    phase: Phase = "running"
+    stage: Count = 0
+    members: tuple[Member, ...]
+    why: Ended | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the store last heard of a unit. ``seen_at``: seconds since 1970, None for never. ``rejected``: version of the
+    newest offer the unit did not consider."""
+
+    seen_at: float | None = None
+    version: int = 0
+    digest: str | None = None
+    state: str = "none"
+    probation: bool = False
+    rejected: int | None = None
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Publish ``toml`` as ``version`` for the unit."""
+
+    unit_id: str
+    version: int
+    toml: str
+
+
+def order(rollout_id: str, units: Iterable[str]) -> tuple[str, ...]:
+    """Each roll-out begins with others, the same roll-out always with the same."""
+    return tuple(sorted(set(units), key=lambda unit_id: hashlib.sha256(f"{rollout_id}/{unit_id}".encode()).digest()))
+
+
+def begin(plan: Plan, before: Mapping[str, str | None]) -> Rollout:
+    """``before``: the text of each unit's pushed layer as it is now, None where it is not known."""
+    members = tuple(Member(unit_id=unit_id, before=before.get(unit_id)) for unit_id in plan.units)
+    return Rollout(plan=plan, members=members)
+
+
+def quota(plan: Plan, stage: int) -> int:
+    """So many units belong to the stages up to this one."""
+    return math.ceil(len(plan.units) * plan.percent[stage] / 100)
+
+
+def abort(rollout: Rollout, why: Ended, *, take_back: bool) -> Rollout:
+    """By the admin, or by :func:`step` for a criterion. A roll-out that is over can still be taken back."""
+    return rollout.model_copy(
+        update={
+            "phase": "aborting",
+            "why": why,
+            "plan": rollout.plan.model_copy(update={"take_back": take_back}),
+        }
+    )
+
+
+def step(rollout: Rollout, views: Mapping[str, View], now: float) -> tuple[Rollout, tuple[Send, ...]]:
+    """Once in a while, until the phase is ``done`` or ``aborted``. The result is to be written down before what it sends is
+    sent."""
+    if rollout.phase in ("done", "aborted"):
+        return rollout, ()
+    members = [_heard(member, rollout.plan, views.get(member.unit_id, View()), now) for member in rollout.members]
+    rollout = rollout.model_copy(update={"members": tuple(members)})
+    if rollout.phase == "running":
+        why = _criterion(rollout)
+        rollout = abort(rollout, why, take_back=rollout.plan.take_back) if why else _advanced(rollout, now)
+    if rollout.phase == "aborting":
+        return _taken_back(rollout, now)
+    return _sent(rollout, views, now)
+
+
+def counts(rollout: Rollout) -> dict[str, int]:
+    """Units by state; ``faulty`` of them have new faults."""
+    found: dict[str, int] = {}
+    for member in rollout.members:
+        found[member.state] = found.get(member.state, 0) + 1
+    faulty = sum(bool(member.new_faults) for member in rollout.members)
+    return found | ({"faulty": faulty} if faulty else {})
+
+
+# --- one unit --------------------------------------------------------------------------------------------------------
+
+
+def _heard(member: Member, plan: Plan, view: View, now: float) -> Member:
+    if member.state in ("waiting", "taken-back"):
+        return member
+    if member.state == "taking-back":
+        over = view.version >= plan.back_version
+        return member.model_copy(update={"state": "taken-back"}) if over else member
+    changes: dict[str, Any] = {"probation": view.probation}
+    state = _state(plan, view)
+    quiet_since = max(member.sent_at or 0.0, view.seen_at or 0.0) if state is not None else member.sent_at or 0.0
+    if now - quiet_since >= plan.silent_s and state not in ("refused", "rolled-back", "superseded"):
+        changes["state"] = "silent"
+    elif state is not None:
+        changes["state"] = state
+        if state == "applied" and member.applied_at is None:
+            changes["applied_at"] = now
+    if state == "applied":
+        changes["new_faults"] = tuple(code for code in view.faults if code not in member.faults)
+    return member.model_copy(update=changes)
+
+
+def _state(plan: Plan, view: View) -> MemberState | None:
+    """What the unit says of this roll-out, None for nothing."""
+    if view.version > plan.version:
+        return "superseded"
+    if view.version == plan.version and view.digest == plan.digest:
+        known: dict[str, MemberState] = {
+            "pending": "pending",
+            "applied": "applied",
+            "refused": "refused",
+            "rolled-back": "rolled-back",
+        }
+        return known.get(view.state)
+    return "refused" if view.rejected == plan.version or view.version == plan.version else None
+
+
+# --- the whole -------------------------------------------------------------------------------------------------------
+
+
+def _criterion(rollout: Rollout) -> Ended | None:
+    limits = rollout.plan.abort_if
+    asked = [member for member in rollout.members if member.state != "waiting"]
+    for code, zh, limit, bad in (
+        ("refused", "拒绝", limits.refused, sum(member.state == "refused" for member in asked)),
+        ("rolled-back", "撤回", limits.rolled_back, sum(member.state == "rolled-back" for member in asked)),
+        ("silent", "无应答", limits.silent, sum(member.state == "silent" for member in asked)),
+        ("faulty", "出现新故障", limits.faulty, sum(bool(member.new_faults) for member in asked)),
+    ):
+        if bad > limit * len(asked):
+            return Ended(
+                code=code,
+                zh=f"{len(asked)} 台中 {bad} 台{zh}，超过 {limit:.0%}",
+                en=f"{bad} of {len(asked)} units {code}, more than {limit:.0%}",
+            )
+    return None
+
+
+def _advanced(rollout: Rollout, now: float) -> Rollout:
+    plan, stage = rollout.plan, rollout.stage
+    while all(_settled(member, plan, now) for member in rollout.members[: quota(plan, stage)]):
+        if stage + 1 == len(plan.percent):
+            return rollout.model_copy(update={"phase": "done", "stage": stage})
+        stage += 1
+    return rollout.model_copy(update={"stage": stage})
+
+
+def _settled(member: Member, plan: Plan, now: float) -> bool:
+    """Nothing more is waited for: it said no (and the criteria allow that), or it has been well for the soak time."""
+    if member.state == "applied":
+        return not member.probation and member.applied_at is not None and now - member.applied_at >= plan.soak_s
+    return member.state in ("refused", "rolled-back", "silent", "superseded")
+
+
+def _sent(rollout: Rollout, views: Mapping[str, View], now: float) -> tuple[Rollout, tuple[Send, ...]]:
+    plan = rollout.plan
+    members, sends = list(rollout.members), list[Send]()
+    for index in range(quota(plan, rollout.stage) if rollout.phase == "running" else 0):
+        member = members[index]
+        first = member.state == "waiting"
+        again = member.state in ("sent", "silent") and _due(member, now)
+        if first:
+            faults = views.get(member.unit_id, View()).faults
+            member = member.model_copy(update={"state": "sent", "sent_at": now, "faults": faults})
+        if first or again:
+            members[index] = member.model_copy(update={"resent_at": now})
+            sends.append(Send(member.unit_id, plan.version, plan.toml))
+    return rollout.model_copy(update={"members": tuple(members)}), tuple(sends)
+
+
+def _due(member: Member, now: float) -> bool:
+    return member.resent_at is None or now - member.resent_at >= SEND_AGAIN_S
+
+
+def _taken_back(rollout: Rollout, now: float) -> tuple[Rollout, tuple[Send, ...]]:
+    plan = rollout.plan
+    members, sends = list[Member](), list[Send]()
+    for member in rollout.members:
+        before = member.before
+        begins = plan.take_back and member.state in ("sent", "pending", "applied", "silent")
+        if before is not None and (begins or (member.state == "taking-back" and _due(member, now))):
+            member = member.model_copy(update={"state": "taking-back", "resent_at": now})
+            sends.append(Send(member.unit_id, plan.back_version, before))
+        members.append(member)
+    over = all(member.state != "taking-back" for member in members)
+    phase: Phase = "aborted" if over else "aborting"
+    return rollout.model_copy(update={"members": tuple(members), "phase": phase}), tuple(sends)
+
+
+def unknown_before(members: Sequence[Member]) -> tuple[str, ...]:
+    """Units that cannot be taken back: nobody here knows what they had."""
+    return tuple(member.unit_id for member in members if member.before is None)

@@ -1,0 +1,99 @@
+"""The admin's roll-outs on the disk: one JSON file each, replaced in one step, so that any of them can be taken up again.
+
+They are also the archive of what was ever sent: a unit reports the digest of its layer, and the text is found here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from recorder.evidence.encoding import sha256_b64u
+from recorder.evidence.files import Files
+from recorder.fleet.rollout import Rollout
+from recorder.fleet.settings import FleetError
+
+_ID: Final = re.compile(r"^[0-9a-z-]{1,64}$")
+SUFFIX: Final = ".json"
+
+
+def default_folder() -> Path:
+    """XDG Base Directory Specification: state that outlives a session and is worth little elsewhere."""
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "recorder" / "rollouts"
+
+
+class RolloutFiles:
+    """One folder of them. Methods raise FleetError naming the file."""
+
+    def __init__(self, folder: Path, files: Files) -> None:
+        self._folder = folder
+        self._files = files
+
+    def save(self, rollout: Rollout) -> None:
+        try:
+            self._files.make_dir(self._folder)
+            self._files.replace(self._path(rollout.plan.rollout_id), rollout.model_dump_json(indent=1).encode("utf-8"))
+        except OSError as error:
+            raise FleetError(f"无法写入 {self._folder}：{error}", f"cannot write {self._folder}: {error}") from error
+
+    def load(self, rollout_id: str) -> Rollout:
+        path = self._path(rollout_id)
+        try:
+            return Rollout.model_validate_json(self._files.read(path))
+        except OSError as error:
+            raise FleetError(f"没有下发任务 {rollout_id}：{error}", f"no roll-out {rollout_id}: {error}") from error
+        except ValidationError as error:
+            count = error.error_count()
+            raise FleetError(f"{path}: 内容损坏（{count} 处）", f"{path}: damaged ({count} findings)") from error
+
+    def all(self) -> list[Rollout]:
+        """Oldest first."""
+        names = [name.removesuffix(SUFFIX) for name in self._files.names(self._folder) if name.endswith(SUFFIX)]
+        found = [self.load(name) for name in names if _ID.match(name)]
+        return sorted(found, key=lambda each: (each.plan.created_at, each.plan.rollout_id))
+
+    def newest(self) -> Rollout:
+        rollouts = self.all()
+        if not rollouts:
+            raise FleetError("还没有下发任务", "there is no roll-out yet")
+        return rollouts[-1]
+
+    def texts(self) -> dict[str, str]:
+        """Every text ever sent, by its digest."""
+        found = {"": ""}
+        for rollout in self.all():
+            for text in (rollout.plan.toml, *(each.before for each in rollout.members if each.before is not None)):
+                found[sha256_b64u(text.encode("utf-8"))] = text
+        return found
+
+    def highest_version(self) -> int:
+        return max((rollout.plan.back_version for rollout in self.all()), default=0)
+
+    @contextmanager
+    def alone(self, rollout_id: str) -> Iterator[None]:
+        """While two of them ran the same roll-out, each would undo what the other wrote."""
+        self._files.make_dir(self._folder)
+        fd = os.open(self._folder / f".{rollout_id}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise FleetError(
+                    f"下发任务 {rollout_id} 正由另一进程执行", f"roll-out {rollout_id} runs already"
+                ) from error
+            yield
+        finally:
+            os.close(fd)
+
+    def _path(self, rollout_id: str) -> Path:
+        if not _ID.match(rollout_id):
+            raise FleetError(f"下发任务编号 {rollout_id!r} 无效", f"{rollout_id!r} is no id of a roll-out")
+        return self._folder / f"{rollout_id}{SUFFIX}"

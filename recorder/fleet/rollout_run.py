@@ -1,0 +1,77 @@
+"""Carries a roll-out out: asks the store, lets :mod:`recorder.fleet.rollout` decide, writes that down, signs and sends."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from recorder.evidence.desired import Desired, sign_desired
+from recorder.evidence.jws import Signer
+from recorder.fleet.rollout import Rollout, Send, View, step
+from recorder.fleet.store import view
+
+if TYPE_CHECKING:
+    from firmware_bridge.ports import Clock
+
+_NAMESPACE = uuid.UUID("6a1c0b9e-6f6d-4c0e-9f5b-0c8a53b8a0d1")
+
+
+class Publish(Protocol):
+    """``FleetConnection.publish``."""
+
+    def __call__(self, topic: str, body: Mapping[str, Any], *, retain: bool) -> None: ...
+
+
+def signed(send: Send, rollout_id: str, signer: Signer, wall_s: float) -> str:
+    """The same ``jti`` however often it is sent: it is the same order."""
+    desired = Desired(
+        ver=1,
+        jti=str(uuid.uuid5(_NAMESPACE, f"{rollout_id}/{send.unit_id}/{send.version}")),
+        unit_id=send.unit_id,
+        version=send.version,
+        iat=wall_s,
+        toml=send.toml,
+    )
+    return sign_desired(desired, signer)
+
+
+class Runner:
+    """``summaries`` asks the store, ``save`` writes down, ``publish`` sends; ``pause`` waits so many seconds and says
+    whether to go on; ``told`` hears each state that is news."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        signer: Signer,
+        summaries: Callable[[], Iterable[Mapping[str, Any]]],
+        save: Callable[[Rollout], None],
+        publish: Publish,
+        told: Callable[[Rollout], None],
+    ) -> None:
+        self._clock = clock
+        self._signer = signer
+        self._summaries = summaries
+        self._save = save
+        self._publish = publish
+        self._told = told
+
+    def once(self, rollout: Rollout) -> Rollout:
+        """One step. What it sends is sent after it is written down. Raises FleetError."""
+        now = self._clock.wall_us() / 1e6
+        views: dict[str, View] = {str(each["unit_id"]): view(each) for each in self._summaries()}
+        after, sends = step(rollout, views, now)
+        if after != rollout:
+            self._save(after)
+            self._told(after)
+        for send in sends:
+            text = signed(send, after.plan.rollout_id, self._signer, now)
+            self._publish(f"fleet/v1/{send.unit_id}/down/desired", {"desired": text}, retain=True)
+        return after
+
+    def run(self, rollout: Rollout, poll_s: float, pause: Callable[[float], bool]) -> Rollout:
+        """Until it is over, or ``pause`` says that nobody wants to wait any longer."""
+        while True:
+            rollout = self.once(rollout)
+            if rollout.phase in ("done", "aborted") or not pause(poll_s):
+                return rollout

@@ -1,0 +1,375 @@
+"""Configuration pushed from afar: verified, checked, taken up by the reload, on probation, taken back; and reported.
+
+The uplink hands it over and knows nothing of it. What becomes of it is decided by ``config.pushed`` and
+``config.probation``; when it takes effect by the reload (:mod:`recorder.unit.duties.reload_desk`), as for any other
+change of the files.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from recorder.config import pushed
+from recorder.config.layers import Layer, lookup, parse_layer
+from recorder.config.load import Loaded
+from recorder.config.probation import Limits, Probation
+from recorder.config.problems import KeyPath, Problem, dotted
+from recorder.config.pushed import ConfigError, Push, PushedState, Why
+from recorder.evidence.desired import Desired, Refused, verify_desired
+from recorder.evidence.encoding import sha256_b64u
+from recorder.evidence.files import OsFiles
+from recorder.evidence.records import Command as CommandRecord
+from recorder.evidence.records import Config, Event, Fault, Record
+from recorder.evidence.state import JournalState
+from recorder.unit.background import Background
+from recorder.unit.command_key import load_command_key
+from recorder.unit.control_socket import refusal
+from recorder.unit.duty import Answer, Command, Duty, UnitServices
+from recorder.unit.events import ReloadRequested
+from recorder.unit.pushed_store import PushedStore
+
+log = logging.getLogger("recorder.unit")
+
+NAME = "config"
+"""``name`` of the ``command`` record of a pushed configuration; its ``command_id`` is the ``jti``."""
+ROLLED_BACK = "config-rolled-back"
+LAYER = "pushed.toml"
+REJECTIONS_RECORDED = 32
+"""So many refused ones are signed facts per start: whoever sends rubbish must not fill the journal."""
+
+
+class DesiredDesk(Duty):
+    name = "desired"
+    own_record: ClassVar[frozenset[str]] = frozenset({"desired"})
+    for_uplink: ClassVar[frozenset[str]] = frozenset({"desired"})
+
+    def __init__(self, services: UnitServices) -> None:
+        super().__init__(services)
+        config = services.p.config
+        self._store = PushedStore(services.p.files, Path(config.storage.data_dir))
+        self._state = self._store.load()
+        self._trust = Path(config.trust.dir)
+        self._checking: tuple[Push, Background[Loaded]] | None = None
+        self._next: Push | None = None
+        self._probation: Probation | None = None
+        self._before = services.p.reloading.sha256
+        """Digest of what was in force when the newest push was accepted."""
+        self._rejections = 0
+        self._trouble = "config/pushed.json" if self._store.damaged else ""
+        """What the disk refused last, until it takes something again."""
+
+    def commands(self) -> Mapping[str, Command]:
+        return {"desired": self._desired}
+
+    def started(self, before: JournalState) -> None:
+        """A push that was accepted and is not in force with this start is none the files can be blamed for later."""
+        del before
+        self._record_rollback()
+        loaded = self._unit.p.reloading.loaded
+        if self._state.on_probation and loaded is not None and loaded.errors and not self._loaded_as_wanted():
+            self._take_back(Why(code="errors", zh=loaded.errors[0][:300], en="in error at the start"))
+
+    def observe(self, record: Record) -> None:
+        if self._probation is not None and isinstance(record, Fault) and record.phase == "onset":
+            self._probation.fault(record.code)
+
+    def tick(self, now_us: int) -> None:
+        if self._checking is None:
+            return
+        push, check = self._checking
+        if not check.done:
+            return
+        self._checking = None
+        if self._next is not None:  # a newer one came meanwhile: nobody wants this one any more
+            newer, self._next = self._next, None
+            self._check(newer)
+        else:
+            self._judge(push, check)
+
+    def poll(self, now_us: int, wall_us: int) -> None:
+        self._unit.fault(
+            "storage-fault", "config", bool(self._trouble), {"error": self._trouble} if self._trouble else {}
+        )
+        if self._state.on_probation:
+            self._watch(now_us)
+        elif self._unit.p.reloading.urgent and self._in_force():
+            self._unit.p.reloading.urgent = False
+        self._unit.p.reloading.reported = self._report()
+
+    def close(self) -> None:
+        if self._checking is not None:
+            self._checking[1].join(2)
+        if self._state.on_probation:
+            self._save(pushed.process_ended(self._state))
+
+    # --- what came ---------------------------------------------------------------------------------------------------
+
+    def _desired(self, message: dict[str, Any]) -> Answer:
+        """Answered at once: ``reported`` says what became of it, for the check takes a while on a small board."""
+        parts = self._unit.p
+        if not parts.config.remote.enabled or parts.reloading.check is None:
+            return self._reject(
+                Refused("desired-off", "本设备不接受下发的配置", "this unit takes no configuration from afar")
+            )
+        text = str(message.get("desired", ""))
+        key = load_command_key(self._trust, OsFiles())
+        found = verify_desired(text, key, parts.config.device.id, parts.config.device.groups)
+        if isinstance(found, Refused):
+            return self._reject(found)
+        push = push_of(found)
+        waiting = self._next or (self._checking[0] if self._checking is not None else None)
+        if pushed.repeats(self._state, push) or push == waiting:
+            return {"ok": True, "version": push.version, "repeated": True}
+        why = pushed.not_considered(self._state, push)
+        if why is not None:
+            return self._reject(Refused(why.code, why.zh, why.en, push.version, push.jti))
+        if waiting is not None and push.version <= waiting.version:
+            zh, en = f"正在检查版本 {waiting.version}", f"version {waiting.version} is being looked at"
+            return self._reject(Refused("desired-replayed", zh, en, push.version, push.jti))
+        if self._checking is None:
+            self._check(push)
+        else:
+            self._next = push
+        return {"ok": True, "version": push.version}
+
+    def _reject(self, refused: Refused) -> Answer:
+        """Changes nothing but what is reported, and that it was refused is a signed fact."""
+        why = pushed.Rejected(version=refused.version, code=refused.code, zh=refused.zh, en=refused.en)
+        log.error("config.rejected", extra={"fields": {"code": why.code, "version": why.version}})
+        if why != self._state.rejected:
+            self._save(pushed.rejected(self._state, why))
+            self._rejections += 1
+            if self._rejections <= REJECTIONS_RECORDED:
+                self._record(refused.jti or str(uuid.uuid4()), "refused", refused.code)
+        return refusal(refused.code, refused.zh, refused.en)
+
+    def _record(self, jti: str, result: Any, detail: str) -> None:
+        self._unit.write(CommandRecord(command_id=jti, source="mqtt", name=NAME, result=result, detail=detail))
+
+    # --- checking ----------------------------------------------------------------------------------------------------
+
+    def _check(self, push: Push) -> None:
+        check = self._unit.p.reloading.check
+        assert check is not None
+        text, act = push.toml.encode("utf-8"), check
+        self._checking = push, Background(lambda: act(text), "desired")
+
+    def _judge(self, push: Push, check: Background[Loaded]) -> None:
+        known = self._unit.p.reloading
+        if check.error is not None:
+            log.error("config.check", extra={"fields": {"error": str(check.error)}})
+            text = f"{type(check.error).__name__}: {check.error}"[:300]
+            errors: tuple[ConfigError, ...] = (
+                ConfigError(file=LAYER, line=None, column=None, key="", pointer="", zh=text, en=text),
+            )
+        else:
+            assert check.result is not None
+            errors = self._errors(check.result)
+        if errors:
+            self._record(push.jti, "refused", f"version {push.version}: {len(errors)} errors")
+            layers = () if known.loaded is None else known.loaded.layer_names
+            told = tuple(f"{each.file}:{each.line}: {each.key}: {each.zh} / {each.en}" for each in errors)
+            told = told[: pushed.MAX_ERRORS]
+            self._unit.write(Config(sha256=known.sha256, layers=layers, status="refused", errors=told))
+            log.error("config.push-refused", extra={"fields": {"version": push.version, "errors": list(told)}})
+            self._unit.after_commit(lambda: self._refuse(push, errors))
+            return
+        self._record(push.jti, "accepted", f"version {push.version} {push.digest}")
+        self._unit.after_commit(lambda: self._install(push))
+
+    def _refuse(self, push: Push, errors: tuple[ConfigError, ...]) -> None:
+        self._save(pushed.refused(self._state, push, errors))
+
+    def _errors(self, loaded: Loaded) -> tuple[ConfigError, ...]:
+        """What is wrong with the push; where files of the unit's own are in error, too, these: as at any reload, nothing is
+        taken up beside a setting that had to be set aside."""
+        known = self._unit.p.reloading.loaded
+        before = set() if known is None else {(str(p.place), p.key, p.en) for p in known.problems}
+        found = [p for p in loaded.problems if p.severity == "error"]
+        news = [p for p in found if (str(p.place), p.key, p.en) not in before]
+        return tuple(config_error(problem) for problem in news or (found if loaded.status != "applied" else ()))
+
+    def _install(self, push: Push) -> None:
+        """The journal has it: from here on it is what the files say, and the reload takes it up when it can."""
+        cameras = self._unit.p.cameras
+        expected = tuple(camera_id for camera_id, camera in cameras.items() if camera.ready)
+        if self._save(pushed.accepted(self._state, push, expected)):
+            self._before = self._unit.p.reloading.sha256
+            self._probation = None
+            self._unit.p.reloading.urgent = False
+            self._take_up()
+
+    def _take_up(self) -> None:
+        try:
+            self._store.write_layer(self._state.wanted)
+        except OSError as error:
+            self._disk(error)  # the next start writes it
+            return
+        self._unit.p.events.put(ReloadRequested())
+
+    # --- probation ---------------------------------------------------------------------------------------------------
+
+    def _watch(self, now_us: int) -> None:
+        parts = self._unit.p
+        cameras = parts.cameras
+        launches = {camera_id: camera.supervisor.restarts for camera_id, camera in cameras.items()}
+        whole = self._in_force()
+        if self._probation is None:
+            if not whole and parts.reloading.sha256 == self._before:
+                return  # nothing of it can have done any harm yet
+            limits = Limits.of(parts.config.remote)
+            self._probation = Probation(limits, self._state.expected, launches)
+        if whole and self._state.outcome == "pending":
+            self._save(pushed.in_force(self._state))
+        verdict = self._probation.look(
+            now_us,
+            whole=whole,
+            ready=[camera_id for camera_id, camera in cameras.items() if camera.ready],
+            unplugged=[camera_id for camera_id in cameras if parts.faults.is_open("camera-unplugged", camera_id)],
+            launches=launches,
+        )
+        if verdict == "proven":
+            log.info("config.proven", extra={"fields": {"version": pushed.version_of(self._state.wanted)}})
+            self._save(pushed.proven(self._state))
+            self._probation = None
+        elif verdict is not None:
+            self._take_back(verdict)
+
+    def _take_back(self, why: Why) -> None:
+        log.error(
+            "config.rolled-back",
+            extra={"fields": {"version": pushed.version_of(self._state.wanted), "why": why.en, "code": why.code}},
+        )
+        self._probation = None
+        self._save(pushed.failed(self._state, why))
+        self._unit.p.reloading.urgent = True
+        self._record_rollback()
+        self._take_up()
+
+    def _record_rollback(self) -> None:
+        gone, why = self._state.unrecorded, self._state.why
+        if gone is None:
+            return
+        detail = {
+            "version": gone.version,
+            "digest": gone.digest,
+            "back_to": pushed.version_of(self._state.wanted),
+            "code": "" if why is None else why.code,
+            "reason": "" if why is None else f"{why.zh} {why.en}",
+        }
+        self._unit.write(Event(event=ROLLED_BACK, at_us=self._unit.now_us(), detail=detail))
+        self._unit.after_commit(self._rollback_recorded)
+
+    def _rollback_recorded(self) -> None:
+        self._save(pushed.recorded(self._state))
+
+    # --- what is so --------------------------------------------------------------------------------------------------
+
+    def _wanted_data(self) -> dict[str, Any]:
+        wanted = self._state.wanted
+        layer = None if wanted is None else parse_layer(LAYER, wanted.toml.encode("utf-8"), "pushed")
+        return layer.data if isinstance(layer, Layer) else {}
+
+    def _loaded_as_wanted(self) -> bool:
+        loaded = self._unit.p.reloading.loaded
+        if loaded is None:
+            return False
+        taken = next((layer.data for layer in loaded.layers if layer.kind == "pushed"), {})
+        return taken == self._wanted_data()
+
+    def _in_force(self) -> bool:
+        known = self._unit.p.reloading
+        return known.status in ("none", "applied") and not known.waiting and self._loaded_as_wanted()
+
+    def _report(self) -> dict[str, Any]:
+        parts = self._unit.p
+        known = parts.reloading
+        waits_for: Why | None = None
+        if self._state.outcome == "pending":
+            waits_for = _waits_for(known.status, known.errors, parts.machine.session_id is not None)
+        return pushed.report(
+            self._state,
+            in_force=self._in_force(),
+            waiting=known.waiting,
+            covered=self._covered(),
+            waits_for=waits_for,
+            effective=known.sha256,
+            groups=parts.config.device.groups,
+        )
+
+    def _covered(self) -> tuple[str, ...]:
+        """Pushed settings that a layer above has another value for (the environment of the service)."""
+        loaded = self._unit.p.reloading.loaded
+        above = next(
+            (layer for layer in (() if loaded is None else loaded.layers) if layer.kind == "environment"), None
+        )
+        if above is None:
+            return ()
+        return tuple(dotted(path) for path in leaves(self._wanted_data()) if _holds(above.data, path))
+
+    def _save(self, state: PushedState) -> bool:
+        self._state = state
+        try:
+            self._store.save(state)
+        except OSError as error:
+            self._disk(error)
+            return False
+        self._trouble = ""
+        return True
+
+    def _disk(self, error: OSError) -> None:
+        log.error("config.pushed", extra={"fields": {"error": str(error)}})
+        self._trouble = str(error)
+
+
+def push_of(desired: Desired) -> Push:
+    digest = sha256_b64u(desired.toml.encode("utf-8"))
+    return Push(version=desired.version, jti=desired.jti, digest=digest, toml=desired.toml)
+
+
+def config_error(problem: Problem) -> ConfigError:
+    """The form it is reported in: the file without its folder, the key as text and as JSON pointer (RFC 6901)."""
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in problem.path]
+    place = problem.place
+    return ConfigError(
+        file=Path(place.source).name,
+        line=place.line,
+        column=place.column,
+        key=problem.key,
+        pointer="".join(f"/{part}" for part in parts),
+        zh=problem.zh[:300],
+        en=problem.en[:300],
+    )
+
+
+def leaves(data: Mapping[str, Any], base: KeyPath = ()) -> list[KeyPath]:
+    """The paths of every value that is no table."""
+    found: list[KeyPath] = []
+    for key, value in data.items():
+        found += leaves(value, (*base, key)) if isinstance(value, Mapping) else [(*base, key)]
+    return found
+
+
+def _holds(data: dict[str, Any], path: KeyPath) -> bool:
+    try:
+        lookup(data, path)
+    except KeyError:
+        return False
+    return True
+
+
+def _waits_for(status: str, errors: tuple[str, ...], recording: bool) -> Why | None:
+    if status == "refused":
+        first = errors[0][:200] if errors else ""
+        return Why(
+            code="local-files", zh=f"本机配置文件有误：{first}", en=f"the unit's own files are in error: {first}"
+        )
+    if recording:
+        return Why(
+            code="recording", zh="正在录制，等待片段边界或录制结束", en="recording: waits for a boundary or its end"
+        )
+    return Why(code="taking-up", zh="正在生效", en="being taken up")

@@ -1,0 +1,258 @@
+"""A roll-out goes on by what units say: stage by stage, never past a bad sign, whatever is lost or interrupted."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recorder.evidence.encoding import sha256_b64u
+from recorder.fleet import rollout as ro
+from recorder.fleet.rollout import Criteria, Ended, Plan, Rollout, Send, View
+
+TOML, BEFORE = "[night]\ndwell_s = 9\n", "[night]\ndwell_s = 3\n"
+SOAK, SILENT = 300.0, 600.0
+
+
+def plan(units: int, *percent: float, **changes: Any) -> Plan:
+    values: dict[str, Any] = {
+        "rollout_id": "r1",
+        "created_at": 0.0,
+        "version": 5,
+        "back_version": 6,
+        "digest": sha256_b64u(TOML.encode()),
+        "toml": TOML,
+        "units": ro.order("r1", [f"zfy-{n:03d}" for n in range(units)]),
+        "percent": percent or (100,),
+        "soak_s": SOAK,
+        "silent_s": SILENT,
+        "abort_if": Criteria(),
+        "take_back": True,
+    }
+    return Plan.model_validate(values | changes)
+
+
+@dataclass
+class Fleet:
+    """Units as they are, and what the store last heard of them."""
+
+    rollout: Rollout
+    now: float = 1000.0
+    views: dict[str, View] = field(default_factory=dict)
+    sent: list[Send] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, made: Plan) -> Fleet:
+        fleet = cls(ro.begin(made, dict.fromkeys(made.units, BEFORE)))
+        fleet.views = {unit: View(seen_at=fleet.now, version=4, state="applied") for unit in made.units}
+        return fleet
+
+    def step(self, seconds: float = 0.0) -> list[str]:
+        """Time passes, everybody is heard of; returns whom something was sent."""
+        self.now += seconds
+        self.views = {unit: replace(view, seen_at=self.now) for unit, view in self.views.items()}
+        self.rollout, sends = ro.step(self.rollout, self.views, self.now)
+        self.sent += sends
+        return [send.unit_id for send in sends]
+
+    def say(self, units: list[str], state: str = "applied", **changes: Any) -> None:
+        digest = self.rollout.plan.digest
+        for unit in units:
+            self.views[unit] = replace(self.views[unit], version=5, digest=digest, state=state, **changes)
+
+    def states(self) -> set[str]:
+        return {member.state for member in self.rollout.members}
+
+
+def phase(fleet: Fleet) -> str:
+    return fleet.rollout.phase
+
+
+def test_stage_by_stage_each_after_its_soak_time() -> None:
+    fleet = Fleet.of(plan(10, 10, 50, 100))
+    first = fleet.step()
+    assert len(first) == 1 and fleet.step(1) == [], "once"
+    fleet.say(first, probation=True)
+    assert fleet.step(SOAK) == [] and fleet.step(SOAK) == [], "still on the unit's own probation"
+    fleet.say(first, probation=False)
+    second = fleet.step()
+    assert len(second) == 4 and not set(first) & set(second)
+    fleet.say(second)
+    assert fleet.step(SOAK - 1) == []
+    assert fleet.step(1) == []
+    third = fleet.step(SOAK)
+    assert len(third) == 5
+    fleet.say(third)
+    fleet.step(1)
+    fleet.step(SOAK)
+    assert fleet.rollout.phase == "done" and ro.counts(fleet.rollout) == {"applied": 10}
+    assert fleet.step(10_000) == [], "what is over is over"
+
+
+def test_who_is_first_is_nobodys_choice_and_always_the_same() -> None:
+    units = [f"zfy-{n:03d}" for n in range(50)]
+    assert ro.order("a", units) == ro.order("a", reversed(units)) != ro.order("b", units)
+
+
+@pytest.mark.parametrize("state", ["refused", "rolled-back"])
+def test_one_bad_answer_ends_it_and_what_was_sent_is_taken_back(state: str) -> None:
+    fleet = Fleet.of(plan(10, 30, 100))
+    units = fleet.step()
+    assert len(units) == 3
+    fleet.say(units[:2])
+    fleet.say(units[2:], state)
+    assert sorted(fleet.step(1)) == sorted(units[:2]), "not the one that has not got it anyway"
+    assert fleet.rollout.why is not None and fleet.rollout.why.code == state and "1 of 3" in fleet.rollout.why.en
+    assert {(send.version, send.toml) for send in fleet.sent[3:]} == {(6, BEFORE)}
+    assert phase(fleet) == "aborting"
+    for unit in units[:2]:
+        fleet.views[unit] = replace(fleet.views[unit], version=6, digest="x", state="applied")
+    assert fleet.step(1) == [] and phase(fleet) == "aborted"
+    assert ro.counts(fleet.rollout) == {"waiting": 7, "taken-back": 2, state: 1}
+
+
+def test_within_the_limits_it_goes_on_without_the_bad_ones() -> None:
+    fleet = Fleet.of(plan(10, 50, 100, abort_if=Criteria(refused=0.2)))
+    units = fleet.step()
+    fleet.say(units[:4])
+    fleet.say(units[4:], "refused")
+    fleet.step(1)
+    assert len(fleet.step(SOAK)) == 5 and fleet.rollout.phase == "running"
+
+
+def test_silence_and_new_faults() -> None:
+    fleet = Fleet.of(plan(4, 100, abort_if=Criteria(silent=0.25)))
+    units = fleet.step()
+    fleet.say(units[:3])
+    fleet.views[units[3]] = View(seen_at=None)
+    fleet.now += SILENT
+    heard = {unit: replace(fleet.views[unit], seen_at=fleet.now) for unit in units[:3]}
+    fleet.rollout, _ = ro.step(fleet.rollout, heard, fleet.now)
+    assert ro.counts(fleet.rollout) == {"applied": 3, "silent": 1}
+    assert fleet.rollout.phase == "running"
+    faulty = Fleet.of(plan(4, 100, abort_if=Criteria(faulty=0.0)))
+    faulty.views = {unit: replace(view, faults=("clock-not-set",)) for unit, view in faulty.views.items()}
+    units = faulty.step()
+    faulty.say(units)
+    faulty.step(1)
+    assert faulty.rollout.phase == "running", "what was there before is nobody's fault"
+    faulty.views[units[0]] = replace(faulty.views[units[0]], faults=("clock-not-set", "camera-stall"))
+    faulty.step(1)
+    assert faulty.rollout.why is not None and faulty.rollout.why.code == "faulty"
+
+
+def test_a_silent_one_that_speaks_again_counts_as_what_it_says() -> None:
+    fleet = Fleet.of(plan(10, 10, 100, abort_if=Criteria(silent=1.0)))
+    (unit,) = fleet.step()
+    fleet.views[unit] = View()
+    fleet.now += SILENT
+    fleet.rollout, _ = ro.step(fleet.rollout, {}, fleet.now)
+    assert "silent" in fleet.states()
+    fleet.views[unit] = View(seen_at=fleet.now)
+    fleet.say([unit], "rolled-back")
+    fleet.step(1)
+    assert fleet.rollout.phase == "aborting"
+
+
+def test_what_was_not_answered_is_sent_again_now_and_then() -> None:
+    fleet = Fleet.of(plan(1, 100))
+    assert len(fleet.step()) == 1 and fleet.step(ro.SEND_AGAIN_S - 1) == []
+    assert len(fleet.step(1)) == 1 and fleet.step(1) == []
+    fleet.say(list(fleet.rollout.plan.units), "pending")
+    assert fleet.step(ro.SEND_AGAIN_S) == [], "it has it and waits for the end of a recording"
+    assert fleet.step(10 * SILENT) == [] and fleet.rollout.phase == "running"
+
+
+def test_without_taking_back_and_where_nobody_knows_what_was_before() -> None:
+    fleet = Fleet.of(plan(2, 100, take_back=False))
+    units = fleet.step()
+    fleet.say(units[:1], "refused")
+    assert fleet.step(1) == [] and fleet.rollout.phase == "aborted"
+    fleet.rollout = ro.abort(fleet.rollout, Ended(code="admin", zh="管理员", en="admin"), take_back=True)
+    assert fleet.step(1) == units[1:], "taken back later by hand"
+    unknown = Fleet.of(plan(2, 100))
+    unknown.rollout = ro.begin(unknown.rollout.plan, {})
+    assert ro.unknown_before(unknown.rollout.members) == unknown.rollout.plan.units
+    unknown.say(unknown.step()[:1], "refused")
+    assert unknown.step(1) == [] and unknown.rollout.phase == "aborted"
+
+
+def test_a_newer_version_of_somebody_else_is_left_alone() -> None:
+    fleet = Fleet.of(plan(2, 50, 100))
+    (unit,) = fleet.step()
+    fleet.views[unit] = replace(fleet.views[unit], version=9, digest="other", state="applied")
+    assert len(fleet.step(1)) == 1 and "superseded" in fleet.states()
+
+
+class Unit:
+    """A unit of the simulation: what it answers is settled, when it is heard of is not."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+        self.version, self.digest, self.state = 4, "old", "applied"
+
+    def get(self, send: Send) -> None:
+        if send.version <= self.version:
+            return  # replayed or repeated
+        self.version, self.digest = send.version, sha256_b64u(send.toml.encode())
+        self.state = self.answer if send.version == 5 else "applied"
+
+
+ANSWERS = st.sampled_from(["applied"] * 6 + ["refused", "rolled-back", "dead"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    answers=st.lists(ANSWERS, min_size=1, max_size=12),
+    percent=st.sampled_from([(100,), (5, 25, 100), (50, 100)]),
+    limit=st.sampled_from([0.0, 0.25, 1.0]),
+    seed=st.integers(0, 1 << 32),
+)
+def test_whatever_is_lost_repeated_or_interrupted(
+    answers: list[str], percent: tuple[float, ...], limit: float, seed: int
+) -> None:
+    luck = random.Random(seed)
+    criteria = Criteria(refused=limit, rolled_back=limit, silent=1.0, faulty=limit)  # lost reports look like silence
+    made = plan(len(answers), *percent, abort_if=criteria)
+    units = {unit: Unit(answer) for unit, answer in zip(made.units, answers, strict=True)}
+    state, now, views = ro.begin(made, dict.fromkeys(made.units, BEFORE)), 0.0, dict[str, View]()
+    reached: dict[str, int] = {}
+    for _ in range(150):
+        now += luck.choice([1.0, 20.0, 200.0])
+        for unit_id, unit in units.items():
+            if unit.answer != "dead" and luck.random() < 0.7:  # else the report is lost, the old one stays
+                views[unit_id] = View(now, unit.version, unit.digest, unit.state)
+        before = state
+        state, sends = ro.step(state, views, now)
+        assert ro.step(before, views, now) == (state, sends), "nothing but what is known decides"
+        if luck.random() < 0.2:  # killed before it was written down: neither sent nor known
+            state = before
+            continue
+        state = Rollout.model_validate_json(state.model_dump_json())
+        for send in sends:
+            index = made.units.index(send.unit_id)
+            if send.version == 5:
+                assert index < ro.quota(made, state.stage) and state.phase == "running"
+                reached.setdefault(send.unit_id, state.stage)
+            if luck.random() < 0.8 and units[send.unit_id].answer != "dead":
+                units[send.unit_id].get(send)
+        if state.phase in ("done", "aborted"):
+            break
+    for unit_id, stage in reached.items():
+        if stage == 0:
+            continue
+        earlier = made.units[: ro.quota(made, stage - 1)]
+        bad = sum(units[each].answer in ("refused", "rolled-back") for each in earlier)
+        assert bad <= 2 * limit * len(earlier), f"{unit_id} came after too many had said no"
+    if all(answer == "applied" for answer in answers):
+        assert state.phase == "done" and {unit.state for unit in units.values()} == {"applied"}
+        assert {unit.version for unit in units.values()} == {5}
+    if state.phase == "aborted":
+        left = [
+            unit for unit in units.values() if unit.version == 5 and unit.state == "applied" and unit.answer != "dead"
+        ]
+        assert left == [], "whoever had it has it no more"
