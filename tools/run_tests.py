@@ -21,8 +21,13 @@ from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import Clock
 
 ROOT = Path(__file__).resolve().parents[1]
-SLOW_SUITES = ("integration", "simulation", "kill", "bench", "brokers", "package", "virtual_pi")
-WHOLE_SUITES = {"--package": "package", "--rabbitmq": "brokers", "--virtual-pi": "virtual_pi"}
+SLOW_SUITES = ("integration", "simulation", "kill", "bench", "brokers", "package", "interop", "virtual_pi")
+WHOLE_SUITES = {
+    "--package": "package",
+    "--interop": "interop",
+    "--rabbitmq": "brokers",
+    "--virtual-pi": "virtual_pi",
+}
 """Flags that run one suite alone, with the parts of it that are left out otherwise (``RECORDER_WHOLE`` names it)."""
 
 OPTIONAL_MIN = {"virtual_pi": 20}

@@ -52,6 +52,8 @@ class TusUploader:
         self._store_url = store_url
         self._progressed = progressed
         self._endpoint = endpoint
+        self._unfinished: tuple[Segment, str] | None = None
+        """What a link fault left, and where. Our store gives a repeated creation the same upload; others make a new one."""
 
     def upload(
         self,
@@ -66,7 +68,7 @@ class TusUploader:
         Raises UplinkFault (every refusal has its own name), LinkFault after a fault without progress, Stopped.
         """
         first = dict(priority or {})
-        location, created_at = self._create(segment, first)
+        location, created_at = self._begin(segment, first)
         if created_at is None:
             return Outcome.GONE
         offset, gained = created_at, None
@@ -76,8 +78,10 @@ class TusUploader:
             try:
                 answer = self._patch(location, offset, gained, segment, path, between_blocks, first)
             except LinkFault as fault:
+                self._unfinished = (segment, location)
                 found = self._head(location, segment)
                 if found is None:
+                    self._unfinished = None
                     return Outcome.GONE
                 offset, gained = found, max(0, found - started_at)
                 if offset < segment.size and offset - started_at < BLOCK:
@@ -102,7 +106,19 @@ class TusUploader:
             if offset <= started_at:
                 raise UplinkFault(NO_PROGRESS, f"204 at {offset}", subject=segment.segment_id)
             self._progressed()
+        self._unfinished = None
         return Outcome.COMPLETE
+
+    def _begin(self, segment: Segment, priority: dict[str, str]) -> tuple[str, int | None]:
+        """(location, offset): of the upload a link fault interrupted here, else of a creation. None: it is gone."""
+        if self._unfinished is not None and self._unfinished[0] == segment:
+            location = self._unfinished[1]
+            offset = self._head(location, segment)
+            if offset is None:
+                self._unfinished = None
+            return location, offset
+        self._unfinished = None
+        return self._create(segment, priority)
 
     def _create(self, segment: Segment, priority: dict[str, str]) -> tuple[str, int | None]:
         """(location, offset). A repeat finds the upload there is. The offset is in the answer by our contract; a tus server

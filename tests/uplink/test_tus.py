@@ -258,7 +258,21 @@ def test_a_store_that_does_not_say_the_offset_at_creation_is_asked(sender: Sende
         sender.send(segment)
     assert sender.send(segment) is Outcome.COMPLETE
     methods = [request.method for request in sender.store.requests]
-    assert methods == ["POST", "HEAD", "PATCH", "HEAD", "POST", "HEAD", "PATCH"]
+    assert methods == ["POST", "HEAD", "PATCH", "HEAD", "HEAD", "PATCH"]
+    assert sender.stored(segment) == sender.unit.path(segment).read_bytes()
+
+
+def test_what_a_link_fault_left_is_looked_for_where_it_was_and_created_again_only_when_gone(sender: Sender) -> None:
+    """A store other than ours would make a second upload of a second creation."""
+    sender.store.drop_after, sender.store.lose = [MB], [2 * MB]
+    segment = sender.unit.segment(3 * MB)
+    with pytest.raises(LinkFault):
+        sender.send(segment)
+    sender.store.replies = [("HEAD", "/uploads", (404, {}, b""))]
+    assert sender.send(segment) is Outcome.GONE
+    assert sender.store.count("POST") == 1
+    assert sender.send(segment) is Outcome.COMPLETE
+    assert sender.store.count("POST") == 2
     assert sender.stored(segment) == sender.unit.path(segment).read_bytes()
 
 

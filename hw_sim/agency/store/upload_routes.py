@@ -11,6 +11,7 @@ from hw_sim.agency.store.problem import BAD_REQUEST, LENGTH_REQUIRED, MEDIA_TYPE
 from hw_sim.agency.store.quota import Gate
 from hw_sim.agency.store.routes import NUMBER, Exchange, Reply, Route, route
 from hw_sim.agency.store.segments import Gone, Place, SegmentDesk, claim_of
+from hw_sim.agency.store.statements import repr_digest
 
 TUS = "1.0.0"
 EXTENSIONS = "creation,checksum,expiration,termination"
@@ -51,6 +52,9 @@ class UploadRoutes:
         if exchange.left:
             raise Problem(BAD_REQUEST, "creation-with-upload is not offered: PATCH the bytes")
         claim = claim_of(metadata(exchange.headers.get("Upload-Metadata", "")), int(length))
+        said = exchange.headers.get("Repr-Digest")
+        if said is not None and repr_digest(said) != claim.sha256:
+            raise Problem(BAD_REQUEST, "Repr-Digest 与 sha256 不符 is not the sha256 of Upload-Metadata")
         with self._gate.enter(exchange.peer):
             place = self._segments.create(exchange.peer, claim, exchange.connection)
         return Reply(201, {"Location": f"/uploads/{place.upload_id}", **_tus(place)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.client
 import stat
@@ -343,3 +344,25 @@ def test_a_receipt_is_found_by_the_digest_of_its_bytes(unit: UnitDouble, new_uni
     assert unit.request("GET", path).body == unit.receipt(segment).body
     assert new_unit().request("GET", path).json["state"] == "unknown"
     assert unit.request("PUT", path).status == 405
+
+
+def test_a_digest_said_twice_must_be_the_same(unit: UnitDouble) -> None:
+    """``Repr-Digest`` at the creation (RFC 9530) against ``sha256`` of the metadata; without it that alone counts."""
+    segment = begun(unit)
+    said = base64.b64encode(hashlib.sha256(segment.data).digest()).decode()
+    other = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
+    for value, status in ((f"sha-256=:{other}:", 400), ("sha-256=nonsense", 400), (f"sha-256=:{said}:", 201)):
+        reply = unit.request("POST", "/uploads", {**creation(unit, segment), "Repr-Digest": value})
+        assert reply.status == status, value
+    assert unit.request("POST", "/uploads", creation(unit, segment)).status == 201
+
+
+def creation(unit: UnitDouble, segment: DoubleSegment) -> dict[str, str]:
+    members = {
+        "journal_id": unit.journal_id,
+        "session_id": segment.session_id,
+        "segment_id": segment.segment_id,
+        "sha256": segment.sha256,
+    }
+    metadata = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in members.items())
+    return {**TUS, "Upload-Length": str(len(segment.data)), "Upload-Metadata": metadata}
