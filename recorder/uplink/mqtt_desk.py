@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("recorder.uplink")
 AREA = "mqtt"
+STORE_STATE = "fleet/v1/store/state"
+
+
+def subscriptions(unit_id: str, carriers: Sequence[Carrier]) -> tuple[str, ...]:
+    """What a unit listens to, topic by topic: not every broker gives retained messages to a subscription with a wildcard
+    (RabbitMQ 4.0 does not, AWS IoT limits it)."""
+    suffixes = ("down/ack", "down/receipt", *(carrier.suffix for carrier in carriers))
+    return (*(f"fleet/v1/{unit_id}/{suffix}" for suffix in suffixes), STORE_STATE)
 
 
 class Link(Protocol):
@@ -213,7 +221,7 @@ class MqttDesk:
             self._on_receipt(receipt)
         elif message.topic in self._carriers:
             self._carriers[message.topic].arrived(value, message.properties)
-        elif message.topic == "fleet/v1/store/state":
+        elif message.topic == STORE_STATE:
             online = value.get("online") is True
             if online and self._store_online is not True:
                 self._store_is_back()

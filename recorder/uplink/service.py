@@ -50,7 +50,7 @@ from recorder.uplink.grants import GrantCarrier
 from recorder.uplink.http import credentials_stamp, parse_store_url, tls_context
 from recorder.uplink.journal_tail import JournalTail, TailEvent
 from recorder.uplink.mqtt import Inbound, MqttLink, MqttOptions, Will
-from recorder.uplink.mqtt_desk import MqttDesk
+from recorder.uplink.mqtt_desk import MqttDesk, subscriptions
 from recorder.uplink.outbox import open_outbox
 from recorder.uplink.receipt_book import ReceiptBook
 from recorder.uplink.receipts import Receipt, ReceiptStore
@@ -154,19 +154,20 @@ class UplinkProcess:
         outbox, rebuilt = open_outbox(settings.outbox_file)
         if rebuilt is not None:
             self._board.report("outbox", UplinkFault(OUTBOX, rebuilt))
+        carriers = self._carriers()
         return MqttDesk(
             settings.unit_id,
             self._clock,
             self._board,
             outbox,
-            self._make_link,
+            lambda deliver, will: self._make_link(subscriptions(settings.unit_id, carriers), deliver, will),
             self._fraction,
             self._fleet_status,
             self._unit_health,
             settings.mqtt_status_interval_s,
             self._receipt_arrived,
             lambda: self._uploader.inbox.put(Hurry()),
-            self._carriers(),
+            carriers,
             self._grants.store_state,
         )
 
@@ -188,7 +189,9 @@ class UplinkProcess:
     def _linked(self) -> bool:
         return self._desk is not None and self._desk.connected
 
-    def _make_link(self, deliver: Callable[[Inbound], None], will: Callable[[], str]) -> MqttLink:
+    def _make_link(
+        self, subscribe: tuple[str, ...], deliver: Callable[[Inbound], None], will: Callable[[], str]
+    ) -> MqttLink:
         settings = self._settings
         unit = settings.unit_id
         options = MqttOptions(
@@ -197,7 +200,7 @@ class UplinkProcess:
             keepalive_s=settings.mqtt_keepalive_s,
             connect_timeout_s=settings.connect_timeout_s,
             client_id=unit,
-            subscribe=(f"fleet/v1/{unit}/down/#", "fleet/v1/store/state"),
+            subscribe=subscribe,
             will=Will(f"fleet/v1/{unit}/up/status", will),
         )
         backoff = BackoffPolicy(settings.backoff_base_s, settings.backoff_max_s)

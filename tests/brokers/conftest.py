@@ -19,6 +19,7 @@ class Mosquitto(Broker):
     keeps_what_it_acknowledged = False
     expires_within_s = 2.0
     retains_delayed_wills = True
+    wildcards_get_what_is_retained = True
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,7 @@ class RabbitMq:
     keeps_what_it_acknowledged = True
     expires_within_s = 12.0  # a quorum queue looks every five seconds
     retains_delayed_wills = False
+    wildcards_get_what_is_retained = False
 
     def __init__(self, directory: Path, authority: Authority, clock: Clock) -> None:
         self._clock = clock

@@ -110,6 +110,22 @@ def test_a_retained_birth_is_there_for_who_comes_later_and_marked_as_such(
         assert message.payload == BIRTH and message.retain
 
 
+def test_whether_a_wildcard_gets_what_is_retained_is_known(broker: BrokerUnderTest, fleet: Fleet) -> None:
+    """docs/brokers.md says which broker does. A unit subscribes to each of its topics by its full name."""
+    unit = fleet.unit()
+    tree, topic = f"fleet/v1/{unit.unit_id}/down/#", f"fleet/v1/{unit.unit_id}/down/desired"
+    with store(broker, fleet) as agency:
+        agency.send(topic, b"kept", retain=True)
+        with party(broker, unit) as curious:
+            curious.subscribe(tree)
+            agency.send(f"fleet/v1/{unit.unit_id}/down/receipt", b"live")
+            first = curious.raw.get(timeout=10).payload
+            assert (first == b"kept") is broker.wildcards_get_what_is_retained
+        with party(broker, unit) as named:
+            named.subscribe(topic)
+            assert named.receive(topic).payload == b"kept"
+
+
 def test_a_retained_birth_survives_an_orderly_restart(broker: BrokerUnderTest, fleet: Fleet) -> None:
     unit = fleet.unit()
     with store(broker, fleet) as agency:

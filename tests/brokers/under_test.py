@@ -33,6 +33,10 @@ class BrokerUnderTest(Protocol):
     def retains_delayed_wills(self) -> bool:
         """Whether a will that is both delayed and retained is there for whoever subscribes later."""
 
+    @property
+    def wildcards_get_what_is_retained(self) -> bool:
+        """Whether a subscription with a wildcard is given what is retained."""
+
     def start(self) -> None: ...
 
     def stop(self) -> None:

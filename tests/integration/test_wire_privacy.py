@@ -17,22 +17,23 @@ from pathlib import Path
 import pytest
 
 from hw_sim.agency.agency import Agency
+from hw_sim.devices.gnss_feed import START
 from recorder.evidence import jws
 from recorder.evidence.records import RECORD_TYPES, Common
 from recorder.uplink.mqtt import RECEIVE_MAXIMUM, SESSION_EXPIRY_S, WILL_DELAY_S
-from tests.contract.wire import COMMON, DOCS, channel_of, problems, schemas
+from tests.contract.wire import COMMON, DOCS, channel_of, channels, problems, schemas
 from tests.integration.rig import Rig
 from tests.integration.test_officers import forms
 from tests.integration.test_statement import hand_in, signed_off_the_unit
-from tests.integration.wire_parse import Connect, Publish, Request, locations, packets, requests
+from tests.integration.wire_parse import Connect, Publish, Request, Subscribe, locations, packets, requests
 from tests.integration.wiretap import Conversation, TappedAgency
 
 UNIT = "zfy-tapped"
 TYPED, ASSIGNED = ("欧阳建国", "13010077665544"), ("司徒静怡", "13010099887766")
 SIGNERS = (("张三", "13010001001"), ("李四", "13010001002"))
 ITEM = "某某餐馆食品经营检查"
-PLACE = ("38.04", "114.51")
-"""Where the simulated walk begins (hw_sim/devices/gnss_feed.py), as coarse as it may stand nowhere."""
+PLACE = re.compile(rb"(?<![0-9])(38\.0[0-9]{3}|114\.5[0-9]{3})")
+"""Within some kilometres of where the simulated walk begins (hw_sim/devices/gnss_feed.py), and no part of a time stamp."""
 
 KEPT = {"storage": {"keep_window_h": 24}, "mqtt": {"status_interval_s": 1}}
 AGE = b"age-encryption.org/v1\n"
@@ -105,7 +106,7 @@ def unwrapped(data: bytes) -> bytes:
 
 
 def secrets() -> list[tuple[str, bytes]]:
-    texts = [*TYPED, *ASSIGNED, *(text for signer in SIGNERS for text in signer), ITEM, *PLACE]
+    texts = [*TYPED, *ASSIGNED, *(text for signer in SIGNERS for text in signer), ITEM]
     # Of a short text, base64 at an unknown offset leaves so little that chance writes it; ``unwrapped`` finds that, too.
     return [(text, form) for text in texts for form in (forms(text) if len(text.encode()) > 8 else [text.encode()])]
 
@@ -142,6 +143,12 @@ def test_the_connection_is_what_the_document_says(shift: Tapped) -> None:
         assert connect.will_properties.WillDelayInterval == WILL_DELAY_S == 30
         assert problems(connect.will_topic, connect.will_payload) == []
         assert json.loads(connect.will_payload)["online"] is False
+    asked = {
+        each for tap in shift.mqtt for p in packets(bytes(tap.up)) if isinstance(p, Subscribe) for each in p.filters
+    }
+    received = {c.address.replace("{unit}", UNIT) for c in channels() if c.action == "receive"}
+    assert {filter_ for filter_, _ in asked} == received, "every documented topic by its full name, and no other"
+    assert all(options & 3 <= 1 for _, options in asked)
 
 
 @pytest.mark.timeout(200)
@@ -221,5 +228,7 @@ def test_no_name_number_place_or_text_is_readable(shift: Tapped) -> None:
     for data in [*sent, *received]:
         for text, form in needles:
             assert form not in data, f"{text} is readable on the wire"
+        assert PLACE.search(data) is None, "a place is readable on the wire"
+    assert PLACE.search(json.dumps({"lat": START[0], "lon": START[1]}).encode()), "the search itself finds nothing"
     assignments = [unwrapped(p.payload) for p in shift.published(up=False) if p.topic.endswith("/down/assign")]
     assert any(ASSIGNED[0].encode() in data for data in assignments), "the search itself finds nothing"

@@ -72,7 +72,14 @@ class Other:
     body: bytes
 
 
-Packet = Connect | Publish | Other
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """MQTT 5 §3.8: (topic filter, options byte)."""
+
+    filters: tuple[tuple[str, int], ...]
+
+
+Packet = Connect | Publish | Subscribe | Other
 
 
 def packets(data: bytes) -> Iterator[Packet]:
@@ -92,6 +99,14 @@ def _packet(first: int, body: bytes) -> Packet:
     kind = first >> 4
     if kind == PacketTypes.CONNECT:
         return _connect(body)
+    if kind == PacketTypes.SUBSCRIBE:
+        _, place = _unpack(PacketTypes.SUBSCRIBE, body, 2)
+        filters = []
+        while place < len(body):
+            text, place = _text(body, place)
+            filters.append((text, body[place]))
+            place += 1
+        return Subscribe(tuple(filters))
     if kind == PacketTypes.PUBLISH:
         qos = first >> 1 & 3
         topic, place = _text(body, 0)

@@ -15,7 +15,7 @@ from recorder.uplink.facts import JournalGrew, Notice, Segment, fact_of
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import MQTT_LOST, UplinkFault
 from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, MessageProperties, Outgoing
-from recorder.uplink.mqtt_desk import MqttDesk
+from recorder.uplink.mqtt_desk import MqttDesk, subscriptions
 from recorder.uplink.outbox import Outbox
 from recorder.uplink.resend import ANNOUNCE_EXPIRY_S, STUCK_US
 
@@ -279,6 +279,15 @@ def test_what_comes_down_goes_to_its_carrier_and_the_answer_is_published(bench: 
     assert sent.retain and sent.correlation_data == b"c7"
     body = json.loads(sent.payload)
     assert body["in_reply_to"] == "m1" and body["msg_id"] != "m1" and "sent_at" in body
+
+
+def test_a_unit_listens_topic_by_topic(bench: Bench) -> None:
+    assert subscriptions("u1", [bench.basket]) == (
+        "fleet/v1/u1/down/ack",
+        "fleet/v1/u1/down/receipt",
+        "fleet/v1/u1/down/basket",
+        "fleet/v1/store/state",
+    )
 
 
 def test_a_carrier_hears_of_every_new_connection(bench: Bench) -> None:

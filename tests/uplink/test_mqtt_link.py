@@ -7,14 +7,18 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from firmware_bridge.ports import Clock
+from hw_sim.agency.proxy import FaultProxy
 from recorder.uplink.backoff import BackoffPolicy
+from recorder.uplink.faults import MQTT_LOST
 from recorder.uplink.http import tls_context
-from recorder.uplink.mqtt import MUTE_LIMIT, Connected, Inbound, Message, MqttLink, MqttOptions
+from recorder.uplink.mqtt import MUTE_LIMIT, Connected, Disconnected, Inbound, Message, MqttLink, MqttOptions
 from tests.integration.wire_parse import Connect, packets
+from tests.uplink.broker import Mosquitto
 from tests.uplink.pki import UNIT, Pki
 
 CONNACK = b"\x20\x03\x00\x00\x00"
@@ -105,3 +109,32 @@ def test_what_goes_wrong_in_handing_on_a_message_ends_the_connection_and_not_the
         assert not link.stalled(clock.boottime_us())
     finally:
         link.close(10)
+
+
+def test_a_line_that_swallows_everything_is_found_and_left(pki: Pki, clock: Clock, tmp_path: Path) -> None:
+    """A dead cell with its sockets still up: the ping is not answered, and the next connection works."""
+    inbound: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
+    with Mosquitto(pki, tmp_path / "broker") as mosquitto:
+        line = FaultProxy(mosquitto.port, clock)
+        options = MqttOptions(
+            host="localhost",
+            port=line.port,
+            keepalive_s=1,
+            connect_timeout_s=1.0,
+            client_id=UNIT,
+            subscribe=("fleet/v1/store/state",),
+        )
+        link = MqttLink(options, lambda: tls_context(pki.tls), clock, BackoffPolicy(0.1, 0.1), lambda: 0.5, inbound.put)
+        link.start()
+        try:
+            assert isinstance(inbound.get(timeout=20), Connected)
+            line.mode("stall")
+            lost = inbound.get(timeout=20)
+            assert isinstance(lost, Disconnected) and lost.fault.kind is MQTT_LOST
+            line.reset()
+            line.mode("ok")
+            while not isinstance(inbound.get(timeout=20), Connected):
+                pass
+        finally:
+            link.close(10)
+            line.close()
