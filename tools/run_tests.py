@@ -1,8 +1,8 @@
 """``./dev test``: the suites one after another, each with its minutes, then one plain line.
 
 Suites are folders under ``tests/``: the named ones below are slow and run last; ``unit`` is all the rest. With a path among
-the arguments only that is run; ``--package``, ``--rabbitmq`` and ``--virtual-pi`` run one suite alone and whole. Results
-are left as JUnit XML in ``out/test-results/``.
+the arguments only that is run; ``--ceph``, ``--package``, ``--rabbitmq`` and ``--virtual-pi`` run one suite alone and
+whole. Results are left as JUnit XML in ``out/test-results/``.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import Clock
 
 ROOT = Path(__file__).resolve().parents[1]
-SLOW_SUITES = ("integration", "simulation", "kill", "bench", "brokers", "package", "interop", "virtual_pi")
+SLOW_SUITES = ("integration", "simulation", "kill", "bench", "brokers", "package", "interop", "ceph", "virtual_pi")
 WHOLE_SUITES = {
+    "--ceph": "ceph",
     "--package": "package",
     "--interop": "interop",
     "--rabbitmq": "brokers",
@@ -30,7 +31,7 @@ WHOLE_SUITES = {
 }
 """Flags that run one suite alone, with the parts of it that are left out otherwise (``RECORDER_WHOLE`` names it)."""
 
-OPTIONAL_MIN = {"virtual_pi": 20}
+OPTIONAL_MIN = {"ceph": 12, "virtual_pi": 20}
 """Suites that run when their flag asks for them and every night; in CI only where this many minutes (with nothing cached)
 are left of its bound. When one does not run, the summary has a line that says so and why."""
 

@@ -22,6 +22,14 @@ exec chroot "$0" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root L
 class Chroot:
     root: Path
 
+    def start(self, script: str, log: Path) -> subprocess.Popen[bytes]:
+        """Begin a shell script in it; everything it started dies with the process returned, however that ends."""
+        command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _ENTER, str(self.root), script]
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
     def run(self, script: str, timeout_s: float = 900) -> subprocess.CompletedProcess[str]:
         """Run a shell script in it; both outputs in ``stdout``. The mounts end with the script."""
         command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _ENTER, str(self.root), script]

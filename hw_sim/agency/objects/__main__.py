@@ -66,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
         _say(sys.stderr, f"{key}: {reason}")
     _say(
         sys.stdout,
-        f"{options.out}: {done.segments} 个片段 segments, {done.size} bytes, {len(done.failed)} 个失败 failed",
+        f"{options.out}: {done.objects} 个对象 objects, {done.size} bytes, {len(done.failed)} 个失败 failed",
     )
     return 1 if done.failed else 0
 

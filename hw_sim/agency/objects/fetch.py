@@ -19,36 +19,38 @@ from hw_sim.agency.store.disk import make_dirs
 from recorder.evidence import jws
 from recorder.evidence.encoding import unb64u
 from recorder.evidence.files import sync_dir
-from recorder.evidence.records import Receipt, StoredSegment
+from recorder.evidence.records import Receipt, StoredSegment, StoredStatement
 
-_TAIL = re.compile(r"^segments/[0-9a-f-]{36}/[0-9a-f-]{36}\.mp4(\.age)?$")
-COPIED = ("journal", "receipts", "keys", "statements")
+_TAIL = re.compile(r"^(segments/[0-9a-f-]{36}/[0-9a-f-]{36}\.mp4(\.age)?|statements/[0-9a-f-]{36}\.document(\.age)?)$")
+COPIED = ("journal", "receipts", "keys")
 UNFINISHED = ".part"
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """``failed``: key → why, in both languages."""
+    """``objects``: segments and statements. ``failed``: key → why, in both languages."""
 
-    segments: int
+    objects: int
     size: int
     failed: dict[str, str]
 
 
-def named_in(vault: Path) -> dict[str, StoredSegment]:
+def named_in(vault: Path) -> dict[str, StoredSegment | StoredStatement]:
     """Object key → what the receipts in this vault say of it. Raises ValueError naming the file that is no receipt."""
-    found: dict[str, StoredSegment] = {}
+    found: dict[str, StoredSegment | StoredStatement] = {}
     for path in sorted((vault / "receipts").glob("*.jws")):
         try:
             receipt = Receipt.model_validate(jws.split(path.read_text(encoding="ascii").strip()).payload)
         except ValueError as error:
             raise ValueError(f"{path}: 不是回执 not a receipt: {error}") from error
-        found.update((segment.object, segment) for segment in receipt.segments)
+        found.update((stored.object, stored) for stored in receipt.segments)
+        found.update((stated.object, stated) for stated in receipt.statements)
     return found
 
 
 def fetch(store: ObjectStore, vault: Path, out: Path, session_id: str | None = None) -> Fetched:
-    """Fill ``out`` (repeatable: what is there with its right size is left). ``session_id``: this recording's only.
+    """Fill ``out`` (repeatable: what is there with its right size is left). ``session_id``: this recording's segments only,
+    with all statements.
 
     A segment that cannot be had, or is not what its receipt says, is not left in ``out``; the others are. Raises OSError,
     ValueError."""
@@ -60,20 +62,20 @@ def fetch(store: ObjectStore, vault: Path, out: Path, session_id: str | None = N
     sums: dict[str, str] = {}
     failed: dict[str, str] = {}
     size = 0
-    for key, segment in sorted(named_in(vault).items()):
-        if session_id is not None and segment.session_id != session_id:
+    for key, named in sorted(named_in(vault).items()):
+        if session_id is not None and isinstance(named, StoredSegment) and named.session_id != session_id:
             continue
         relative = key.split("/", 2)[-1]
         if not _TAIL.match(relative):
-            failed[key] = "键名有误 not a segment's key"
+            failed[key] = "键名有误 not the key of a segment or a statement"
             continue
         try:
-            _one(store, StoredVersion(key, segment.version), Content(segment.sha256, segment.size), out / relative)
+            _one(store, StoredVersion(key, named.version), Content(named.sha256, named.size), out / relative)
         except ObjectStoreError as error:
             failed[key] = str(error)
             continue
-        size += segment.size
-        sums[relative] = unb64u(segment.sha256).hex()
+        size += named.size
+        sums[relative] = unb64u(named.sha256).hex()
     text = "".join(f"{digest}  {relative}\n" for relative, digest in sums.items())
     (out / "SHA256SUMS").write_text(text, encoding="ascii")
     return Fetched(len(sums), size, failed)

@@ -19,7 +19,7 @@ from hw_sim.agency.store.tls import AgencyTrust
 from recorder.evidence import jws
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.records import LockMode, Receipt
-from tests.hw_sim.agency.objects.engines import LOCKING, Engine, file_of
+from tests.hw_sim.agency.objects.engines import Engine, file_of
 from tests.hw_sim.agency.objects.ingest import RETAIN_S, Died, Ingest, Step, WatchedStore
 from tests.hw_sim.agency.unit_double import DoubleSegment, UnitDouble, new_key
 
@@ -184,11 +184,10 @@ def test_a_store_that_does_not_lie_does() -> None:
     assert kept.key == "zfy-1/journal/segments/session/segment.mp4.age"
 
 
-@pytest.mark.parametrize("engine", LOCKING, indirect=True)
-def test_damage_of_our_own_put_is_put_once_more_and_not_for_ever(engine: Engine, tmp_path: Path) -> None:
+def test_damage_of_our_own_put_is_put_once_more_and_not_for_ever(s3_engine: Engine, tmp_path: Path) -> None:
     """An engine that stored other bytes than it was given (Ceph takes a wrong checksum): by its mark it is ours."""
-    engine.start()
-    objects = engine.store(tmp_path)
+    s3_engine.start()
+    objects = s3_engine.store(tmp_path)
     assert isinstance(objects, S3Store)
     source, content = file_of(tmp_path, b"right")
     for number in range(3):

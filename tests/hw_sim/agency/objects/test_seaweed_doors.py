@@ -1,135 +1,28 @@
-"""Early deletion through every door there is: the S3 API of each locking engine, and SeaweedFS's own doors beside it.
+"""SeaweedFS's own doors beside S3.
 
-Each door is tried on a SeaweedFS as it comes (the object is gone: the door is real) and on one configured as
+Each is tried on a SeaweedFS as it comes (the object is gone: the door is real) and on one configured as
 docs/object-stores.md says (refused, the object still reads back).
 """
 
 from __future__ import annotations
 
 import http.client
-import os
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from firmware_bridge.clock import SystemClock
-from hw_sim.agency.objects.ports import Content, ObjectStoreError, StoredVersion
-from hw_sim.agency.objects.s3 import COMPLIANCE, S3Store
+from hw_sim.agency.objects.s3 import S3Store
 from hw_sim.agency.objects.s3_client import client_of
 from hw_sim.agency.objects.seaweed import HOST, SeaweedFS, program
 from hw_sim.agency.objects.settings import S3Settings, parse_objects
-from tests.hw_sim.agency.objects.engines import LOCKING, Engine, SeaweedEngine, file_of
-
-UNTIL = 2_000_000_000.0
-SOON = datetime(2027, 1, 1, tzinfo=UTC)
-KEY = "zfy-1/journal/segments/s/a.mp4.age"
-
-
-@dataclass(slots=True)
-class Locked:
-    """One object under lock."""
-
-    store: S3Store
-    stored: StoredVersion
-    content: Content
-
-    @property
-    def client(self) -> Any:
-        return self.store.client
-
-    @property
-    def at(self) -> dict[str, str]:
-        return {
-            "Bucket": self.store.bucket,
-            "Key": self.store.prefix + self.stored.key,
-            "VersionId": self.stored.version,
-        }
-
-    def alive(self) -> bool:
-        try:
-            return self.store.digest_of(self.stored) == self.content
-        except ObjectStoreError:
-            return False
-
-
-def lock_one(store: S3Store, folder: Path, size: int = 300_000) -> Locked:
-    source, content = file_of(folder, os.urandom(size))
-    return Locked(store, store.put_locked(KEY, source, content, UNTIL), content)
-
-
-# --- the S3 API -------------------------------------------------------------------------------------------------------
-
-S3_DOORS: dict[str, Callable[[Locked], object]] = {
-    "delete the version": lambda it: it.client.delete_object(**it.at),
-    "delete it with bypass": lambda it: it.client.delete_object(**it.at, BypassGovernanceRetention=True),
-    "shorten the retention": lambda it: it.client.put_object_retention(
-        **it.at, Retention={"Mode": COMPLIANCE, "RetainUntilDate": SOON}
-    ),
-    "weaken it to GOVERNANCE": lambda it: it.client.put_object_retention(
-        **it.at, Retention={"Mode": "GOVERNANCE", "RetainUntilDate": SOON}, BypassGovernanceRetention=True
-    ),
-    "take the retention away": lambda it: it.client.put_object_retention(
-        **it.at, Retention={}, BypassGovernanceRetention=True
-    ),
-    "delete the bucket": lambda it: it.client.delete_bucket(Bucket=it.store.bucket),
-    "suspend versioning": lambda it: it.client.put_bucket_versioning(
-        Bucket=it.store.bucket, VersioningConfiguration={"Status": "Suspended"}
-    ),
-}
-
-
-@pytest.mark.parametrize("engine", LOCKING, indirect=True)
-@pytest.mark.parametrize("door", sorted(S3_DOORS))
-def test_the_s3_door_is_closed(engine: Engine, tmp_path: Path, door: str) -> None:
-    engine.start()
-    store = engine.store(tmp_path)
-    assert isinstance(store, S3Store)
-    locked = lock_one(store, tmp_path)
-    with pytest.raises(ClientError):
-        S3_DOORS[door](locked)
-    assert locked.alive()
-    lock = store.lock_of(locked.stored)
-    assert (lock.mode, lock.retain_until) == ("compliance", UNTIL)
-
-
-@pytest.mark.parametrize("engine", LOCKING, indirect=True)
-def test_many_at_once_are_refused_one_by_one(engine: Engine, tmp_path: Path) -> None:
-    engine.start()
-    store = engine.store(tmp_path)
-    assert isinstance(store, S3Store)
-    locked = lock_one(store, tmp_path)
-    wanted = {"Key": locked.at["Key"], "VersionId": locked.stored.version}
-    answer = store.client.delete_objects(
-        Bucket=store.bucket, Delete={"Objects": [wanted]}, BypassGovernanceRetention=True
-    )
-    assert [error["Key"] for error in answer.get("Errors", [])] == [locked.at["Key"]]
-    assert locked.alive()
-
-
-@pytest.mark.parametrize("engine", LOCKING, indirect=True)
-def test_an_overwrite_or_a_delete_marker_hides_the_version_and_does_not_harm_it(engine: Engine, tmp_path: Path) -> None:
-    """And the next put of the same segment finds it again; one of other bytes is told apart."""
-    engine.start()
-    store = engine.store(tmp_path)
-    assert isinstance(store, S3Store)
-    locked = lock_one(store, tmp_path)
-    store.client.delete_object(Bucket=store.bucket, Key=locked.at["Key"])
-    store.client.put_object(Bucket=store.bucket, Key=locked.at["Key"], Body=b"something else")
-    assert locked.alive()
-    with locked.store.open(locked.stored) as blocks:
-        source, content = file_of(tmp_path, b"".join(blocks))
-    assert store.put_locked(KEY, source, content, UNTIL) == locked.stored
-
-
-# --- SeaweedFS's other doors ------------------------------------------------------------------------------------------
+from tests.hw_sim.agency.objects.engines import SeaweedEngine
+from tests.hw_sim.agency.objects.locked import Locked, lock_one
 
 
 def request(port: int, method: str, path: str) -> int:
