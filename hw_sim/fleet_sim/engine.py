@@ -21,7 +21,8 @@ from recorder.uplink.queue import AskReceipt, Hold, PostJournal, Upload, Wait
 from recorder.uplink.turn import MqttState, StoreState, TurnWord
 
 Scheme = Literal["lottery", "grants"]
-"""``lottery``: 429 for whoever is one too many, full jitter at the units. ``grants``: slots, and what is first passes."""
+"""``lottery``: 429 for whoever is one too many, full jitter at the units, nobody looks at deadlines or marks but each unit
+for its own order. ``grants``: slots, and what is first passes."""
 
 ROUND_TRIP_S: Final = 0.05
 MQTT_S: Final = 0.1
@@ -190,7 +191,8 @@ class FleetRun:
         self._at(when, lambda: self._act(unit) if unit.wake == number else None)
 
     def _failed(self, unit: SimUnit, hold: Hold, segment_id: str) -> None:
-        unit.queue.failed(hold, self._now_us, self._rnd.random(), segment_id=segment_id, wall_s=self._wall)
+        wall = self._wall if self._grants else None  # plain full jitter takes no notice of the time that is left
+        unit.queue.failed(hold, self._now_us, self._rnd.random(), segment_id=segment_id, wall_s=wall)
 
     def _upload(self, unit: SimUnit, action: Upload) -> None:
         passes = self._grants and action.first

@@ -372,6 +372,12 @@ def _kinds() -> Iterator[FaultKind]:
         ("sessions", "segments"),
     )
     yield FaultKind(
+        "deadline-at-risk",
+        "按当前速度赶不上储存时限",
+        "at the present rate of uploading the 24 hours of art. 24 will not be met",
+        evidence=("segments",),
+    )
+    yield FaultKind(
         "deadline-missed", "超过储存时限", "the 24 hours of art. 24 are over", evidence=("sessions", "segments")
     )
 

@@ -40,6 +40,13 @@ def hand_over_desired(path: Path, desired: str, timeout_s: float = 2.0) -> dict[
     return _request(path, {"cmd": "desired", "desired": desired}, timeout_s)
 
 
+def tell_forecast(path: Path, late_segments: int, timeout_s: float = 2.0) -> None:
+    """``{"v":1,"cmd":"store-forecast","late_segments":N}``: so many will miss their deadline at the present rate; 0: none
+    any more. Raises UplinkFault ``unit-away``.
+    """
+    _request(path, {"cmd": "store-forecast", "late_segments": late_segments}, timeout_s)
+
+
 def _request(path: Path, message: dict[str, object], timeout_s: float) -> dict[str, Any]:
     request = json.dumps({"v": 1, **message}).encode() + b"\n"
     try:

@@ -123,4 +123,10 @@ MQTT_REFUSED = FaultKind(
 MQTT_LOST = FaultKind("mqtt-lost", "与消息服务器的连接中断", "connection to the broker was lost", "none")
 MQTT_STALLED = FaultKind("mqtt-stalled", "消息线程停滞，已重建", "MQTT thread stalled and was rebuilt", "none")
 MQTT_MESSAGE = FaultKind("mqtt-message", "收到无法理解的消息", "a message cannot be understood", "none")
+DEADLINE_AT_RISK = FaultKind(
+    "deadline-at-risk",
+    "按当前速度赶不上储存时限",
+    "at the present rate the 24 hours of art. 24 will not be met",
+    "none",
+)
 UNIT_AWAY = FaultKind("unit-away", "记录单元未应答", "the unit process does not answer", "none")

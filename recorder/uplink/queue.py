@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.blame import Blame
+from recorder.uplink.edf import Job
 from recorder.uplink.facts import (
     DeadlineMoved,
     Fact,
@@ -370,6 +371,14 @@ class UploadQueue:
     @property
     def journal_id(self) -> str | None:
         return self._journal_id
+
+    def jobs(self) -> list[Job]:
+        """What is left to send and by when; what only waits for its receipt is not."""
+        return [
+            Job(item.segment.segment_id, item.segment.size, self.precedence.deadline(item.segment))
+            for item in self._items.values()
+            if not item.asking
+        ]
 
     def backlog(self) -> Backlog:
         segments = [item.segment for item in self._items.values()]

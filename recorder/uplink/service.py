@@ -24,7 +24,7 @@ from recorder.unit.logs import configure
 from recorder.uplink.assignments import AssignmentCarrier
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.carrier import Carrier
-from recorder.uplink.control import announce_receipt, hand_over_assignment, hand_over_desired
+from recorder.uplink.control import announce_receipt, hand_over_assignment, hand_over_desired, tell_forecast
 from recorder.uplink.desired import DesiredCarrier
 from recorder.uplink.durable_mark import durable_seq
 from recorder.uplink.facts import (
@@ -38,6 +38,7 @@ from recorder.uplink.facts import (
 )
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import (
+    DEADLINE_AT_RISK,
     DISK,
     INTERNAL,
     JOURNAL_ABSENT,
@@ -52,6 +53,7 @@ from recorder.uplink.journal_tail import JournalTail, TailEvent
 from recorder.uplink.mqtt import Inbound, MqttLink, MqttOptions, Will
 from recorder.uplink.mqtt_desk import MqttDesk, subscriptions
 from recorder.uplink.outbox import open_outbox
+from recorder.uplink.pace import LateNotice
 from recorder.uplink.receipt_book import ReceiptBook
 from recorder.uplink.receipts import Receipt, ReceiptStore
 from recorder.uplink.settings import UplinkSettings, settings_of
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("recorder.uplink")
 TICK_S = 0.5
+TELL_AGAIN_US = 5_000_000
 EXIT_OUTDATED = 75
 """EX_TEMPFAIL of sysexits.h: started again, it gets the new credentials."""
 EXIT_RECONFIGURED = 76
@@ -122,6 +125,8 @@ class UplinkProcess:
         self._open_sessions: set[str] = set()
         self._journal: tuple[str | None, int] = (None, -1)
         self._stamp: object = None
+        self._late = LateNotice()
+        self._tell_again_us = 0
         self.outdated = False
         """The credentials have changed, and only a new process gets the new ones."""
         self.reconfigured = False
@@ -219,6 +224,7 @@ class UplinkProcess:
         self._settle_receipts()
         self._watch_uploader()
         self._look_at_configuration()
+        self._tell_forecast()
         self._write_status()
         return caught_up
 
@@ -332,6 +338,25 @@ class UplinkProcess:
             else:
                 self._board.clear("unit")
             self._book.told(receipt_id)
+
+    def _tell_forecast(self) -> None:
+        """The officer is to hear in time that the recordings will not be stored in time."""
+        now, late = self._clock.boottime_us(), self._uploader.status["pace"]["late_segments"]
+        news = self._late.due(late, now)
+        if news is None or now < self._tell_again_us:
+            return
+        if news:
+            self._board.report("deadline", UplinkFault(DEADLINE_AT_RISK, f"{news} 段 segments"))
+        else:
+            self._board.clear("deadline")
+        try:
+            tell_forecast(self._settings.control_socket, news)
+        except UplinkFault as fault:
+            self._board.report("unit", fault)
+            self._tell_again_us = now + TELL_AGAIN_US
+        else:
+            self._board.clear("unit")
+            self._late.told(news, now)
 
     # --- status ------------------------------------------------------------------------------------------------------
 

@@ -40,6 +40,7 @@ from recorder.uplink.journal_lines import JournalLines
 from recorder.uplink.journal_post import JournalPoster
 from recorder.uplink.link_watch import LinkWatch
 from recorder.uplink.links import Link
+from recorder.uplink.pace import Pace
 from recorder.uplink.pacing import TokenBucket
 from recorder.uplink.queue import Action, AskReceipt, Hold, PostJournal, Upload, UploadQueue, Wait
 from recorder.uplink.receipts import Receipt, ReceiptStore
@@ -55,6 +56,7 @@ log = logging.getLogger("recorder.uplink")
 SUFFIXES = (".mp4.age", ".mp4")
 BLAMED = frozenset({CONNECTION_LOST, INTERNAL, PROTOCOL, STORE_ERROR, STORE_TIMEOUT})
 """Faults of the store that one segment alone, or the journal, may be the cause of."""
+LOOK_US = 30_000_000
 FIRST = {"Priority": "u=1"}
 """RFC 9218: what waits for no grant asks to be served before the usual (3)."""
 
@@ -136,6 +138,9 @@ class Uploader:
         self._online = False
         self._done = 0
         self._active = ""
+        self._goodput = Pace()
+        self._late: int | None = None
+        self._look_again_us = 0
         self.status: dict[str, Any] = self._snapshot()
 
     def start(self) -> None:
@@ -329,7 +334,7 @@ class Uploader:
     def _upload(self, segment: Segment, priority: Mapping[str, str]) -> None:
         path = self._file(segment)
         self._active = segment.segment_id
-        sent_before = self._segments_client.body_bytes_sent
+        sent_before, began_us = self._segments_client.body_bytes_sent, self._clock.boottime_us()
         try:
             outcome = self._tus.upload(segment, path, self._between_blocks, priority)
         except UplinkFault as fault:
@@ -338,6 +343,8 @@ class Uploader:
             raise
         finally:
             self._active = ""
+            seconds = (self._clock.boottime_us() - began_us) / 1e6
+            self._goodput.sent(self._segments_client.body_bytes_sent - sent_before, seconds)
         self._queue.uploaded(segment.segment_id)
         self._answered()
         fields = {
@@ -415,7 +422,16 @@ class Uploader:
                 fault = UplinkFault(RECEIPT_INVALID, f"{receipt.receipt_id}: 摘要或大小不符 other digest or size")
                 self._board.report(covered.segment_id, fault)
 
+    def _foresee(self) -> None:
+        """Whether the deadlines will be met, at most every ``LOOK_US``: a backlog of thousands takes a while to order."""
+        now = self._clock.boottime_us()
+        if now >= self._look_again_us:
+            self._look_again_us = now + LOOK_US
+            self._late = self._goodput.late(self._queue.jobs(), self._clock.wall_us() / 1e6)
+
     def _snapshot(self) -> dict[str, Any]:
+        self._foresee()
+        rate = self._goodput.rate()
         backlog = self._queue.backlog()
         return {
             "online": self._online,
@@ -425,6 +441,7 @@ class Uploader:
             "uploading": self._active,
             "receipted": self._done,
             "bytes_sent": self._segments_client.body_bytes_sent,
+            "pace": {"rate": None if rate is None else round(rate), "late_segments": self._late},
             "link": {
                 "interface": self._watch.way.interface,
                 "class": self._watch.way.link.value,

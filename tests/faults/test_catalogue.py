@@ -88,7 +88,7 @@ def test_every_code_the_program_reports_is_in_the_catalogue() -> None:
     # The other way round: what is in the catalogue and nowhere in the code would be a promise nobody keeps.
     computed = {
         *("camera-unplugged", "camera-fault", "storage-read-only", "storage-io-error", "storage-full", "storage-fault"),
-        *("worker-crash", "process-crash", "power-loss", "deadline-near", "deadline-missed"),
+        *("worker-crash", "process-crash", "power-loss", "deadline-near", "deadline-at-risk", "deadline-missed"),
         *("journal-altered", "signed-bytes-lost", "segment-not-recovered", "certificate-unusable"),
         *("evidence-altered", "evidence-deleted"),
     }

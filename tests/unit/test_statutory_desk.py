@@ -172,3 +172,36 @@ def test_the_journal_remembers_boots_and_field_mode(kit: UnitKit) -> None:
     (clock,) = state.clocks.carried()
     assert BootClock(clock.bootseed, clock.first_us, clock.last_us, clock.offset_us).last_us <= kit.clock.now_us
     assert clock.offset_us == kit.clock.offset_us
+
+
+def at_risk(kit: UnitKit) -> list[str]:
+    return [phase for code, phase in faults(kit) if code == "deadline-at-risk"]
+
+
+def test_a_backlog_that_will_not_make_it_is_a_fault_and_spoken_once(kit: UnitKit) -> None:
+    pass_time(kit, 2 * HOUR)
+    assert ask(kit, cmd="store-forecast", late_segments=3)["ok"]
+    assert ask(kit, cmd="store-forecast", late_segments=2)["ok"]
+    kit.turn(LOOK)
+    assert at_risk(kit) == ["onset"]
+    assert said(kit) == [("store-due", {"hours": 22})]
+    assert ask(kit, cmd="store-forecast", late_segments=0)["ok"]
+    assert at_risk(kit) == ["onset", "end"]
+
+
+def test_a_forecast_nobody_repeats_ends(kit: UnitKit) -> None:
+    ask(kit, cmd="store-forecast", late_segments=3)
+    assert at_risk(kit) == ["onset"]
+    pass_time(kit, HOUR)
+    assert at_risk(kit) == ["onset", "end"]
+
+
+@pytest.mark.parametrize("late", [None, -1, "3", True, 1.5])
+def test_a_forecast_that_is_none_is_refused(kit: UnitKit, late: object) -> None:
+    assert ask(kit, cmd="store-forecast", late_segments=late)["error"]["code"] == "bad-forecast"
+    assert at_risk(kit) == []
+
+
+def test_a_forecast_leaves_no_command_record_and_the_uplink_may_give_it(kit: UnitKit) -> None:
+    ask(kit, cmd="store-forecast", late_segments=3)
+    assert [payload for typ, payload in kit.records() if typ == "command"] == []

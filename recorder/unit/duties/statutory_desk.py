@@ -26,6 +26,9 @@ from recorder.unit.duty import Answer, Command, Duty, UnitServices
 LOOK_US = 10_000_000
 """Hours are at stake: every ten seconds is often enough, and a backlog of ten thousand segments takes a while to count."""
 
+FORECAST_US = 1_800_000_000
+"""A forecast nobody repeated for so long says nothing any more: the uplink repeats it every ten minutes."""
+
 NAMED = 32
 """Sessions a warning names; the rest is a number."""
 
@@ -43,6 +46,9 @@ def _rules(config: Statutory) -> StatutoryRules:
 class StatutoryDesk(Duty):
     name = "statutory"
     read_only: ClassVar[frozenset[str]] = frozenset({"deadlines"})
+    own_record: ClassVar[frozenset[str]] = frozenset({"store-forecast"})
+    for_uplink: ClassVar[frozenset[str]] = frozenset({"store-forecast"})
+    """The one word of the uplink's that is believed unsigned: it warns too often at the worst, and changes nothing."""
 
     def __init__(self, services: UnitServices) -> None:
         super().__init__(services)
@@ -50,9 +56,16 @@ class StatutoryDesk(Duty):
         self._warnings = WarningBook()
         self._next_look_us = 0
         self._waiting = False
+        self._late_segments = 0
+        self._late_until_us = 0
 
     def commands(self) -> Mapping[str, Command]:
-        return {"field-mode": self._field_mode, "returned": self._returned, "deadlines": self._deadlines}
+        return {
+            "field-mode": self._field_mode,
+            "returned": self._returned,
+            "deadlines": self._deadlines,
+            "store-forecast": self._forecast,
+        }
 
     def reconfigured(self, before: RecorderConfig) -> None:
         self._rules = _rules(self._unit.p.config.statutory)
@@ -70,6 +83,7 @@ class StatutoryDesk(Duty):
         for level, news in self._warnings.news(dues).items():
             self._warn(level, news)
         self._faults(dues)
+        self._at_risk(dues)
         self._tell_health(dues)
 
     # --- what is owed ------------------------------------------------------------------------------------------------
@@ -133,6 +147,30 @@ class StatutoryDesk(Duty):
         for code, found in (("deadline-near", near), ("deadline-missed", missed)):
             evidence = {"sessions": len(found), "segments": sum(due.segments for due in found)}
             self._unit.fault(code, "storage-deadline", bool(found), evidence if found else {})
+
+    # --- will it be in time ------------------------------------------------------------------------------------------
+
+    def _forecast(self, message: dict[str, Any]) -> Answer:
+        """The uplink knows its rate, and says how many segments will miss their deadline at it (0: none any more)."""
+        late = message.get("late_segments")
+        if isinstance(late, bool) or not isinstance(late, int) or late < 0:
+            return refusal("bad-forecast", "late_segments 不是 0 以上的整数", "late_segments is no number of 0 or more")
+        first = late > 0 and not self._late_segments
+        self._late_segments = late
+        self._late_until_us = self._unit.now_us() + FORECAST_US
+        dues = self._dues()
+        if dues is not None:
+            self._at_risk(dues, speak=first)
+        return {"ok": True}
+
+    def _at_risk(self, dues: Sequence[Due], *, speak: bool = False) -> None:
+        left_us = [due.left_us for due in dues if due.left_us is not None and due.left_us > 0]
+        if not left_us or self._unit.now_us() >= self._late_until_us:
+            self._late_segments = 0  # nothing is owed, or nobody says so any more
+        late = self._late_segments
+        self._unit.fault("deadline-at-risk", "storage-deadline", late > 0, {"segments": late} if late else {})
+        if late and speak:
+            self._unit.say("store-due", hours=max(1, round(min(left_us) / 3.6e9)))
 
     def _tell_health(self, dues: Sequence[Due]) -> None:
         left_us = min((due.left_us for due in dues if due.left_us is not None), default=None)
