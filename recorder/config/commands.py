@@ -1,4 +1,4 @@
-"""``recorder config check | show | schema | sign``. Exit codes: 0 clean · 1 findings · 2 wrong usage or unusable installation."""
+"""``recorder config check | show | schema | sign``: 0 clean · 1 findings · 2 wrong usage or unusable installation."""
 
 from __future__ import annotations
 

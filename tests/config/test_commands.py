@@ -84,7 +84,7 @@ def test_show_with_origin(write: Write, tmp_path: Path) -> None:
     lines = {line.split(" = ")[0]: line for line in result.output.splitlines()}
     assert lines["capture.gop_s"].endswith("# env RECORDER__CAPTURE__GOP_S")
     assert lines["storage.data_dir"].endswith(f"# {agency}:4:1")
-    assert lines["capture.segment_s"].endswith("config/defaults.toml:33:1")
+    assert lines["capture.segment_s"].endswith("config/defaults.toml:34:1")
     assert lines["board.options"].startswith("board.options = {}")
     assert lines["indicators.clock-not-set.light.red"].startswith("indicators.clock-not-set.light.red = []")
 
