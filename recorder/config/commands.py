@@ -1,4 +1,4 @@
-"""``recorder config check | show | schema``. Exit codes: 0 clean · 1 findings · 2 wrong usage or unusable installation."""
+"""``recorder config check | show | schema | sign``: 0 clean · 1 findings · 2 wrong usage or unusable installation."""
 
 from __future__ import annotations
 
@@ -155,3 +155,53 @@ def toml_value(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(toml_value, value))}]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+@config_group.command("sign")
+@click.argument("file", type=_FILE)
+@click.option("--key", "key_file", required=True, type=_FILE, help="机关指令私钥 the agency's command key (PEM)")
+@click.option("--version", required=True, type=click.IntRange(1), help="版本号，只增不减 version, which only grows")
+@click.option("--unit", "unit_id", help="设备编号 the unit it is for")
+@click.option("--group", help="或者分组 or the group")
+def sign_command(file: Path, key_file: Path, version: int, unit_id: str | None, group: str | None) -> None:
+    """签名一份下发配置，输出 JWS · sign FILE as a configuration from afar and print the JWS (`recorder fleet` sends it).
+
+    退出码 exit: 0 · 1 FILE 有误 FILE is in error · 2 无法执行 cannot.
+    """
+    import uuid
+
+    from recorder.config.check import check_pushed
+    from recorder.config.layers import read_layer
+    from recorder.config.paths import ShippedFilesMissing, defaults_file
+    from recorder.evidence.desired import Desired, sign_desired
+    from recorder.evidence.signer import FileSigner, KeyFileError, load_or_create_key
+    from recorder.loading import system_clock
+
+    if (unit_id is None) == (group is None):
+        fail("需要 --unit 或 --group 之一", "either --unit or --group is needed")
+    if not key_file.exists():
+        fail(f"{key_file}: 没有这个文件", f"{key_file}: there is no such file")
+    try:
+        defaults = read_layer(defaults_file(), "defaults")
+    except ShippedFilesMissing as error:
+        fail(str(error), str(error))
+    if isinstance(defaults, Problem):
+        fail(defaults.text("zh"), defaults.text("en"))
+    errors = [problem for problem in check_pushed(file, defaults) if problem.severity == "error"]
+    for problem in errors:
+        click.echo(problem.text(language()), err=True)
+    if errors:
+        sys.exit(1)
+    try:
+        desired = Desired(
+            ver=1,
+            jti=str(uuid.uuid4()),
+            unit_id=unit_id,
+            group=group,
+            version=version,
+            iat=system_clock().wall_us() / 1e6,
+            toml=file.read_text(encoding="utf-8-sig"),
+        )
+        click.echo(sign_desired(desired, FileSigner(load_or_create_key(key_file))))
+    except (ValueError, KeyFileError, OSError) as error:
+        fail(f"无法签名：{error}", f"cannot sign: {error}")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from recorder.fleet.rollout_run import Runner
 
 POLL_S: Final = 2.0
+STORE_STATE: Final = "fleet/v1/store/state"
+"""A session listens to something; what units answer is asked of the store."""
 _CRITERIA: Final = {"refused": "refused", "rolled-back": "rolled_back", "silent": "silent", "faulty": "faulty"}
 
 wait_option = click.option("--wait", is_flag=True, help="执行到底 stay until it is over")
@@ -177,7 +179,10 @@ def rollback_command(
     try:
         rollout = files.load(rollout_id) if rollout_id else files.newest()
         why = Ended(code="admin", zh="管理员撤回", en="taken back by the admin")
-        rollout = ro.abort(rollout, why, take_back=True)
+        units = {member.unit_id for member in rollout.members}
+        said = [each.get("reported") or {} for each in _store(settings).units() if each["unit_id"] in units]
+        version = 1 + max(files.highest_version(), *map(_highest, said), 0)
+        rollout = ro.abort(rollout, why, take_back=True, back_version=version)
         files.save(rollout)
         _carry_out(settings, files, rollout, wait=wait, poll_s=poll_s, as_json=as_json, wanted="aborted")
     except FleetError as error:
@@ -232,7 +237,7 @@ def _carry_out(
 
     clock = _clock()
     never = threading.Event()
-    link = real_link(settings, clock, ())
+    link = real_link(settings, clock, (STORE_STATE,))
     patience_s = settings.file.broker.connect_timeout_s
     with files.alone(rollout.plan.rollout_id), FleetConnection(link, clock, patience_s) as connection:
         runner = _runner(settings, files, connection.publish, as_json=as_json)

@@ -6,16 +6,17 @@ desired and the text the unit's layer has by its digest.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from typing import Any
-
-from recorder.config.layers import Layer, parse_layer
 
 
 def values(toml: str) -> dict[str, Any]:
     """Every setting of a layer by its dotted key; empty for a text that is no TOML."""
-    layer = parse_layer("desired", toml.encode("utf-8"))
-    return _flat(layer.data, "") if isinstance(layer, Layer) else {}
+    try:
+        return _flat(tomllib.loads(toml), "")
+    except tomllib.TOMLDecodeError:
+        return {}
 
 
 def delta(desired: str, layer: str | None, waiting: tuple[str, ...], covered: tuple[str, ...]) -> tuple[str, ...]:

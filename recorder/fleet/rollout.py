@@ -101,11 +101,12 @@ class Rollout(Model):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the store last heard of a unit. ``seen_at``: seconds since 1970, None for never. ``rejected``: version of the
-    newest offer the unit did not consider."""
+    """What the store last heard of a unit. ``seen_at``: seconds since 1970, None for never. ``layer``: version of
+    what it has; ``rejected``: of the newest offer it did not consider."""
 
     seen_at: float | None = None
     version: int = 0
+    layer: int = 0
     digest: str | None = None
     state: str = "none"
     probation: bool = False
@@ -138,15 +139,12 @@ def quota(plan: Plan, stage: int) -> int:
     return math.ceil(len(plan.units) * plan.percent[stage] / 100)
 
 
-def abort(rollout: Rollout, why: Ended, *, take_back: bool) -> Rollout:
-    """By the admin, or by :func:`step` for a criterion. A roll-out that is over can still be taken back."""
-    return rollout.model_copy(
-        update={
-            "phase": "aborting",
-            "why": why,
-            "plan": rollout.plan.model_copy(update={"take_back": take_back}),
-        }
-    )
+def abort(rollout: Rollout, why: Ended, *, take_back: bool, back_version: int | None = None) -> Rollout:
+    """By the admin, or by :func:`step` for a criterion. A roll-out that is over can still be taken back, with a
+    ``back_version`` above everything that was sent since."""
+    changes = {"take_back": take_back, "back_version": back_version or rollout.plan.back_version}
+    plan = rollout.plan.model_copy(update=changes)
+    return rollout.model_copy(update={"phase": "aborting", "why": why, "plan": plan})
 
 
 def step(rollout: Rollout, views: Mapping[str, View], now: float) -> tuple[Rollout, tuple[Send, ...]]:
@@ -199,7 +197,7 @@ def _heard(member: Member, plan: Plan, view: View, now: float) -> Member:
 def _state(plan: Plan, view: View) -> MemberState | None:
     """What the unit says of this roll-out, None for nothing."""
     if view.version > plan.version:
-        return "superseded"
+        return "applied" if view.layer == plan.version else "superseded"  # a later one may have been refused
     if view.version == plan.version and view.digest == plan.digest:
         known: dict[str, MemberState] = {
             "pending": "pending",

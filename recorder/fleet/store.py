@@ -86,6 +86,7 @@ def view(summary: Mapping[str, Any]) -> View:
     return View(
         seen_at=summary.get("seen_at") if summary.get("online") else summary.get("reported_at"),
         version=reported.get("version", 0),
+        layer=(reported.get("layer") or {}).get("version", 0),
         digest=reported.get("digest"),
         state=reported.get("state", "none"),
         probation=bool(reported.get("probation")),

@@ -380,13 +380,13 @@ class UplinkProcess:
 
     def _reported(self) -> dict[str, Any] | None:
         """Members of up/reported (docs/wire.md) besides ``msg_id`` and ``sent_at``, None before the unit said anything."""
-        said = configuration(self._unit_status, self._clock.boot_id(), self._clock.boottime_us()).get("remote")
+        said = configuration(self._unit_status).get("remote")
         return said if isinstance(said, dict) else None
 
     def _look_at_configuration(self) -> None:
         """The unit process has taken up other settings of ours (a reload, or a push from afar): read them, too. Only what
         changes under our eyes counts; whatever we came up with, the next process would come up with as well."""
-        said = configuration(self._unit_status, self._clock.boot_id(), self._clock.boottime_us()).get("uplink_sha256")
+        said = configuration(self._unit_status).get("uplink_sha256")
         if not isinstance(said, str) or said == self._unit_says:
             return
         self.reconfigured = self._unit_says is not None and said != self._settings.config_sha256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,10 +11,14 @@ from typing import Any
 from recorder.health.status_file import last_word
 
 
-def configuration(status_file: Path, boot_id: str, now_us: int) -> Mapping[str, Any]:
-    """What the unit process says of its configuration (``config`` of ``status.json``); empty unless it says so now."""
-    word = last_word(status_file, boot_id, now_us)
-    found = word.status.get("config") if word.standing == "fresh" else None
+def configuration(status_file: Path) -> Mapping[str, Any]:
+    """What the unit process last said of its configuration (``config`` of ``status.json``); empty before it said anything.
+    Of one that fell silent it is still the last word; that it is silent, up/health says."""
+    try:
+        status = json.loads(status_file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    found = status.get("config") if isinstance(status, dict) else None
     return found if isinstance(found, dict) else {}
 
 

@@ -1,4 +1,4 @@
-"""``recorder config check | show | schema`` as people call it."""
+"""``recorder config check | show | schema | sign`` as people call it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from recorder.cli import main
 from recorder.config import commands, schema
 from recorder.config.commands import toml_value
 from recorder.config.paths import shipped_dir
+from recorder.evidence.desired import Desired, verify_desired
+from recorder.evidence.signer import load_or_create_key
 from tests.config.conftest import SEALED
 
 Write = Callable[[str, str], Path]
@@ -82,7 +84,7 @@ def test_show_with_origin(write: Write, tmp_path: Path) -> None:
     lines = {line.split(" = ")[0]: line for line in result.output.splitlines()}
     assert lines["capture.gop_s"].endswith("# env RECORDER__CAPTURE__GOP_S")
     assert lines["storage.data_dir"].endswith(f"# {agency}:4:1")
-    assert lines["capture.segment_s"].endswith("config/defaults.toml:33:1")
+    assert lines["capture.segment_s"].endswith("config/defaults.toml:34:1")
     assert lines["board.options"].startswith("board.options = {}")
     assert lines["indicators.clock-not-set.light.red"].startswith("indicators.clock-not-set.light.red = []")
 
@@ -124,3 +126,21 @@ def test_toml_values() -> None:
         '[1, "x"]',
         "{}",
     ]
+
+
+def test_sign_makes_what_a_unit_believes_and_refuses_what_none_would_take(write: Write, tmp_path: Path) -> None:
+    key = tmp_path / "command-key.pem"
+    public = load_or_create_key(key).public
+    pushed = write("night.toml", "[night]\ndwell_s = 9\n")
+    signed = run("sign", pushed, "--key", key, "--version", "7", "--unit", "zfy-000001")
+    assert signed.exit_code == 0, signed.stderr
+    found = verify_desired(signed.output.strip(), public, "zfy-000001", ())
+    assert isinstance(found, Desired) and (found.version, found.toml) == (7, "[night]\ndwell_s = 9\n")
+    for text, place in (
+        ("[night]\nlampp = true\n", "2:1: night.lampp: unknown key, did you mean 'lamp'?"),
+        ("[sealing]\nenabled = false\n", "1:1: sealing"),
+    ):
+        refused = run("sign", write("bad.toml", text), "--key", key, "--version", "8", "--group", "traffic")
+        assert refused.exit_code == 1 and place.split(":", 2)[2].strip() in refused.stderr, refused.stderr
+    assert run("sign", pushed, "--key", key, "--version", "7").exit_code == 2
+    assert run("sign", pushed, "--key", tmp_path / "none.pem", "--version", "7", "--unit", "x").exit_code == 2

@@ -15,10 +15,12 @@ from hw_sim.runner.unit_config import to_toml
 from recorder.config.last_good import PUSHED
 from recorder.config.load import Loaded, load_config
 from recorder.config.pushed import PushedState
-from recorder.evidence.desired import Desired, sign_desired
+from recorder.evidence.desired import MAX_TEXT, Desired, sign_desired
 from recorder.evidence.signer import FileSigner
 from recorder.unit.events import WorkerDisconnected, WorkerExited
 from recorder.unit.pushed_store import STATE, PushedStore
+from recorder.uplink.desired import MAX_TEXT as CARRIED
+from tests.contract.wire import problems
 from tests.unit.desk_kit import AGENCY, DeskKit
 from tests.unit.unit_kit import RefusingFiles
 
@@ -307,3 +309,20 @@ def test_a_damaged_state_is_a_fault_and_nothing_else(tmp_path: Path) -> None:
 def test_an_answer_for_the_report_is_plain_json(unit: Remote) -> None:
     unit.push(1, '[capture]\nsegment_s = "long"\n')
     assert json.loads(json.dumps(unit.told())) == unit.told()
+
+
+def test_every_report_is_what_the_schema_says(unit: Remote) -> None:
+    def judged() -> list[str]:
+        body = {**unit.told(), "msg_id": "m", "sent_at": 1.5}
+        return problems("fleet/v1/zfy-1/up/reported", json.dumps(body).encode())
+
+    assert judged() == []
+    unit.ask("desired", desired="nonsense")
+    unit.push(1, '[capture]\nsegment_s = "long"\n')
+    assert unit.state() == "refused" and judged() == []
+    unit.start()
+    unit.push(2, "[capture]\nsegment_s = 30\n")
+    assert unit.state() == "pending" and judged() == []
+    desired = {"msg_id": "m", "sent_at": 1.5, "desired": unit.desired(3, NIGHT)}
+    assert problems("fleet/v1/zfy-1/down/desired", json.dumps(desired).encode()) == []
+    assert MAX_TEXT == CARRIED == 49152, "as the schema says"

@@ -74,9 +74,11 @@ def test_what_is_none(value: dict[str, Any]) -> None:
         Unit().carrier.arrived(value, NONE)
 
 
-def test_only_what_the_unit_says_now_counts(tmp_path: Path) -> None:
+def test_the_last_word_of_the_unit_counts(tmp_path: Path) -> None:
     file = tmp_path / "status.json"
-    assert configuration(file, "boot", 0) == {}
-    file.write_text(json.dumps({"boot_id": "boot", "at_us": 0, "config": {"remote": None}}))
-    assert configuration(file, "boot", 1_000_000) == {"remote": None}
-    assert configuration(file, "boot", 60_000_000) == {} and configuration(file, "other", 0) == {}
+    assert configuration(file) == {}
+    file.write_text(json.dumps({"config": {"remote": None}}))
+    assert configuration(file) == {"remote": None}
+    for nonsense in ("[]", "{", '{"config": 5}'):
+        file.write_text(nonsense)
+        assert configuration(file) == {}

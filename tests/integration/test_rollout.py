@@ -1,0 +1,141 @@
+"""A roll-out from the command line over ten light units at a real broker and store: stages, an abort, an interruption."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hw_sim.agency.agency import Agency
+from recorder.evidence import jws
+from recorder.evidence.encoding import sha256_b64u
+from tests.hw_sim.agency.mqtt_client import MqttDouble
+from tests.hw_sim.agency.unit_double import UnitDouble
+from tests.integration.fleet_kit import Admin
+from tests.integration.rig import wait_until
+
+
+class LightUnit:
+    """Answers as it was told to: ``answers`` by text, ``applied`` for any other."""
+
+    def __init__(self, unit: UnitDouble, mqtt: MqttDouble, answers: dict[str, str]) -> None:
+        self.unit_id = unit.unit_id
+        self.layers: list[tuple[int, str]] = []
+        self._mqtt = mqtt
+        self._answers = answers
+        self._stop = threading.Event()
+        self._version = 0
+        self._layer: dict[str, Any] = {"version": 0, "digest": None, "in_force": True}
+        mqtt.subscribe(f"fleet/v1/{self.unit_id}/down/desired")
+        self._publish("status", {"online": True, "recording": False, "version": "1"})
+        self._report(0, "", "none")
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                _, message = self._mqtt.messages.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            payload = jws.split(message["desired"]).payload
+            if payload["version"] <= self._version:
+                continue
+            self._version = payload["version"]
+            self.layers.append((self._version, payload["toml"]))
+            self._report(self._version, payload["toml"], self._answers.get(payload["toml"], "applied"))
+
+    def _report(self, version: int, toml: str, state: str) -> None:
+        digest = sha256_b64u(toml.encode()) if version else None
+        if state == "applied":
+            self._layer = {"version": version, "digest": digest, "in_force": True}
+        self._publish(
+            "reported",
+            {
+                "version": version,
+                "digest": digest,
+                "state": state,
+                "probation": False,
+                "layer": self._layer,
+                "groups": ["light"],
+            },
+        )
+
+    def _publish(self, kind: str, members: dict[str, Any]) -> None:
+        body = {**members, "msg_id": f"{kind}-{self._version}-{members.get('state')}", "sent_at": 1.0}
+        assert self._mqtt.publish(f"fleet/v1/{self.unit_id}/up/{kind}", body) == "Success"
+
+
+@contextmanager
+def light_units(
+    agency: Agency, folder: Path, count: int, answers: dict[str, dict[str, str]]
+) -> Iterator[list[LightUnit]]:
+    """``answers`` by unit."""
+    with ExitStack() as stack:
+        units = []
+        for number in range(count):
+            unit_id = f"light-{number}"
+            double = UnitDouble.enrolled(agency.authority, unit_id, folder / unit_id, agency.store.port)
+            mqtt = stack.enter_context(MqttDouble(agency.broker.port, double.directory, unit_id))
+            unit = LightUnit(double, mqtt, answers.get(unit_id, {}))
+            stack.callback(unit.close)
+            units.append(unit)
+        yield units
+
+
+GOOD, BAD = "[night]\ndwell_s = 9\n", "[night]\ndwell_s = 3\n"
+OPTIONS = ("--group", "light", "--soak", "0", "--poll", "0.2", "--json")
+
+
+@pytest.mark.timeout(180)
+def test_stages_an_interruption_an_abort_and_a_rollback(agency: Agency, tmp_path: Path) -> None:
+    admin = Admin(tmp_path / "admin", agency)
+    refuses = {f"light-{number}": {BAD: "refused"} for number in range(10)}
+    with light_units(agency, tmp_path, 10, refuses) as units:
+
+        def group() -> list[dict[str, Any]]:
+            _, out, _ = admin.fleet("units", "--group", "light", "--json")
+            return list(json.loads(out))
+
+        wait_until(lambda: len(group()) == 10, "the store has heard of all of them")
+
+        # The first stage only; whoever asked goes away; the rest is carried out later.
+        good = admin.layer("good", GOOD)
+        code, out, err = admin.fleet("config", "push", str(good), *OPTIONS, "--percent", "20,100")
+        assert code == 0, err
+        first = json.loads(out)
+        assert first["phase"] == "running" and sum(len(unit.layers) for unit in units) <= 2
+        code, out, err = admin.fleet(
+            "config", "resume", first["plan"]["rollout_id"], "--poll", "0.2", "--wait", "--json"
+        )
+        done = json.loads(out)
+        assert (code, done["phase"], done["stage"]) == (0, "done", 1), err
+        assert [unit.layers for unit in units] == [[(1, GOOD)]] * 10
+        assert {unit["reported"]["state"] for unit in group()} == {"applied"}
+
+        # Everybody would refuse the next one: the first stage is the last.
+        bad = admin.layer("bad", BAD)
+        code, out, _ = admin.fleet("config", "push", str(bad), *OPTIONS, "--percent", "20,100", "--wait")
+        aborted = json.loads(out)
+        assert (code, aborted["phase"], aborted["why"]["code"]) == (1, "aborted", "refused")
+        assert sum(len(unit.layers) == 2 for unit in units) <= 2, "nobody beyond the first stage was sent to"
+        assert admin.fleet("config", "status", aborted["plan"]["rollout_id"])[0] == 1
+
+        # And the good one is taken back, with a higher version.
+        code, out, err = admin.fleet(
+            "config", "rollback", first["plan"]["rollout_id"], "--poll", "0.2", "--wait", "--json"
+        )
+        assert code == 0 and json.loads(out)["phase"] == "aborted", err
+        assert {unit.layers[-1][1] for unit in units} == {""}
+        listed = json.loads(admin.fleet("config", "status", "--json")[1])
+        assert listed[0]["counts"] == {"taken-back": 10}
