@@ -201,3 +201,25 @@ def test_the_document_of_a_written_statement_reaches_the_store_after_its_record(
     field.process.until(lambda: field.process.status()["statements"] == 1 and field.receipted(segment))
     assert field.sent() - sent < MB
     assert field.process.terminate() == 0
+
+
+def test_a_journal_with_a_lost_file_goes_on_behind_it_and_the_agency_is_told(field: Field) -> None:
+    """A card that loses a file must not keep what came after it from the store: nothing could be released any more."""
+    unit = field.unit
+    before = unit.segment(MB)
+    unit.file = lost = unit.journal_dir / f"{unit.seq:012d}.jws"
+    first, kept = unit.seq, len(unit.lines)
+    for number in range(5):
+        unit.record("event", event=f"lost {number}")
+    unit.file = unit.journal_dir / f"{unit.seq:012d}.jws"
+    del unit.lines[kept:]
+    after = unit.segment(MB)
+    lost.unlink()
+    field.process.start()
+    field.process.until(lambda: field.receipted(before, after))
+    assert "journal-hole" in field.process.codes()
+    (alarm,) = field.agency.alarms()
+    assert (alarm["alarm"], alarm["first_seq"], alarm["last_seq"]) == ("journal-gap", first, first + 4)
+    journal = b"".join(path.read_bytes() for path in sorted(field.agency.store_root.glob("*/*/journal/*.jws")))
+    assert journal == b"".join(unit.lines)
+    assert field.process.terminate() == 0

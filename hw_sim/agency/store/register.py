@@ -29,6 +29,8 @@ _PRAGMAS = (
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS journal (journal_id TEXT PRIMARY KEY, unit_id TEXT, next_seq INTEGER, head_digest TEXT,"
     " kid TEXT)",
+    "CREATE TABLE IF NOT EXISTS gap (journal_id TEXT, first_seq INTEGER, last_seq INTEGER,"
+    " PRIMARY KEY (journal_id, first_seq))",
     "CREATE TABLE IF NOT EXISTS opened (unit_id TEXT, segment_id TEXT, suffix TEXT, PRIMARY KEY (unit_id, segment_id))",
     "CREATE TABLE IF NOT EXISTS named (unit_id TEXT, journal_id TEXT, segment_id TEXT, session_id TEXT, sha256 TEXT,"
     " suffix TEXT, size INTEGER, seq INTEGER, PRIMARY KEY (unit_id, segment_id))",
@@ -187,6 +189,15 @@ class Register:
                 " head_digest = excluded.head_digest, kid = excluded.kid",
                 [journal_id, unit_id, next_seq, head_digest, kid],
             )
+
+    def add_gap(self, journal_id: str, first_seq: int, last_seq: int) -> None:
+        with self.atomic():
+            self._db.execute("INSERT OR REPLACE INTO gap VALUES (?, ?, ?)", [journal_id, first_seq, last_seq])
+
+    def gaps(self, journal_id: str) -> list[tuple[int, int]]:
+        """(first, last) ``seq`` of lines the unit has lost before they were here."""
+        sql = "SELECT first_seq, last_seq FROM gap WHERE journal_id = ? ORDER BY first_seq"
+        return [(int(first), int(last)) for first, last in self._rows(sql, journal_id)]
 
     def journals(self) -> list[tuple[str, str]]:
         """(unit_id, journal_id) of all journals."""
