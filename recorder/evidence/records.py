@@ -536,7 +536,8 @@ class Receipt(Model):
     """储存回执, payload of a JWS (``typ`` = ``receipt``, ES256, ``kid`` = the store key's RFC 7638 thumbprint).
 
     ``head_seq``/``head_digest`` (SHA-256 of that whole line) anchor the journal; ``segments`` may be empty (heads only).
-    ``statements`` is left out of the JWS when there are none.
+    ``gaps``: (first, last) ``seq`` of lines below the head that the unit had lost and the store never had. ``statements``
+    and ``gaps`` are left out of the JWS when there are none.
     ``tst``: optional RFC 3161 token over ``head_digest``, base64.
     """
 
@@ -551,6 +552,7 @@ class Receipt(Model):
     head_digest: Digest
     segments: tuple[StoredSegment, ...]
     statements: tuple[StoredStatement, ...] = ()
+    gaps: tuple[tuple[Count, Count], ...] = ()
     tst: str | None = None
 
 

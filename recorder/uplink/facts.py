@@ -23,6 +23,18 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """A written statement whose document is to be sent: ``sha256`` and ``size`` of the file in ``statements/``."""
+
+    journal_id: str
+    seq: int
+    statement_id: str
+    sha256: str
+    size: int
+    sealed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SessionStarted:
     session_id: str
 
@@ -88,6 +100,7 @@ class JournalReset:
 
 Fact: TypeAlias = (
     Segment
+    | Statement
     | SessionStarted
     | SessionStopped
     | Marked
@@ -113,6 +126,7 @@ READ_TYPES = frozenset(
         "event",
         "release",
         "receipt",
+        "statement",
     }
 )
 """Record types whose payload matters here; the others (mostly ``head``) are counted, not parsed."""
@@ -145,6 +159,15 @@ def fact_of(typ: str, record: dict[str, Any]) -> Fact | None:
         return Released(_text(record, "segment_id"))
     if typ == "receipt":
         return ReceiptRecorded(_text(record, "receipt_id"), _text(record, "jws"))
+    if typ == "statement":
+        return Statement(
+            journal_id=_text(record, "journal_id"),
+            seq=_number(record, "seq"),
+            statement_id=_file_name(record, "statement_id"),
+            sha256=_text(record, "stored_sha256"),
+            size=_number(record, "stored_size"),
+            sealed=record.get("sealed") is not False,
+        )
     return None
 
 

@@ -110,6 +110,18 @@ SEGMENT_MISSING = FaultKind("segment-missing", "片段文件不存在", "segment
 SEGMENT_SIZE = FaultKind("segment-size", "片段大小与日志不符", "segment size differs from the journal", "segment")
 SEGMENT_ALTERED = FaultKind("segment-altered", "片段内容与日志摘要不符", "segment differs from its digest", "segment")
 SEGMENT_UNREADABLE = FaultKind("segment-unreadable", "片段文件无法读取", "segment file cannot be read", "segment")
+STATEMENT_MISSING = FaultKind(
+    "statement-missing", "书面说明的文件无法读取", "the document of a written statement cannot be read", "segment"
+)
+STATEMENT_SIZE = FaultKind(
+    "statement-size", "书面说明的大小与日志不符", "size of a statement's document differs from the journal", "segment"
+)
+STATEMENT_CONFLICT = FaultKind(
+    "statement-conflict",
+    "存储认为书面说明与日志不符 (409)",
+    "store finds another statement in the journal (409)",
+    "segment",
+)
 DISK = FaultKind("disk", "本机磁盘错误", "local disk error", "none")
 OUTBOX = FaultKind("outbox", "发件箱数据库已重建", "the outbox database was rebuilt", "none")
 INTERNAL = FaultKind("internal", "程序内部错误", "internal error", "store")

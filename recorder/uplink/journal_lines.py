@@ -37,6 +37,12 @@ class JournalLines:
             self._at = None
             raise
 
+    def first_beyond(self, seq: int, last_seq: int) -> int | None:
+        """First line of the next file beyond ``seq``, None without one up to ``last_seq``: where a journal goes on that has
+        lost what is between. Raises OSError."""
+        later = [file.first_seq for file in journal_files(self._directory) if seq < file.first_seq <= last_seq]
+        return min(later, default=None)
+
     def _batch(self, from_seq: int, last_seq: int, max_bytes: int) -> Batch:
         files = journal_files(self._directory)
         file = self._file_of(files, from_seq)

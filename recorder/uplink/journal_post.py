@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from recorder.uplink.answers import fault_of, members, whole_number
@@ -9,13 +10,15 @@ from recorder.uplink.faults import (
     JOURNAL_BEHIND,
     JOURNAL_FORK,
     JOURNAL_GAP,
+    JOURNAL_HOLE,
     JOURNAL_INVALID,
     PROTOCOL,
     UplinkFault,
 )
 from recorder.uplink.http import Answer, StoreClient
-from recorder.uplink.journal_lines import JournalLines
+from recorder.uplink.journal_lines import Batch, JournalLines
 
+log = logging.getLogger("recorder.uplink")
 MAX_BATCH = 1 << 20
 MAX_GAPS = 2
 
@@ -52,11 +55,11 @@ class JournalPoster:
         """
         start = self.position(journal_id, head_seq) if from_seq is None else from_seq
         for _ in range(MAX_GAPS + 1):
-            batch = self._lines.batch(start, head_seq, MAX_BATCH)
-            path = f"/journals/{journal_id}?from={start}"
+            batch, lost = self._batch(start, head_seq)
+            path = f"/journals/{journal_id}?from={batch.from_seq}{lost}"
             answer = self._client.request("POST", path, {"Content-Type": "application/jose"}, batch.body)
             if answer.status != 409:
-                next_seq = self._accepted(answer, start, batch.last_seq)
+                next_seq = self._accepted(answer, batch.from_seq, batch.last_seq)
                 _not_behind(next_seq, head_seq)
                 return next_seq
             gap = whole_number(members(answer).get("next_seq"))
@@ -67,6 +70,18 @@ class JournalPoster:
                 return gap
             start = gap
         raise UplinkFault(JOURNAL_GAP, f"from={start}")
+
+    def _batch(self, start: int, head_seq: int) -> tuple[Batch, str]:
+        """The lines from ``start`` on, or, where the card has lost them, from the next file on, and the words that say so
+        to the store: it takes them only if ``start`` is where it stands, and alarms the agency."""
+        try:
+            return self._lines.batch(start, head_seq, MAX_BATCH), ""
+        except UplinkFault as fault:
+            further = self._lines.first_beyond(start, head_seq) if fault.kind is JOURNAL_HOLE else None
+            if further is None:
+                raise
+            log.warning("journal.lost", extra={"fields": {"from_seq": start, "to_seq": further - 1}})
+            return self._lines.batch(further, head_seq, MAX_BATCH), f"&after={start}"
 
     def _accepted(self, answer: Answer, start: int, last_seq: int) -> int:
         said = members(answer)

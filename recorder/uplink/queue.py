@@ -357,6 +357,10 @@ class UploadQueue:
         unit that only says that it is in standby may say so less often."""
         return self._interval_us if self._news or self._open or self._items else self._standby_us
 
+    def resting(self, now_us: int) -> bool:
+        """The store is left alone at the moment."""
+        return now_us < self._store.not_before_us
+
     # --- for the status ----------------------------------------------------------------------------------------------
 
     @property

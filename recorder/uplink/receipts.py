@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ MAX_RECEIPT = 1 << 19
 
 @dataclass(frozen=True, slots=True)
 class Covered:
+    """``segment_id``: of a statement its own id."""
+
     segment_id: str
     sha256: str
     size: int
@@ -37,6 +39,8 @@ class Receipt:
     head_seq: int
     segments: tuple[Covered, ...]
     verified: bool
+    statements: tuple[Covered, ...] = ()
+    """Documents of written statements, by ``statement_id``."""
 
 
 class StoreKey:
@@ -90,7 +94,7 @@ class ReceiptStore:
             jws.check(text, parts, pinned)
         except ValueError as error:
             raise UplinkFault(RECEIPT_INVALID, str(error)[:300]) from error
-        return Receipt(receipt.receipt_id, receipt.journal_id, receipt.head_seq, receipt.segments, verified=True)
+        return replace(receipt, verified=True)
 
     def accept(self, text: str) -> tuple[Receipt, bool]:
         """Check and write ``<jti>.jws`` durably: (receipt, new). Raises UplinkFault, OSError from the disk.
@@ -140,13 +144,23 @@ def _parse(typ: str, payload: dict[str, Any]) -> Receipt:
         raise ValueError("head_seq is not a whole number")
     if not isinstance(segments, list):
         raise ValueError("segments is not a list")
-    return Receipt(receipt_id, journal_id, head_seq, tuple(_covered(entry) for entry in segments), verified=False)
+    statements = payload.get("statements", [])
+    if not isinstance(statements, list):
+        raise ValueError("statements is not a list")
+    return Receipt(
+        receipt_id,
+        journal_id,
+        head_seq,
+        tuple(_covered(entry, "segment_id") for entry in segments),
+        verified=False,
+        statements=tuple(_covered(entry, "statement_id") for entry in statements),
+    )
 
 
-def _covered(entry: Any) -> Covered:
+def _covered(entry: Any, name: str) -> Covered:
     if not isinstance(entry, dict):
-        raise ValueError("a segment is not an object")
-    segment_id, sha256, size = entry.get("segment_id"), entry.get("sha256"), entry.get("size")
-    if not isinstance(segment_id, str) or not isinstance(sha256, str) or not isinstance(size, int):
-        raise ValueError("a segment lacks segment_id, sha256 or size")
-    return Covered(segment_id, sha256, size)
+        raise ValueError(f"{name}: not an object")
+    covered_id, sha256, size = entry.get(name), entry.get("sha256"), entry.get("size")
+    if not isinstance(covered_id, str) or not isinstance(sha256, str) or not isinstance(size, int):
+        raise ValueError(f"an entry lacks {name}, sha256 or size")
+    return Covered(covered_id, sha256, size)

@@ -78,6 +78,10 @@ class UplinkSettings:
         return Path(self.data_dir) / "segments"
 
     @property
+    def statements_dir(self) -> Path:
+        return Path(self.data_dir) / "statements"
+
+    @property
     def receipts_dir(self) -> Path:
         return Path(self.data_dir) / "receipts"
 

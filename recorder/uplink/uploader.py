@@ -15,7 +15,7 @@ from recorder.evidence.encoding import b64u
 from recorder.uplink.answers import fault_of, members
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.connection import ConnectionOptions
-from recorder.uplink.facts import Fact, Segment
+from recorder.uplink.facts import Fact, Segment, Statement
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import (
     CONNECTION_LOST,
@@ -46,6 +46,7 @@ from recorder.uplink.queue import Action, AskReceipt, Hold, PostJournal, Upload,
 from recorder.uplink.receipts import Receipt, ReceiptStore
 from recorder.uplink.sending import BLOCK
 from recorder.uplink.settings import UplinkSettings
+from recorder.uplink.statements import StatementBook, StatementSender
 from recorder.uplink.turn import MqttState, StoreState, TurnWord
 from recorder.uplink.tus import TusUploader
 
@@ -133,6 +134,8 @@ class Uploader:
             self._bucket = TokenBucket(settings.max_kb_s * 1000.0, BLOCK, clock.boottime_us())
         self._paced = 0
         self._tus = TusUploader(self._segments_client, settings.store_url, self._queue.upload_progressed)
+        self._statements = StatementBook(BackoffPolicy(settings.backoff_base_s, settings.backoff_max_s))
+        self._statement_sender = StatementSender(self._segments_client, settings.statements_dir)
         self._poster = JournalPoster(self._journal_client, JournalLines(settings.journal_dir), self._carry)
         self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
         self._online = False
@@ -183,6 +186,12 @@ class Uploader:
             self._journal_client.close()
             self._queue.hurry(now_us, self._fraction())
         action = self._queue.next(now_us, self._clock.wall_us() / 1e6)
+        if isinstance(action, Wait | Upload):
+            statement = None if self._queue.resting(now_us) else self._statements.next(now_us, self._queue.posted_seq)
+            if statement is not None:
+                self._do(statement)
+                self.status = self._snapshot()
+                return None
         if isinstance(action, Wait):
             return action
         self._do(action)
@@ -226,6 +235,7 @@ class Uploader:
             self._turn(item)
         else:
             self._queue.apply(item)
+            self._statements.apply(item)
 
     def _turn(self, item: TurnWord | StoreState | MqttState) -> None:
         now, fraction = self._clock.boottime_us(), self._fraction()
@@ -238,7 +248,7 @@ class Uploader:
         else:
             self._queue.turn.mqtt(item, now, fraction)
 
-    def _do(self, action: Action) -> None:
+    def _do(self, action: Action | Statement) -> None:
         lane: tuple[str, str] = ("journal", "")
         try:
             if isinstance(action, PostJournal):
@@ -249,6 +259,9 @@ class Uploader:
             elif isinstance(action, AskReceipt):
                 lane = ("segment", action.segment.segment_id)
                 self._ask(action.segment)
+            elif isinstance(action, Statement):
+                lane = ("statement", action.statement_id)
+                self._send_statement(action)
         except UplinkFault as fault:
             self._failed(fault, *lane)
         except Diverted:
@@ -270,15 +283,18 @@ class Uploader:
         hold: Hold = "store" if to_store else "journal" if lane == "journal" else "segment"
         if lane == "crowd" and fault.kind is STORE_BUSY:
             hold = "crowd"
-        pause = self._queue.failed(
-            hold,
-            now,
-            self._fraction(),
-            segment_id=segment_id,
-            retry_after_s=fault.retry_after_s,
-            wall_s=self._clock.wall_us() / 1e6,
-            blame=fault.kind in BLAMED,
-        )
+        if lane == "statement" and not to_store:
+            pause = self._statements.failed(segment_id, now, self._fraction(), fault.retry_after_s)
+        else:
+            pause = self._queue.failed(
+                hold,
+                now,
+                self._fraction(),
+                segment_id=segment_id,
+                retry_after_s=fault.retry_after_s,
+                wall_s=self._clock.wall_us() / 1e6,
+                blame=fault.kind in BLAMED,
+            )
         if to_store:
             self._online = False
         self._board.report("store" if to_store else segment_id or "journal", fault, retry_in_s=round(pause, 3))
@@ -355,6 +371,13 @@ class Uploader:
         }
         log.info("segment.sent", extra={"fields": fields})
 
+    def _send_statement(self, statement: Statement) -> None:
+        receipt = self._carry(self._statement_sender.send(statement, self._between_blocks))
+        self._answered()
+        if not any(covered.segment_id == statement.statement_id for covered in receipt.statements):
+            raise UplinkFault(RECEIPT_INVALID, "不含所问说明 does not cover the statement asked for")
+        log.info("statement.stored", extra={"fields": {"statement_id": statement.statement_id}})
+
     def _file(self, segment: Segment) -> Path:
         directory = self._settings.segments_dir / segment.session_id
         for suffix in SUFFIXES:
@@ -421,6 +444,12 @@ class Uploader:
             else:
                 fault = UplinkFault(RECEIPT_INVALID, f"{receipt.receipt_id}: 摘要或大小不符 other digest or size")
                 self._board.report(covered.segment_id, fault)
+        for stated in receipt.statements:
+            if self._statements.receipted(stated.segment_id, stated.sha256, stated.size):
+                self._board.clear(stated.segment_id)
+            else:
+                fault = UplinkFault(RECEIPT_INVALID, f"{receipt.receipt_id}: 摘要或大小不符 other digest or size")
+                self._board.report(stated.segment_id, fault)
 
     def _foresee(self) -> None:
         """Whether the deadlines will be met, at most every ``LOOK_US``: a backlog of thousands takes a while to order."""
@@ -440,6 +469,7 @@ class Uploader:
             "posted_seq": self._queue.posted_seq,
             "uploading": self._active,
             "receipted": self._done,
+            "statements": self._statements.waiting,
             "bytes_sent": self._segments_client.body_bytes_sent,
             "pace": {"rate": None if rate is None else round(rate), "late_segments": self._late},
             "link": {

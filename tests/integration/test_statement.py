@@ -45,6 +45,8 @@ def test_a_camera_that_does_not_come_back_and_two_officers_who_sign(agency: Agen
         done = hand_in(rig, gap["gap_id"], document, signatures)
         assert done.returncode == 0, done.stderr
         assert parsed(done)["signers"] == 2
+        rig.unit.start_uplink()
+        rig.wait(lambda: bool(at_the_store(agency)), "the statement is at the store")
         assert rig.stop() == 0
         verdict = rig.verify(identity=rig.layout.identity)
         assert not {"gap-unexplained", "statement-owed", "statement-forged"} & set(verdict["finding_codes"])
@@ -52,8 +54,14 @@ def test_a_camera_that_does_not_come_back_and_two_officers_who_sign(agency: Agen
         (record,) = rig.of("statement")
         sealed = rig.layout.unit / "statements" / f"{record['statement_id']}.document.age"
         assert sealed.exists() and document.read_bytes() not in sealed.read_bytes()
+        (stored,) = at_the_store(agency)
+        assert (stored.name, stored.read_bytes()) == (sealed.name, sealed.read_bytes())
         everything = (rig.layout.unit / "journal").glob("*.jws")
         assert not any("13010001001" in path.read_text() for path in everything)
+
+
+def at_the_store(agency: Agency) -> list[Path]:
+    return list(agency.store_root.glob("zfy-statement/*/statements/*"))
 
 
 def signed_off_the_unit(rig: Rig, agency: Agency, folder: Path, gap_id: str) -> tuple[Path, list[Path]]:

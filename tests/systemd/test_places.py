@@ -136,7 +136,12 @@ STEPS: list[tuple[str, Callable[[Path], object], str, bool]] = [
     (UPLINK, write, f"{DATA}/index.db", False),
     (UPLINK, write, f"{DATA}/new", False),
     (CAPTURE, write, f"{DATA}/new", False),
-    (UPLINK, names, f"{DATA}/statements", False),
+    # Statements: sealed by the unit process, sent by the uplink, no worker's business.
+    (UNIT, journal_file, f"{DATA}/statements/s.document.age", True),
+    (UPLINK, read, f"{DATA}/statements/s.document.age", True),
+    (UPLINK, write, f"{DATA}/statements/s.document.age", False),
+    (UPLINK, unlink, f"{DATA}/statements/s.document.age", False),
+    (CAPTURE, read, f"{DATA}/statements/s.document.age", False),
     (UPLINK, write, f"{DATA}/uplink/outbox.db", True),
     (UNIT, read, f"{DATA}/uplink/outbox.db", False),
     # The run folder: commands from the uplink, the channel for the worker, each its own.

@@ -121,3 +121,15 @@ def test_the_mqtt_job_connects_every_unit_in_every_round_both_ways(shop: Worksho
     assert answer["units"] == 3
     assert len(answer["ours_s"]) == len(answer["paho_s"]) == 2
     assert min(*answer["ours_s"], *answer["paho_s"]) > 0
+
+
+def test_the_ingest_job_gives_what_its_row_asks_for(tmp_path: Path) -> None:
+    require_program("curl")
+    require_program("/usr/sbin/nginx")
+    shop = Workshop(SystemClock(), tmp_path, True, lambda _: None)
+    options = ("--megabytes", "1", "--count", "1", "--streams", "2", "--creates", "3")
+    _, answer = shop.job("ingest", str(tmp_path), *options)
+    assert (len(answer["ours_s"]), len(answer["dav_s"]), len(answer["peaks"])) == (1, 1, 2)
+    assert (answer["size"], answer["creates"]) == (1_000_000, 6)
+    assert min(answer["peaks"]) > 10_000_000
+    assert min(*answer["ours_s"], *answer["dav_s"], answer["all_s"], answer["creates_s"]) > 0

@@ -178,3 +178,48 @@ def test_a_fork_is_an_alarm_and_no_receipt(field: Field) -> None:
     assert field.process.status()["posted_seq"] == -1
     assert any("fork" in str(alarm) for alarm in field.agency.alarms())
     assert field.process.terminate() == 0
+
+
+def test_the_document_of_a_written_statement_reaches_the_store_after_its_record(field: Field) -> None:
+    """And one the card has lost is a fault that holds nothing else up."""
+    data, lost = os.urandom(2 * MB), field.unit.new_id()
+    named = field.unit.statement(data)
+    field.unit.statement(b"gone", statement_id=lost, keep=False)
+    segment = field.unit.segment(MB)
+    field.process.start()
+    field.process.until(lambda: field.receipted(segment))
+    field.process.until(lambda: field.process.status()["statements"] == 1)
+    field.process.until(lambda: "statement-missing" in field.process.codes())
+    (path,) = field.agency.store_root.glob("*/*/statements/*")
+    assert path.name == f"{named}.document.age"
+    assert path.read_bytes() == data
+    field.check(segment)
+    # A new process has the receipt on its disk and asks for nothing.
+    assert field.process.terminate() == 0
+    sent = field.sent()
+    field.process.start()
+    field.process.until(lambda: field.process.status()["statements"] == 1 and field.receipted(segment))
+    assert field.sent() - sent < MB
+    assert field.process.terminate() == 0
+
+
+def test_a_journal_with_a_lost_file_goes_on_behind_it_and_the_agency_is_told(field: Field) -> None:
+    """A card that loses a file must not keep what came after it from the store: nothing could be released any more."""
+    unit = field.unit
+    before = unit.segment(MB)
+    unit.file = lost = unit.journal_dir / f"{unit.seq:012d}.jws"
+    first, kept = unit.seq, len(unit.lines)
+    for number in range(5):
+        unit.record("event", event=f"lost {number}")
+    unit.file = unit.journal_dir / f"{unit.seq:012d}.jws"
+    del unit.lines[kept:]
+    after = unit.segment(MB)
+    lost.unlink()
+    field.process.start()
+    field.process.until(lambda: field.receipted(before, after))
+    assert "journal-hole" in field.process.codes()
+    (alarm,) = field.agency.alarms()
+    assert (alarm["alarm"], alarm["first_seq"], alarm["last_seq"]) == ("journal-gap", first, first + 4)
+    journal = b"".join(path.read_bytes() for path in sorted(field.agency.store_root.glob("*/*/journal/*.jws")))
+    assert journal == b"".join(unit.lines)
+    assert field.process.terminate() == 0

@@ -82,6 +82,30 @@ class UnitFiles:
         self.wall += 1
         return self.seq - 1
 
+    def statement(self, data: bytes, *, statement_id: str | None = None, keep: bool = True) -> str:
+        """A ``statement`` record, and its document unless the card has lost it (``keep`` False); its id."""
+        made = statement_id or self.new_id()
+        if keep:
+            (self.data_dir / "statements").mkdir(exist_ok=True)
+            (self.data_dir / "statements" / f"{made}.document.age").write_bytes(data)
+        digest = sha256_b64u(data)
+        signer = {"officer_ref": digest, "method": "certificate", "signature": None}
+        self.record(
+            "statement",
+            statement_id=made,
+            gap_id=self.new_id(),
+            legal_cause="设备故障",
+            document_sha256=digest,
+            document_size=len(data),
+            document_type="application/pdf",
+            stored_sha256=digest,
+            stored_size=len(data),
+            sealed=True,
+            signers=[signer, {**signer, "officer_ref": sha256_b64u(digest.encode())}],
+            bound_by=None,
+        )
+        return made
+
     def segment(self, size: int, *, session_id: str | None = None, close: str = "segment-close") -> Segment:
         session_id = session_id or self.new_id()
         segment_id = self.new_id()

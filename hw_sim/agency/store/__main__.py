@@ -23,6 +23,7 @@ from hw_sim.agency.store.segments import Limits
 from hw_sim.agency.store.service import BrokerAddress, Instance, StoreOptions, lock_root
 from hw_sim.agency.store.tls import AgencyTrust, TlsContexts, TlsFiles
 from recorder.evidence.files import OsFiles
+from recorder.lean import give_memory_back
 
 log = logging.getLogger("agency.store")
 
@@ -72,6 +73,7 @@ def address(text: str) -> tuple[str, int]:
 def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s")
+    give_memory_back()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -78,8 +78,18 @@ class JournalLog:
         self._ready = True
         return self.head
 
-    def lines(self, from_seq: int) -> Iterator[bytes]:
-        """Stored lines from ``from_seq`` on, without their ends."""
+    def aligned(self, from_seq: int) -> Iterator[bytes | None]:
+        """Line by line from ``from_seq`` on; None where the unit had lost one before it was here."""
+        expected = from_seq
+        for seq, line in self.lines(from_seq):
+            while expected < seq:
+                yield None
+                expected += 1
+            yield line
+            expected += 1
+
+    def lines(self, from_seq: int) -> Iterator[tuple[int, bytes]]:
+        """Stored lines from ``from_seq`` on, with their numbers, without their ends."""
         files = self._files()
         for index, (first_seq, path) in enumerate(files):
             if index + 1 < len(files) and files[index + 1][0] <= from_seq:
@@ -87,18 +97,22 @@ class JournalLog:
             with path.open("rb") as file:
                 for seq, line in enumerate(file, first_seq):
                     if seq >= from_seq:
-                        yield line[:-1]
+                        yield seq, line[:-1]
 
     def append(self, head: Head, lines: Sequence[bytes]) -> None:
-        """Durable on return; ``head`` is what the log has then. On an OSError nothing counts as stored."""
+        """Durable on return; ``head`` is what the log has then. On an OSError nothing counts as stored.
+
+        Lines that do not begin where the log ends (the unit has lost some) begin a file of their own, whose name shows it.
+        """
         if not self._ready:
             self.open()
         self._ready = False
         path, start = self._last, self._size
-        new = path is None or start >= self._file_bytes
+        first_seq = head.next_seq - len(lines)
+        new = path is None or start >= self._file_bytes or first_seq != self.head.next_seq
         if path is None or new:
             make_dirs(self.directory)
-            path, start = self.directory / f"{self.head.next_seq:012d}.jws", 0
+            path, start = self.directory / f"{first_seq:012d}.jws", 0
         data = b"".join(line + b"\n" for line in lines)
         fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | (os.O_CREAT if new else 0), 0o640)
         try:

@@ -34,8 +34,12 @@ class JournalRoutes:
         from_seq = exchange.query("from")
         if not NUMBER.match(from_seq):
             raise Problem(BAD_REQUEST, f"from={from_seq!r}: 不是序号 not a sequence number")
+        after = exchange.query("after")
+        if after and not NUMBER.match(after):
+            raise Problem(BAD_REQUEST, f"after={after!r}: 不是序号 not a sequence number")
         body = exchange.body(MAX_BODY)
-        return json_reply(200, self._journals.post(exchange.peer, match[1], int(from_seq), body))
+        lost = int(after) if after else None
+        return json_reply(200, self._journals.post(exchange.peer, match[1], int(from_seq), body, lost))
 
     def _receipt(self, exchange: Exchange, match: re.Match[str]) -> Reply:
         return jose_reply(self._segments.receipt(exchange.peer, match[1], match[2]))

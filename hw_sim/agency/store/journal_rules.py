@@ -98,19 +98,23 @@ def judge(
     head: Head,
     from_seq: int,
     lines: Sequence[bytes],
-    stored: Iterator[bytes],
+    stored: Iterator[bytes | None],
     keys: Keys,
+    after_gap: bool = False,
 ) -> Judgement:
-    """``stored``: the stored lines from ``from_seq`` on; ``from_seq`` is not beyond ``head.next_seq``."""
+    """``stored``: the stored lines from ``from_seq`` on, None for one that was lost; ``from_seq`` is not beyond
+    ``head.next_seq``, or ``after_gap``: the unit has lost what came before; ``prev`` of the first line leads into the gap
+    and cannot be judged, all else can."""
     result = Judgement()
     for seq, line in enumerate(lines, from_seq):
         if seq < head.next_seq:
-            if line == next(stored):
+            if line == next(stored, None):
                 continue
             result.refusal = _differs(line, seq, journal_id, keys)
             return result
         try:
-            accepted, new_key = _continue(unit_id, journal_id, head, seq, line, keys, result.new_keys)
+            linked = not after_gap or bool(result.accepted)
+            accepted, new_key = _continue(unit_id, journal_id, head, seq, line, keys, result.new_keys, linked)
         except (JwsError, KeyRefused) as error:
             result.refusal = Refusal("invalid", seq, str(error))
             return result
@@ -139,7 +143,14 @@ def _differs(line: bytes, seq: int, journal_id: str, keys: Keys) -> Refusal:
 
 
 def _continue(
-    unit_id: str, journal_id: str, head: Head, seq: int, line: bytes, keys: Keys, fresh: list[DeviceKey]
+    unit_id: str,
+    journal_id: str,
+    head: Head,
+    seq: int,
+    line: bytes,
+    keys: Keys,
+    fresh: list[DeviceKey],
+    linked: bool,
 ) -> tuple[Accepted | Refusal, DeviceKey | None]:
     text, parts = _parse(line)
     key, new_key = _key_of(parts, head, keys, fresh)
@@ -152,7 +163,7 @@ def _continue(
     record = _record(parts)
     if isinstance(record, Boot) and record.unit_id != unit_id:
         raise JwsError(f"unit_id {record.unit_id!r} is not {unit_id}")
-    if common.prev != head.digest:
+    if linked and common.prev != head.digest:
         return Refusal("broken", seq, "prev is not the digest of the line before it"), None
     return Accepted(seq, line, sha256_b64u(line), parts.kid, record), new_key
 

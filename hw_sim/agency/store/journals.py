@@ -120,21 +120,31 @@ class JournalDesk:
                     return _position(journal.log.head)
         raise Problem(NOT_FOUND, f"journal {journal_id}")
 
-    def post(self, unit_id: str, journal_id: str, from_seq: int, body: bytes) -> dict[str, Any]:
-        """POST: store what continues the journal and answer with a receipt over its head. Raises Problem."""
+    def post(
+        self, unit_id: str, journal_id: str, from_seq: int, body: bytes, after: int | None = None
+    ) -> dict[str, Any]:
+        """POST: store what continues the journal and answer with a receipt over its head. Raises Problem.
+
+        ``after``: the unit has lost the lines from there to ``from_seq`` for good. What it still has is taken: the gap is
+        alarmed and stands in every receipt from then on.
+        """
         if not body:
             raise Problem(BAD_REQUEST, "no lines")
         self._require_owner(unit_id, journal_id)
-        if from_seq > 0 and not self._exists(unit_id, journal_id):
+        if from_seq > 0 and after != 0 and not self._exists(unit_id, journal_id):
             raise Problem(JOURNAL_GAP, f"from {from_seq}, have nothing", next_seq=0)
         with self._journal(unit_id, journal_id) as journal:
             head = journal.log.head
-            if from_seq > head.next_seq:
+            gap = from_seq > head.next_seq
+            if gap and after != head.next_seq:
                 raise Problem(JOURNAL_GAP, f"from {from_seq}, have {head.next_seq}", next_seq=head.next_seq)
             keys = Keys(journal.keys.known, journal.keys.introduce)
-            judgement = judge(unit_id, journal_id, head, from_seq, split_body(body), journal.log.lines(from_seq), keys)
+            stored = journal.log.aligned(from_seq)
+            judgement = judge(unit_id, journal_id, head, from_seq, split_body(body), stored, keys, gap)
             for key in judgement.new_keys:
                 journal.keys.adopt(key)
+            if gap and judgement.accepted:
+                self._gap(journal, head.next_seq, from_seq - 1)
             self._store(journal, judgement.accepted)
             if judgement.refusal is not None:
                 raise self._refuse(journal, judgement.refusal, body)
@@ -196,6 +206,19 @@ class JournalDesk:
                 raise Problem(STORE_FULL, f"journal: {error.strerror}") from error
             raise
         self._index(journal, [(item.seq, item.record) for item in accepted])
+
+    def _gap(self, journal: Journal, first_seq: int, last_seq: int) -> None:
+        """Said before the lines behind it are stored: a gap that is there is one that was said."""
+        where = {"unit_id": journal.vault.unit_id, "journal_id": journal.vault.journal_id}
+        self._register.add_gap(journal.vault.journal_id, first_seq, last_seq)
+        self._alarms.raise_alarm(
+            "journal-gap",
+            f"设备丢失了日志行 {first_seq}–{last_seq}，其后的已接收",
+            f"the unit has lost lines {first_seq} to {last_seq} of its journal; what follows was taken",
+            first_seq=first_seq,
+            last_seq=last_seq,
+            **where,
+        )
 
     def _index(self, journal: Journal, records: list[tuple[int, Record | None]]) -> None:
         """What the lines say of segments, and how far the register has read: one transaction."""
@@ -400,7 +423,7 @@ class JournalDesk:
 
 def _reread(journal_log: JournalLog, from_seq: int) -> Iterator[tuple[int, Record | None]]:
     """Records of stored, once verified lines."""
-    for seq, line in enumerate(journal_log.lines(from_seq), from_seq):
+    for seq, line in journal_log.lines(from_seq):
         parts = jws.split(line.decode("ascii"))
         model = INTERPRETED.get(parts.typ)
         if model is None:

@@ -50,9 +50,10 @@ class ReceiptDesk:
             head_digest=head.digest,
             segments=tuple(_stored(kept, now) for kept in placed),
             statements=tuple(_stored_statement(kept, now) for kept in statements),
+            gaps=tuple(self._register.gaps(vault.journal_id)),
         )
-        # A unit that has never heard of statements has none, and refuses a receipt with members it does not know.
-        left_out = None if statements else {"statements"}
+        # A unit that has never heard of statements or gaps has none, and refuses a receipt with members it does not know.
+        left_out = {name for name in ("statements", "gaps") if not getattr(receipt, name)}
         issued = IssuedReceipt(
             receipt_id=receipt.jti,
             unit_id=vault.unit_id,

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlite_utils import Database
+from recorder.database import Database
 
 _PRAGMAS = (
     "busy_timeout=5000",
@@ -25,6 +25,31 @@ _PRAGMAS = (
     "wal_autocheckpoint=1000",
     "journal_size_limit=4194304",
     "temp_store=MEMORY",
+)
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS journal (journal_id TEXT PRIMARY KEY, unit_id TEXT, next_seq INTEGER, head_digest TEXT,"
+    " kid TEXT)",
+    "CREATE TABLE IF NOT EXISTS gap (journal_id TEXT, first_seq INTEGER, last_seq INTEGER,"
+    " PRIMARY KEY (journal_id, first_seq))",
+    "CREATE TABLE IF NOT EXISTS opened (unit_id TEXT, segment_id TEXT, suffix TEXT, PRIMARY KEY (unit_id, segment_id))",
+    "CREATE TABLE IF NOT EXISTS named (unit_id TEXT, journal_id TEXT, segment_id TEXT, session_id TEXT, sha256 TEXT,"
+    " suffix TEXT, size INTEGER, seq INTEGER, PRIMARY KEY (unit_id, segment_id))",
+    "CREATE TABLE IF NOT EXISTS upload (upload_id TEXT PRIMARY KEY, unit_id TEXT, journal_id TEXT, session_id TEXT,"
+    " segment_id TEXT, sha256 TEXT, size INTEGER, state TEXT, synced INTEGER, boot_id TEXT, touched_at REAL)",
+    "CREATE INDEX IF NOT EXISTS idx_upload_unit_id_segment_id ON upload (unit_id, segment_id)",
+    "CREATE INDEX IF NOT EXISTS idx_upload_state_touched_at ON upload (state, touched_at)",
+    "CREATE TABLE IF NOT EXISTS object (unit_id TEXT, journal_id TEXT, segment_id TEXT, session_id TEXT, sha256 TEXT,"
+    " size INTEGER, path TEXT, stored_at REAL, receipt_id TEXT, PRIMARY KEY (unit_id, segment_id))",
+    "CREATE INDEX IF NOT EXISTS idx_object_unit_id_sha256 ON object (unit_id, sha256)",
+    "CREATE TABLE IF NOT EXISTS receipt (receipt_id TEXT PRIMARY KEY, unit_id TEXT, journal_id TEXT, head_seq INTEGER,"
+    " issued_at REAL, segments INTEGER, jws TEXT)",
+    "CREATE INDEX IF NOT EXISTS idx_receipt_journal_id_head_seq ON receipt (journal_id, head_seq)",
+    "CREATE TABLE IF NOT EXISTS announcement (unit_id TEXT, msg_id TEXT, payload TEXT, received_at REAL,"
+    " PRIMARY KEY (unit_id, msg_id))",
+    "CREATE TABLE IF NOT EXISTS status (unit_id TEXT, msg_id TEXT, payload TEXT, received_at REAL,"
+    " PRIMARY KEY (unit_id, msg_id))",
+    "CREATE TABLE IF NOT EXISTS latest (unit_id TEXT, kind TEXT, payload TEXT, received_at REAL,"
+    " PRIMARY KEY (unit_id, kind))",
 )
 STATUS_KEPT = 1000
 """Status messages kept of each unit."""
@@ -97,90 +122,27 @@ class Register:
         self._db = Database(sqlite3.connect(path, check_same_thread=False))
         for pragma in _PRAGMAS:
             self._db.execute(f"PRAGMA {pragma}").fetchall()
-        with self.atomic():
-            self._create()
-
-    def _create(self) -> None:
-        create = self._db.table
-        create("journal").create(
-            {"journal_id": str, "unit_id": str, "next_seq": int, "head_digest": str, "kid": str},
-            pk="journal_id",
-            if_not_exists=True,
-        )
-        create("opened").create(
-            {"unit_id": str, "segment_id": str, "suffix": str}, pk=("unit_id", "segment_id"), if_not_exists=True
-        )
-        create("named").create(
-            {
-                **dict.fromkeys(("unit_id", "journal_id", "segment_id", "session_id", "sha256", "suffix"), str),
-                **dict.fromkeys(("size", "seq"), int),
-            },
-            pk=("unit_id", "segment_id"),
-            if_not_exists=True,
-        )
-        create("upload").create(
-            {
-                "upload_id": str,
-                **dict.fromkeys(("unit_id", "journal_id", "session_id", "segment_id", "sha256"), str),
-                **{"size": int, "state": str, "synced": int, "boot_id": str, "touched_at": float},
-            },
-            pk="upload_id",
-            if_not_exists=True,
-        )
-        create("upload").create_index(["unit_id", "segment_id"], if_not_exists=True)
-        create("upload").create_index(["state", "touched_at"], if_not_exists=True)
-        create("object").create(
-            {
-                **dict.fromkeys(("unit_id", "journal_id", "segment_id", "session_id", "sha256"), str),
-                **{"size": int, "path": str, "stored_at": float, "receipt_id": str},
-            },
-            pk=("unit_id", "segment_id"),
-            if_not_exists=True,
-        )
-        create("object").create_index(["unit_id", "sha256"], if_not_exists=True)
-        create("receipt").create(
-            {
-                **dict.fromkeys(("receipt_id", "unit_id", "journal_id"), str),
-                **{"head_seq": int, "issued_at": float, "segments": int, "jws": str},
-            },
-            pk="receipt_id",
-            if_not_exists=True,
-        )
-        create("receipt").create_index(["journal_id", "head_seq"], if_not_exists=True)
-        create("announcement").create(
-            {"unit_id": str, "msg_id": str, "payload": str, "received_at": float},
-            pk=("unit_id", "msg_id"),
-            if_not_exists=True,
-        )
-        create("status").create(
-            {"unit_id": str, "msg_id": str, "payload": str, "received_at": float},
-            pk=("unit_id", "msg_id"),
-            if_not_exists=True,
-        )
-        create("latest").create(
-            {"unit_id": str, "kind": str, "payload": str, "received_at": float},
-            pk=("unit_id", "kind"),
-            if_not_exists=True,
-        )
+        self._db.create(*_SCHEMA)
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
         """One transaction; nested, a savepoint of it."""
-        # ``with connection:`` would not roll back what sqlite-utils has already committed; atomic() does.
         with self._lock:
-            if self._db.conn.in_transaction:
+            if not self._db.conn.in_transaction:
+                # IMMEDIATE: one that reads first and then writes fails at once, whatever the busy timeout, when another
+                # process has written in between (SQLITE_BUSY_SNAPSHOT).
                 with self._db.atomic():
                     yield
                 return
-            # IMMEDIATE: a transaction that reads first and then writes fails at once, whatever the busy timeout, when
-            # another process has written in between (SQLITE_BUSY_SNAPSHOT).
-            self._db.conn.execute("BEGIN IMMEDIATE")
+            self._db.execute("SAVEPOINT inner_part")
             try:
                 yield
             except BaseException:
-                self._db.rollback()
+                if self._db.conn.in_transaction:
+                    self._db.execute("ROLLBACK TO inner_part")
+                    self._db.execute("RELEASE inner_part")
                 raise
-            self._db.commit()
+            self._db.execute("RELEASE inner_part")
 
     def close(self) -> None:
         with self._lock:
@@ -194,6 +156,10 @@ class Register:
         """One statement of such a module, as a transaction of its own or within the caller's."""
         with self.atomic():
             self._db.execute(sql, list(arguments))
+
+    def _insert(self, table: str, values: dict[str, Any]) -> None:
+        marks = ", ".join("?" * len(values))
+        self._db.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})", list(values.values()))
 
     def _row(self, sql: str, *arguments: Any) -> tuple[Any, ...] | None:
         with self._lock:
@@ -217,16 +183,21 @@ class Register:
 
     def journal_at(self, unit_id: str, journal_id: str, next_seq: int, head_digest: str, kid: str) -> None:
         with self.atomic():
-            self._db.table("journal").upsert(
-                {
-                    "journal_id": journal_id,
-                    "unit_id": unit_id,
-                    "next_seq": next_seq,
-                    "head_digest": head_digest,
-                    "kid": kid,
-                },
-                pk="journal_id",
+            self._db.execute(
+                "INSERT INTO journal (journal_id, unit_id, next_seq, head_digest, kid) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (journal_id) DO UPDATE SET unit_id = excluded.unit_id, next_seq = excluded.next_seq,"
+                " head_digest = excluded.head_digest, kid = excluded.kid",
+                [journal_id, unit_id, next_seq, head_digest, kid],
             )
+
+    def add_gap(self, journal_id: str, first_seq: int, last_seq: int) -> None:
+        with self.atomic():
+            self._db.execute("INSERT OR REPLACE INTO gap VALUES (?, ?, ?)", [journal_id, first_seq, last_seq])
+
+    def gaps(self, journal_id: str) -> list[tuple[int, int]]:
+        """(first, last) ``seq`` of lines the unit has lost before they were here."""
+        sql = "SELECT first_seq, last_seq FROM gap WHERE journal_id = ? ORDER BY first_seq"
+        return [(int(first), int(last)) for first, last in self._rows(sql, journal_id)]
 
     def journals(self) -> list[tuple[str, str]]:
         """(unit_id, journal_id) of all journals."""
@@ -234,8 +205,9 @@ class Register:
 
     def opened(self, unit_id: str, segment_id: str, suffix: str) -> None:
         with self.atomic():
-            self._db.table("opened").insert(
-                {"unit_id": unit_id, "segment_id": segment_id, "suffix": suffix}, ignore=True
+            self._db.execute(
+                "INSERT OR IGNORE INTO opened (unit_id, segment_id, suffix) VALUES (?, ?, ?)",
+                [unit_id, segment_id, suffix],
             )
 
     def suffix(self, unit_id: str, segment_id: str) -> str | None:
@@ -248,7 +220,7 @@ class Register:
             known = self.named(named.unit_id, named.segment_id)
             if known is not None:
                 return known == named  # the same line, read again
-            self._db.table("named").insert(asdict(named))
+            self._insert("named", asdict(named))
             return True
 
     def named(self, unit_id: str, segment_id: str) -> Named | None:
@@ -269,7 +241,7 @@ class Register:
 
     def add_upload(self, upload: Upload) -> None:
         with self.atomic():
-            self._db.table("upload").insert(asdict(upload))
+            self._insert("upload", asdict(upload))
 
     def upload(self, upload_id: str) -> Upload | None:
         row = self._row(f"{self._UPLOAD} WHERE upload_id = ?", upload_id)
@@ -310,9 +282,9 @@ class Register:
     def add_receipt(self, receipt: IssuedReceipt, objects: Iterable[StoredObject]) -> None:
         """The registration: receipt and objects in one transaction."""
         with self.atomic():
-            self._db.table("receipt").insert(asdict(receipt))
+            self._insert("receipt", asdict(receipt))
             for item in objects:
-                self._db.table("object").insert(asdict(item))
+                self._insert("object", asdict(item))
                 self._db.execute(
                     "UPDATE upload SET state = 'stored' WHERE unit_id = ? AND segment_id = ? AND sha256 = ?",
                     [item.unit_id, item.segment_id, item.sha256],

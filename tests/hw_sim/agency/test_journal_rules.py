@@ -122,7 +122,7 @@ def test_the_log_is_cut_behind_its_last_whole_line_and_goes_on(tmp_path: Path, t
     again = JournalLog(tmp_path / "journal")
     assert again.open() == Head(3, sha256_b64u(lines[2]), journal().signer.kid)
     again.append(Head(5, sha256_b64u(lines[4]), journal().signer.kid), lines[3:5])
-    assert list(again.lines(1)) == lines[1:5]
+    assert list(again.aligned(1)) == lines[1:5]
     assert file.read_bytes() == b"".join(line + b"\n" for line in lines[:5])
 
 
@@ -138,6 +138,6 @@ def test_the_log_begins_new_files_and_survives_a_crash_between_two(tmp_path: Pat
     (tmp_path / "journal" / "000000000040.jws").write_bytes(lines[0][:50])
     again = JournalLog(tmp_path / "journal")
     assert again.open().next_seq == 40
-    assert list(again.lines(0)) == lines
-    assert list(again.lines(17)) == lines[17:]
+    assert list(again.aligned(0)) == lines
+    assert list(again.aligned(17)) == lines[17:]
     assert sorted(path.name for path in (tmp_path / "journal").iterdir()) == names

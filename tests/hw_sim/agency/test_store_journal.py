@@ -258,3 +258,72 @@ def test_a_revoked_unit_is_refused_at_its_next_connection(unit: UnitDouble, auth
     assert authority.revoke(unit.unit_id) == 2
     with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
         unit.request("GET", f"/journals/{unit.journal_id}")
+
+
+# --- lines the unit has lost ------------------------------------------------------------------------------------------
+
+
+def with_lost_lines(unit: UnitDouble) -> None:
+    """Lines 3 to 5 are gone; up to 2 are stored."""
+    unit.write_boot()
+    unit.write_events(8)
+    assert unit.post(0, 3).status == 200
+
+
+def test_what_comes_after_lost_lines_is_taken_and_the_gap_is_named(
+    store: StoreProcess, unit: UnitDouble, authority: Authority
+) -> None:
+    with_lost_lines(unit)
+    path = f"/journals/{unit.journal_id}?from=6&after=3"
+    jose_type = {"Content-Type": "application/jose"}
+    for _ in range(2):  # the answer may be lost on its way
+        reply = unit.request("POST", path, jose_type, unit.body(6, 8))
+        assert (reply.status, reply.json["next_seq"]) == (200, 8)
+        receipt = believed(authority, reply.json["receipt"])
+        assert (receipt.head_seq, receipt.gaps) == (7, ((3, 5),))
+    assert unit.post(8).status == 200
+    assert alarms(store, unit) == ["journal-gap"]
+    files = sorted(entry.name for entry in (vault(store, unit) / "journal").iterdir())
+    assert files == [f"{0:012d}.jws", f"{6:012d}.jws"]
+    assert stored_lines(store, unit) == unit.lines[:3] + unit.lines[6:]
+    store.kill()
+    store.start()
+    assert unit.request("GET", f"/journals/{unit.journal_id}").json["next_seq"] == unit.next_seq
+    unit.write_events(1)
+    assert believed(authority, unit.post(unit.next_seq - 1).json["receipt"]).gaps == ((3, 5),)
+
+
+def test_a_gap_that_is_not_where_the_store_stands_is_none(store: StoreProcess, unit: UnitDouble) -> None:
+    with_lost_lines(unit)
+    for words in ("from=6", "from=6&after=2", "from=6&after=4", "from=6&after=x"):
+        reply = unit.request(
+            "POST", f"/journals/{unit.journal_id}?{words}", {"Content-Type": "application/jose"}, unit.body(6)
+        )
+        assert reply.status == (400 if words.endswith("x") else 409)
+    assert stored_lines(store, unit) == unit.lines[:3]
+    assert alarms(store, unit) == []
+
+
+def test_behind_a_gap_everything_but_the_first_link_is_judged(store: StoreProcess, unit: UnitDouble) -> None:
+    with_lost_lines(unit)
+    path, jose_type = f"/journals/{unit.journal_id}?from=6&after=3", {"Content-Type": "application/jose"}
+    forged = unit.lines[6][:-8] + b"AAAAAAAA"
+    assert unit.request("POST", path, jose_type, forged + b"\n").status == 422
+    assert unit.request("POST", path, jose_type, unit.body(5)).status == 422  # its number is not 6
+    assert unit.request("POST", path, jose_type, unit.lines[6] + b"\n" + unit.lines[8] + b"\n").status == 422
+    assert stored_lines(store, unit) == [*unit.lines[:3], unit.lines[6]]
+    # Lines that turn up after all are kept apart, for people: receipts have said that they are lost.
+    late = unit.post(3)
+    assert (late.status, late.json["type"]) == (409, "urn:zfy:journal-fork")
+    assert [entry.read_bytes() for entry in (vault(store, unit) / "forks").iterdir()] == [unit.body(3)]
+
+
+def test_a_journal_whose_beginning_is_lost_begins_with_a_certificate(store: StoreProcess, unit: UnitDouble) -> None:
+    unit.write_boot()
+    unit.write_events(3)
+    path, jose_type = f"/journals/{unit.journal_id}?from=2&after=0", {"Content-Type": "application/jose"}
+    assert unit.request("POST", path, jose_type, unit.body(2)).status == 422
+    unit.write_boot()
+    path = f"/journals/{unit.journal_id}?from=4&after=0"
+    assert unit.request("POST", path, jose_type, unit.body(4)).status == 200
+    assert alarms(store, unit) == ["journal-gap"]

@@ -56,6 +56,18 @@ def store(folder: Path, clock: Clock) -> Iterator[int]:
             process.wait(20)
 
 
+def creation_headers(segment: Segment) -> dict[str, str]:
+    """Of ``POST /uploads`` (docs/wire.md)."""
+    members = {
+        "journal_id": segment.journal_id,
+        "session_id": segment.session_id,
+        "segment_id": segment.segment_id,
+        "sha256": segment.sha256,
+    }
+    metadata = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in members.items())
+    return {**TUS, "Upload-Length": str(segment.size), "Upload-Metadata": metadata, "Content-Length": "0"}
+
+
 class Uploads:
     """``file`` to the store on ``port``, as a new segment each time."""
 
@@ -117,16 +129,8 @@ class Uploads:
 
     def _create(self, segment: Segment) -> str:
         """Path of a new upload (docs/wire.md)."""
-        members = {
-            "journal_id": segment.journal_id,
-            "session_id": segment.session_id,
-            "segment_id": segment.segment_id,
-            "sha256": segment.sha256,
-        }
-        metadata = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in members.items())
-        headers = {**TUS, "Upload-Length": str(segment.size), "Upload-Metadata": metadata, "Content-Length": "0"}
         client = StoreClient(f"https://127.0.0.1:{self._port}", self._client, OPTIONS, self._clock)
-        answer = client.request("POST", "/uploads", headers)
+        answer = client.request("POST", "/uploads", creation_headers(segment))
         client.close()
         if answer.status != 201:
             raise click.ClickException(f"POST /uploads: {answer.status} {answer.body!r}")
