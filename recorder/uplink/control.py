@@ -40,6 +40,14 @@ def hand_over_desired(path: Path, desired: str, timeout_s: float = 2.0) -> dict[
     return _request(path, {"cmd": "desired", "desired": desired}, timeout_s)
 
 
+def hand_over_command(path: Path, command: str, timeout_s: float = 2.0) -> dict[str, Any]:
+    """``{"v":1,"cmd":"agency-command","command":JWS}`` → the unit's answer: it alone verifies.
+
+    Raises UplinkFault ``unit-away``.
+    """
+    return _request(path, {"cmd": "agency-command", "command": command}, timeout_s)
+
+
 def _request(path: Path, message: dict[str, object], timeout_s: float) -> dict[str, Any]:
     request = json.dumps({"v": 1, **message}).encode() + b"\n"
     try:
