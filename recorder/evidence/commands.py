@@ -114,6 +114,9 @@ class Restart(Model):
 AnyOrder: TypeAlias = Start | Stop | SetMark | SignIn | Grant | RefetchReceipt | FetchConfig | ReportNow | Restart
 
 
+Order: TypeAlias = Annotated[AnyOrder, Field(discriminator="kind")]
+
+
 class AgencyCommand(Model):
     """Payload of the JWS (``typ`` = ``command``, ES256, ``kid`` = thumbprint of the command key). ``iat`` and ``exp``:
     seconds since 1970."""
@@ -123,7 +126,7 @@ class AgencyCommand(Model):
     unit_id: Annotated[str, StringConstraints(max_length=64)]
     iat: Finite
     exp: Finite
-    order: Annotated[AnyOrder, Field(discriminator="kind")]
+    order: Order
 
 
 @dataclass(frozen=True, slots=True)
