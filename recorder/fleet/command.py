@@ -49,14 +49,14 @@ RESULTS: Final = {
 @click.option("--metered/--no-metered", default=None, help="grant: 允许按流量计费的网络 also over a metered link")
 @click.option("--wait", "wait_s", type=click.FloatRange(0.1), help="等待应答的秒数 seconds to wait for answers")
 @click.option("--expires", "expires_s", type=click.FloatRange(5), help="指令有效秒数 seconds the command is good for")
-@click.option("--json", "as_json", is_flag=True, help="JSON 输出 as JSON")
+@click.option("--json", "json_wanted", is_flag=True, help="JSON 输出 as JSON")
 @settings_option
 def command_command(
     units: tuple[str, ...],
     kind: str,
     wait_s: float | None,
     expires_s: float | None,
-    as_json: bool,
+    json_wanted: bool,
     settings_file: Path | None,
     **options: Any,
 ) -> None:
@@ -74,11 +74,11 @@ def command_command(
         reports = exchange(settings, clock, commands, wait_s or defaults.answer_s)
     except FleetError as error:
         fail(error.zh, error.en)
-    click.echo(_json(reports) if as_json else _table(reports))
+    click.echo(as_json(reports) if json_wanted else as_table(reports))
     sys.exit(0 if all(report.result == "done" for report in reports) else 1)
 
 
-def _table(reports: Sequence[Report]) -> str:
+def as_table(reports: Sequence[Report]) -> str:
     """One line per unit: unit, result, seq of its record, words."""
     rows = [(say("设备", "unit"), say("结果", "result"), say("日志序号", "seq"), say("说明", "meaning"))]
     for report in reports:
@@ -97,7 +97,7 @@ def _padded(text: str, width: int) -> str:
     return text + " " * (width - _width(text))
 
 
-def _json(reports: Sequence[Report]) -> str:
+def as_json(reports: Sequence[Report]) -> str:
     return json.dumps(
         [
             {

@@ -7,6 +7,7 @@ whatever follows from it, so a command whose end was lost to a power cut is not 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import uuid
 from collections.abc import Mapping
@@ -84,7 +85,7 @@ class CommandDesk(Duty):
             if command is not None and refused.final:
                 self._record(command, "refused", code, self._ordered(command, text, kid))
             else:
-                self._write(str(uuid.uuid4()) if command is None else command.jti, _name(command), "refused", code)
+                self._write(_id_of(text) if command is None else command.jti, _name(command), "refused", code)
         log.warning("command.refused", extra={"fields": {"code": code}})
         return self._said(None if command is None else command.jti, _name(command), refusal_outcome(code), code)
 
@@ -147,6 +148,11 @@ class CommandDesk(Duty):
         if isinstance(order, Grant):
             ordered = ordered.model_copy(update={"until": order.until, "metered": order.metered})
         return ordered
+
+
+def _id_of(text: str) -> str:
+    """For one that was not believed, whose own id proves nothing: the same text has the same."""
+    return str(uuid.UUID(bytes=hashlib.sha256(text.encode("utf-8", "replace")).digest()[:16], version=4))
 
 
 def _name(command: AgencyCommand | None) -> str:
