@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from firmware_bridge.clock import SystemClock
+from hw_sim.agency.authority import Authority
 from recorder.cli import main
 from recorder.evidence.signer import load_or_create_key
 from recorder.fleet.command import as_json, as_table
@@ -63,9 +65,16 @@ def test_an_option_of_another_kind_is_two_before_anything_is_sent(tmp_path: Path
     assert done.exit_code == 2 and "--reason 不属于 mark" in done.output
 
 
+def test_without_a_certificate_it_is_two_and_says_which_file(tmp_path: Path) -> None:
+    done = run("command", "--settings", str(settings(tmp_path)), "zfy-1", "mark")
+    assert done.exit_code == 2 and "client-cert.pem: 管理员证书不可用" in done.output
+
+
 @pytest.mark.parametrize(("language", "words"), [("zh_CN.UTF-8", "无法连接"), ("en_US.UTF-8", "cannot be reached")])
 def test_a_broker_that_is_not_there_is_two(tmp_path: Path, language: str, words: str) -> None:
-    done = run("command", "--settings", str(settings(tmp_path)), "zfy-1", "mark", language=language)
+    path = settings(tmp_path)
+    (tmp_path / "tls").symlink_to(Authority(tmp_path / "authority", SystemClock()).desk_client_dir)
+    done = run("command", "--settings", str(path), "zfy-1", "mark", language=language)
     assert done.exit_code == 2 and words in done.output
 
 

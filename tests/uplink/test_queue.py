@@ -526,17 +526,18 @@ def test_a_grant_calls_the_crowd_back() -> None:
 
 def test_what_the_agency_granted_goes_first_until_then() -> None:
     queue = make()
-    for fact in (seg(1), seg(2), seg(3, "b"), Granted("c", ("b",), ("00000002",), 100.0, False)):
+    one, two, three = seg(1, closed_at=T0), seg(2, closed_at=T0), seg(3, "b", closed_at=T0)
+    for fact in (one, two, three, Granted("c", ("b",), ("00000002",), T0 + 100, False)):
         queue.apply(fact)
     order = []
-    while isinstance(action := queue.next(0, 99.0 - STATUTORY_S), Upload):
+    while isinstance(action := queue.next(0, T0 + 99), Upload):
         order.append(action.segment.seq)
         queue.receipted(action.segment.segment_id, action.segment.sha256, action.segment.size)
     assert order == [2, 3, 1]
-    queue.apply(seg(4, "c"))
-    queue.apply(seg(5, "b"))
-    action = queue.next(0, 100.0)
-    assert isinstance(action, Upload) and action.segment.seq == 4, "back to the usual order"
+    queue.apply(seg(4, "c", closed_at=T0))
+    queue.apply(seg(5, "b", closed_at=T0))
+    assert queue.next(0, T0 + 99) == Upload(seg(5, "b", closed_at=T0), first=True)
+    assert queue.next(0, T0 + 100) == Upload(seg(4, "c", closed_at=T0)), "back to the usual order"
 
 
 def test_a_grant_for_the_metered_line_opens_it_until_then() -> None:
