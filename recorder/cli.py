@@ -269,6 +269,13 @@ def ctl_reload(config_files: tuple[Path, ...]) -> None:
     _control(config_files, {"cmd": "reload"})
 
 
+@ctl_group.command("restart")
+@config_option
+def ctl_restart(config_files: tuple[Path, ...]) -> None:
+    """空闲时重新启动记录单元，班次不中断 · a new unit process once nothing is recorded; the shift goes on."""
+    _control(config_files, {"cmd": "restart"})
+
+
 @ctl_group.command("checklist")
 @config_option
 def ctl_checklist(config_files: tuple[Path, ...]) -> None:

@@ -65,6 +65,26 @@ class Agency:
         self._store = self._make_store(("--mqtt", f"{HOST}:{self.broker.port}"))
         self._store.start()
         self._proxies = [FaultProxy(port, self._clock) for port in (self._store.port, self.broker.port)]
+        self._files.replace(self.fleet_file, self._fleet_settings().encode("utf-8"), 0o644)
+
+    def _fleet_settings(self) -> str:
+        """An admin sits at the agency: he speaks to broker and store themselves, not over the units' line."""
+        authority = self.authority
+        return f"""\
+# recorder fleet --settings {self.fleet_file} …
+[broker]
+host = "{HOST}"
+port = {self.broker.port}
+
+[store]
+url = "https://{HOST}:{self.store.port}"
+
+[tls]
+dir = "{authority.desk_client_dir}"
+
+[commands]
+key = "{authority.command_key_file}"
+"""
 
     def _make_store(self, options: tuple[str, ...]) -> StoreServer:
         parts = (self._dir, self.store_root, self.authority, self._clock)
@@ -79,6 +99,11 @@ class Agency:
         if self._store is not None:
             self._store.stop()
         self.broker.stop()
+
+    @property
+    def fleet_file(self) -> Path:
+        """Settings of ``recorder fleet`` for the agency's admin."""
+        return self._dir / "fleet.toml"
 
     # --- what a unit is configured with ------------------------------------------------------------------------------
 

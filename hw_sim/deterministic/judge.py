@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hw_sim.deterministic import promises, verdicts
 from hw_sim.deterministic.account import account, journal_lines
+from hw_sim.deterministic.desk import obeyed_once
 from hw_sim.deterministic.plan import Plan, plan_of
 from hw_sim.deterministic.promises import Violation
 from hw_sim.deterministic.shift import Bugs, Shift
@@ -87,6 +88,7 @@ def _judge(shift: Shift, check: Verify, tampers: Sequence[Act]) -> list[Violatio
     found += verdicts.no_false_alarm(truth, report, clock_lied=clock_lied)
     found += promises.every_gap_shows(truth, lines, verdicts.named(report))
     found += promises.nothing_leaks(shift.data_dir, plan.sealed, truth.names, lines)
+    found += obeyed_once(shift.desk, lines)
     if plan.real_signer:
         found += _store(shift, check)
     if plan.tampers:

@@ -75,6 +75,8 @@ class Plan:
     wall_offset_us: int
     tampers: bool
     troubles: tuple[Trouble, ...]
+    commands: bool = False
+    """The agency commands from afar."""
     impatient_watchdog: bool = False
     """The board's watchdog is set so that the troubles of a shift reach it; as shipped it waits longer than most last."""
 
@@ -101,6 +103,7 @@ def plan_of(seed: int) -> Plan:
         wall_offset_us=rnd.choice([0, 0, rnd.randint(-2 * SECOND, 2 * SECOND)]),
         tampers=rnd.random() < 0.35,
         troubles=tuple(sorted((_trouble(rnd, duration) for _ in range(count)), key=lambda trouble: trouble.at_us)),
+        commands=random.Random(f"commands {seed}").random() < 0.4,
     )
 
 

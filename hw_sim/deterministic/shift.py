@@ -14,6 +14,7 @@ from hw_sim.deterministic.board import Readings
 from hw_sim.deterministic.camera import Camera
 from hw_sim.deterministic.channel import Line
 from hw_sim.deterministic.clocks import BOOT_US, TrueClock, UnitClock
+from hw_sim.deterministic.desk import Desk, command_keys
 from hw_sim.deterministic.disk import PowerCut, ProcessKilled, SimulatedDisk, Strike, Watcher
 from hw_sim.deterministic.network import Network
 from hw_sim.deterministic.officer import Officer
@@ -125,6 +126,14 @@ class Shift:
         self.officer = Officer(
             self.timeline, self.rnd, self.truth, self.trace, lambda: self.unit, self._hear, self._card_is_well
         )
+        self.desk = Desk(
+            self.timeline,
+            random.Random(f"desk {plan.seed}"),
+            self.trace,
+            lambda: self.unit,
+            TrueClock(self.timeline).wall_us,
+            UNIT_ID,
+        )
         self._card_ill_us = -CATCH_UP_US
         self.troubles = Troubles(self)
         self.clock: UnitClock | None = None
@@ -158,6 +167,9 @@ class Shift:
 
         (trust / "agency-ca.pem").write_bytes(agency().ca.public_bytes(Encoding.PEM))
         (trust / "store-key.pem").write_bytes(agency().store_public_pem)
+        pinned = Path(self.config.trust.dir)
+        pinned.mkdir(exist_ok=True)
+        (pinned / "command-key.pem").write_bytes(command_keys()[0].public_key().pem())
 
     def new_id(self) -> str:
         return str(UUID(int=self._ids.getrandbits(128), version=4))
@@ -168,12 +180,14 @@ class Shift:
         """From power on to the end of duty, everything uploaded that can be."""
         self.power_on()
         self.officer.begin()
+        if self.plan.commands:
+            self.desk.begin()
         for trouble in self.plan.troubles:
             self.timeline.at(trouble.at_us, lambda trouble=trouble: self.troubles.begin(trouble))  # type: ignore[misc]
         self._run_until(self.plan.duration_us)
         self._make_peace()
         self._run_until(self.timeline.now_us + SETTLE_US)
-        self.officer.off_duty = True
+        self.officer.off_duty = self.desk.off_duty = True
         self._run_until(self.timeline.now_us + 3 * SECOND)  # a press on its way is answered first
         self._end_recording()
         self._drain()

@@ -20,6 +20,7 @@ reads it (the uplink, at its own reload)."""
 
 _EFFECTS: Final[dict[tuple[str, ...], Effect]] = {
     ("capture", "segment_s"): "boundary",
+    ("commands",): "boundary",
     ("controls",): "boundary",
     ("controls", "debounce_ms"): "restart",  # the drivers' as well
     ("faults", "battery"): "boundary",

@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints
 
 from recorder.config.board_file import BoardDevices
 from recorder.config.section import Identifier, Section
+from recorder.evidence.command_texts import CommandKind
 
 
 class Device(Section):
@@ -117,6 +118,14 @@ class Officers(Section):
 
     look_s: Annotated[float, Field(ge=0, le=600)]
     assignment_days: Annotated[float, Field(ge=0.01, le=31)]
+
+
+class Commands(Section):
+    """``allow``: the kinds of the agency's signed commands this unit carries out. ``max_term_h``: one may be valid so
+    long."""
+
+    allow: tuple[CommandKind, ...]
+    max_term_h: Annotated[float, Field(ge=0.01, le=168)]
 
 
 CheckPoint = Literal["cert-shown", "art22-1", "art22-2", "art22-3", "art22-4", "art22-5", "art22-6"]
@@ -350,6 +359,7 @@ class RecorderConfig(Section):
     session: Session
     statutory: Statutory
     officers: Officers
+    commands: Commands
     matter: Matter
     controls: Controls
     indicators: dict[str, Indication]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 from recorder.evidence.base import Count, Digest, Micros, Model, SealedField, Uuid
+from recorder.evidence.command_book import KnownCommand
 from recorder.evidence.matter import Matter, Mode
 
 
@@ -191,7 +192,9 @@ class Carried(Model):
     """``quiet_until``: end of the last ``standby`` or ``unit-down`` interval, or session. ``torn_recorded``: the newest
     torn journal tails (names in ``journal/torn/``) that a ``recovery`` names, at most 16. ``clocks``: the newest boots, at
     most 32. ``interruptions``: the newest, at most 64, settled ones given up first; ``tails``: of the newest segments, at
-    most 16. ``assignments``: ids of the newest accepted assignments, at most 128: none is taken twice."""
+    most 16. ``assignments``: ids of the newest accepted assignments, at most 128: none is taken twice.
+    ``commands``: the newest that the agency signed, at most 64; ``commands_floor``: the newest ``iat`` of those
+    forgotten."""
 
     shift: OpenShift | None
     officers: tuple[SignedIn, ...]
@@ -209,3 +212,5 @@ class Carried(Model):
     tails: tuple[SegmentTail, ...] = ()
     next_session: NextSession | None = None
     assignments: tuple[Uuid, ...] = ()
+    commands: tuple[KnownCommand, ...] = ()
+    commands_floor: float | None = None

@@ -17,6 +17,7 @@ from recorder.evidence.base import Model as Model
 from recorder.evidence.base import SealedField as SealedField
 from recorder.evidence.base import Uuid as Uuid
 from recorder.evidence.carried import Carried as Carried
+from recorder.evidence.command_book import CommandResult as CommandResult
 from recorder.evidence.matter import Matter as Matter
 from recorder.evidence.matter import Mode as Mode
 from recorder.evidence.matter import SessionContext as SessionContext
@@ -415,16 +416,33 @@ class DeadlineBasis(Record):
 CommandSource: TypeAlias = Literal["control-socket", "uplink", "mqtt", "qr"]
 
 
+class Ordered(Model):
+    """Of a command the agency signed: what the uplink and a reader have to know of it without opening anything. ``signed``:
+    the agency's own line, sealed, for it may name people. ``kid``: of the key that signed it; ``iat`` ``exp``: its term;
+    ``sessions segments until metered``: of a ``grant`` or ``refetch-receipt``."""
+
+    kid: Digest
+    iat: float
+    exp: float
+    signed: SealedField
+    sessions: tuple[Uuid, ...] = ()
+    segments: tuple[Uuid, ...] = ()
+    until: float | None = None
+    metered: bool = False
+
+
 class Command(Record):
     """A command from afar, from the control socket (``uplink``: from the uplink's user there) or from a code shown to the
-    lens, and what became of it."""
+    lens, and what became of it. One the agency signed has two: ``accepted`` with its ``order``, before anything it causes,
+    and then ``done``, ``refused`` or ``failed``; one refused at once has a single record."""
 
     TYP = "command"
     command_id: str
     source: CommandSource
     name: str
-    result: Literal["accepted", "refused"]
+    result: CommandResult
     detail: str
+    order: Ordered | None = None
 
 
 class Event(Record):

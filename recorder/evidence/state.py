@@ -25,6 +25,7 @@ from recorder.evidence.carried import (
     Returned,
     SignedIn,
 )
+from recorder.evidence.command_book import CommandBook
 from recorder.evidence.gap_book import GapBook
 from recorder.evidence.matter import Matter
 from recorder.evidence.records import Checkpoint
@@ -86,6 +87,7 @@ class JournalState:
     clocks: BootClockLog = field(default_factory=BootClockLog)
     field_mode: FieldMode = field(default_factory=FieldMode)
     gap_book: GapBook = field(default_factory=GapBook)
+    commands: CommandBook = field(default_factory=CommandBook)
 
     @property
     def head(self) -> tuple[int, str] | None:
@@ -102,6 +104,7 @@ class JournalState:
             open_faults=dict(self.open_faults),
             clocks=self.clocks.copy(),
             gap_book=self.gap_book.copy(),
+            commands=self.commands.copy(),
         )
 
     def accounted(self) -> tuple[int, float, str] | None:
@@ -163,6 +166,8 @@ class JournalState:
                 tails=tuple(self.gap_book.tails.values()),
                 next_session=self.next_session,
                 assignments=self.assignments,
+                commands=self.commands.carried,
+                commands_floor=self.commands.carried_floor,
             ),
         )
 
@@ -186,6 +191,7 @@ class JournalState:
             gap_book=GapBook.of(carried.interruptions, carried.tails),
             next_session=carried.next_session,
             assignments=carried.assignments,
+            commands=CommandBook.of(carried.commands, carried.commands_floor),
         )
         state.apply("checkpoint", payload, digest)
         return state
@@ -244,6 +250,7 @@ class JournalState:
     def _command(self, p: Payload) -> None:
         if p["name"] == ASSIGN and p["result"] == "accepted" and p["source"] not in ("control-socket", "uplink"):
             self.assignments = (*self.assignments, p["command_id"])[-self.ASSIGNMENTS :]
+        self.commands.apply(p)
 
     def _session_start(self, p: Payload) -> None:
         self.session = OpenSession(

@@ -15,6 +15,7 @@ from recorder.fleet.settings import DEFAULT_FILE, SETTINGS_VARIABLE, FleetSettin
 class FleetGroup(LazyGroup):
     lazy: ClassVar[dict[str, str]] = {
         "capacity": "recorder.fleet.capacity_command:capacity_command",
+        "command": "recorder.fleet.command:command_command",
         "config": "recorder.fleet.config_commands:config_group",
         "show": "recorder.fleet.units_commands:show_command",
         "units": "recorder.fleet.units_commands:units_command",

@@ -11,6 +11,7 @@ import queue
 import random
 import uuid
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -42,20 +43,37 @@ MakeLink = Callable[[Callable[[Inbound], None]], Link]
 
 
 def real_link(settings: FleetSettings, clock: Clock, subscribe: tuple[str, ...]) -> MakeLink:
-    """Mutual TLS to the broker of ``settings``. The broker takes client id and user from the certificate's name, so the
-    client id says nothing of its own."""
+    """Mutual TLS to the broker of ``settings``, under the name in the admin's certificate, which is user and client id at
+    once: a second session under the same certificate ends the first. Raises FleetError for a certificate without one."""
     broker = settings.file.broker
     options = MqttOptions(
         host=broker.host,
         port=broker.port,
         keepalive_s=KEEPALIVE_S,
         connect_timeout_s=broker.connect_timeout_s,
-        client_id=f"admin-{uuid.uuid4()}",
+        client_id=client_name(settings.tls_dir / "client-cert.pem"),
         subscribe=subscribe,
         session_expiry_s=0,
     )
     tls_dir = settings.tls_dir
     return lambda deliver: MqttLink(options, lambda: tls_context(tls_dir), clock, BACKOFF, random.random, deliver)
+
+
+def client_name(certificate: Path) -> str:
+    """The CN of the admin's certificate. Raises FleetError naming the file."""
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    try:
+        names = x509.load_pem_x509_certificate(certificate.read_bytes()).subject.get_attributes_for_oid(
+            NameOID.COMMON_NAME
+        )
+        return str(names[0].value)
+    except (OSError, ValueError, IndexError) as error:
+        raise FleetError(
+            f"{certificate}: 管理员证书不可用：{error}",
+            f"{certificate}: the admin's certificate cannot be used: {error}",
+        ) from error
 
 
 class FleetConnection:

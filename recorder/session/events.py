@@ -60,7 +60,8 @@ class OpenSession:
 class Previous:
     """The end of the journal (see ``previous.previous_of``). ``accounted``: up to where standby intervals, ``unit-down``
     events or the start of the shift speak for the unit's time. ``open_faults``: codes of the faults without an end.
-    ``next_…``: what was said beforehand of the next session."""
+    ``next_…``: what was said beforehand of the next session.
+    ``clean_end``: the last process ended in order, without an end of the shift."""
 
     accounted: Moment
     shift_id: str | None
@@ -68,6 +69,7 @@ class Previous:
     open_faults: tuple[str, ...] = ()
     next_mode: Mode | None = None
     next_matter: Matter | None = None
+    clean_end: bool = False
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -144,6 +146,13 @@ class PowerOff:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOver:
+    """This process ends in order and another goes on with the shift: the time up to here is accounted for by this one."""
+
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerReady:
     """The worker said hello: it takes commands."""
 
@@ -213,6 +222,7 @@ Event: TypeAlias = (
     | StopRequested
     | MarkRequested
     | PowerOff
+    | HandOver
     | WorkerReady
     | WorkerLost
     | WorkerFault

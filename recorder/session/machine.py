@@ -130,6 +130,8 @@ class SessionMachine:
                 effects += self._mark(event)
             case ev.PowerOff():
                 effects += self._power_goes_off()
+            case ev.HandOver():
+                effects += self._standby_to(self._now) if self._in_standby() else []
             case ev.ShiftStartRequested() | ev.ShiftEndRequested():
                 effects += self._shift_request(event)
             case ev.WorkerReady():

@@ -29,6 +29,7 @@ def previous_of(state: JournalState) -> Previous | None:
         open_faults=tuple(sorted({fault.code for fault in state.open_faults.values()})),
         next_mode=state.next_session.mode if state.next_session else None,
         next_matter=state.next_session.matter if state.next_session else None,
+        clean_end=state.clean_end,
     )
 
 

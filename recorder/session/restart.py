@@ -1,7 +1,8 @@
 """What the start of the unit process owes to the time it was not running: explained gaps, or signed ``unit-down`` events.
 
 ``event`` ``unit-down``, ``detail``: ``from_us`` in boot ``from_bootseed``, ``to_us`` in the record's own boot,
-``duration_us`` with its ``duration_basis`` (``boottime`` exact, ``wall`` a claim) and ``cause``. It says that the unit
+``duration_us`` with its ``duration_basis`` (``boottime`` exact, ``wall`` a claim) and ``cause`` (that of a gap, or
+``orderly-stop``). It says that the unit
 was off or dead in a shift outside any recording, which neither ``standby`` (the unit was on) nor ``interruption`` (a
 recording was cut) can say.
 """
@@ -16,6 +17,9 @@ from recorder.evidence.records import Event, InterruptionCause, Record, SessionS
 from recorder.faults.catalogue import cause_of
 from recorder.session.camera_track import CameraTrack
 from recorder.session.events import CameraBefore, Moment, OpenSession, Previous, UnitStarted
+
+ORDERLY_STOP = "orderly-stop"
+"""``cause`` of a ``unit-down`` behind a process that ended as it should: an update, a restart."""
 
 _DETAILS: dict[InterruptionCause, str] = {
     "process-crash": "the unit process ended",
@@ -142,6 +146,6 @@ def _unit_down(begin: Moment, event: UnitStarted, now_us: int) -> Event:
             "to_us": now_us,
             "duration_us": max(0, duration),
             "duration_basis": "boottime" if same_boot else "wall",
-            "cause": _cause(begin, event),
+            "cause": ORDERLY_STOP if event.previous and event.previous.clean_end else _cause(begin, event),
         },
     )

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from pathlib import Path
 
 from recorder.evidence.assignments import AssignmentCheck
 from recorder.evidence.files import Files
-from recorder.evidence.p256 import PublicKey
-from recorder.evidence.receipts import StoreKeyError, load_store_key
 from recorder.evidence.state import JournalState
+from recorder.unit.agency_key import agency_key
 
-log = logging.getLogger("recorder.unit")
-
-KEY_FILE = "command-key.pem"
 REFUSALS_RECORDED = 32
 """So many refused ones are signed facts per start: who holds codes before the lens must not fill the journal."""
 
 
 class AssignmentBook:
     def __init__(self, trust_dir: Path, unit_id: str, max_days: float, files: Files) -> None:
-        self._path = trust_dir / KEY_FILE
+        self._trust_dir = trust_dir
         self._unit_id = unit_id
         self._max_s = max_days * 86_400
         self._files = files
@@ -30,14 +25,7 @@ class AssignmentBook:
 
     def check(self) -> AssignmentCheck:
         """With the key as it is now: an enrolment may have come since. Assignments are few."""
-        return AssignmentCheck(self._key(), self._unit_id, self._max_s)
-
-    def _key(self) -> PublicKey | None:
-        try:
-            return load_store_key(self._files.read(self._path), str(self._path))
-        except (OSError, StoreKeyError) as error:
-            log.error("trust.command-key", extra={"fields": {"path": str(self._path), "error": str(error)}})
-            return None
+        return AssignmentCheck(agency_key(self._trust_dir, self._files), self._unit_id, self._max_s)
 
     def refusal_counts(self) -> bool:
         """A refusal is worth a record; counts it."""

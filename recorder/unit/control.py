@@ -23,6 +23,17 @@ MAX_NAME = 64
 ROOT = 0
 
 
+def orders_of(duties: Sequence[Duty]) -> dict[str, Command]:
+    """What the agency may command, of whichever duty. Raises ValueError when two claim the same kind."""
+    orders: dict[str, Command] = {}
+    for duty in duties:
+        for kind, order in duty.orders().items():
+            if kind in orders:
+                raise ValueError(f"{kind}: claimed by two duties")
+            orders[kind] = order
+    return orders
+
+
 class ControlCommands:
     """``own_uid``: the unit process's user, this process's by default. Raises ValueError when two duties claim the same
     command."""

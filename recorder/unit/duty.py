@@ -63,6 +63,10 @@ class UnitServices(Protocol):
     def send_overlay(self) -> None:
         """Tell every worker the watermark's new text."""
 
+    def order(self, kind: str, message: dict[str, Any]) -> Answer:
+        """Have another duty carry out what the agency ordered (:meth:`Duty.orders`). Raises KeyError for a kind no duty
+        knows, and what the duty raises."""
+
     def announce(self, config: RecorderConfig) -> None:
         """Tell every worker what of ``config`` holds from its next segment on."""
 
@@ -91,6 +95,11 @@ class Duty:
 
     def commands(self) -> Mapping[str, Command]:
         """Control commands this duty answers."""
+        return {}
+
+    def orders(self) -> Mapping[str, Command]:
+        """What the agency may command of this duty, by the kind of command (``evidence.commands``). Nothing that comes over
+        the control socket gets here but through the command desk, which has verified it."""
         return {}
 
     def started(self, before: JournalState) -> None:

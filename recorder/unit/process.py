@@ -21,8 +21,8 @@ from recorder.faults.catalogue import CATALOGUE
 from recorder.officer.indicators import ALARMS
 from recorder.session import effects as fx
 from recorder.session import events as ev
-from recorder.unit.control import ControlCommands
-from recorder.unit.duty import Duty, DutyFactory
+from recorder.unit.control import ControlCommands, orders_of
+from recorder.unit.duty import Answer, Duty, DutyFactory
 from recorder.unit.events import (
     ButtonEdge,
     ControlRequest,
@@ -70,6 +70,7 @@ class UnitProcess:
         for make in duties:
             self._add(make)
         self._control = ControlCommands(self, self._duties)
+        self._orders = orders_of(self._duties)
         parts.ledger.subscribe(self._observed)
 
     # --- the loop ----------------------------------------------------------------------------------------------------
@@ -179,6 +180,9 @@ class UnitProcess:
     def set_voice(self, voice: Voice) -> None:
         self.voice = voice
 
+    def order(self, kind: str, message: dict[str, Any]) -> Answer:
+        return self._orders[kind](message)
+
     def send_overlay(self) -> None:
         self._workers.send_overlay()
 
@@ -194,7 +198,9 @@ class UnitProcess:
             self._workers.restart_all()
 
     def restart(self) -> None:
-        self.restarting = True
+        if not self.restarting:
+            self.restarting = True
+            self.decide(ev.HandOver(at_us=self.now_us()))
 
     # --- effects -----------------------------------------------------------------------------------------------------
 

@@ -47,6 +47,14 @@ def tell_forecast(path: Path, late_segments: int, timeout_s: float = 2.0) -> Non
     _request(path, {"cmd": "store-forecast", "late_segments": late_segments}, timeout_s)
 
 
+def hand_over_command(path: Path, command: str, timeout_s: float = 2.0) -> dict[str, Any]:
+    """``{"v":1,"cmd":"agency-command","command":JWS}`` → the unit's answer: it alone verifies.
+
+    Raises UplinkFault ``unit-away``.
+    """
+    return _request(path, {"cmd": "agency-command", "command": command}, timeout_s)
+
+
 def _request(path: Path, message: dict[str, object], timeout_s: float) -> dict[str, Any]:
     request = json.dumps({"v": 1, **message}).encode() + b"\n"
     try:

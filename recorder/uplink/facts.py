@@ -62,6 +62,26 @@ class DeadlineMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """The agency wants these sessions and segments uploaded first, until ``until`` (wall seconds); ``metered``: also over a
+    link that is paid for by the byte. The unit has verified its signature."""
+
+    command_id: str
+    sessions: tuple[str, ...]
+    segments: tuple[str, ...]
+    until: float
+    metered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptWanted:
+    """The agency wants the receipts of these asked for again."""
+
+    sessions: tuple[str, ...]
+    segments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something the agency is told of: an ``event`` of :data:`NOTICED`. ``body``: its detail."""
 
@@ -105,6 +125,8 @@ Fact: TypeAlias = (
     | SessionStopped
     | Marked
     | DeadlineMoved
+    | Granted
+    | ReceiptWanted
     | Notice
     | Released
     | ReceiptRecorded
@@ -122,6 +144,7 @@ READ_TYPES = frozenset(
         "session-start",
         "session-stop",
         "mark",
+        "command",
         "deadline-basis",
         "event",
         "release",
@@ -153,6 +176,8 @@ def fact_of(typ: str, record: dict[str, Any]) -> Fact | None:
     if typ == "deadline-basis":
         returned = _text(record, "basis") == "returned"
         return DeadlineMoved(_texts(record, "sessions"), _time(record) if returned else None)
+    if typ == "command":
+        return _ordered(record)
     if typ == "event":
         return _notice(record) if record.get("event") in NOTICED else None
     if typ == "release":
@@ -168,6 +193,23 @@ def fact_of(typ: str, record: dict[str, Any]) -> Fact | None:
             size=_number(record, "stored_size"),
             sealed=record.get("sealed") is not False,
         )
+    return None
+
+
+def _ordered(record: dict[str, Any]) -> Granted | ReceiptWanted | None:
+    """Of the ``accepted`` record, which carries the order; what was refused has none of that result."""
+    order = record.get("order")
+    if record.get("result") != "accepted" or not isinstance(order, dict):
+        return None
+    name = record.get("name")
+    if name == "grant":
+        until = order.get("until")
+        if not isinstance(until, int | float) or isinstance(until, bool):
+            raise ValueError("order.until: 不是数字 not a number")
+        sessions, segments = _texts(order, "sessions"), _texts(order, "segments")
+        return Granted(_text(record, "command_id"), sessions, segments, float(until), order.get("metered") is True)
+    if name == "refetch-receipt":
+        return ReceiptWanted(_texts(order, "sessions"), _texts(order, "segments"))
     return None
 
 

@@ -141,6 +141,7 @@ class MqttLink:
         self._deliver = deliver
         self._out: queue.SimpleQueue[Outgoing] = queue.SimpleQueue()
         self._stop = threading.Event()
+        self._subscribe_again = threading.Event()
         self._heartbeat_us = clock.boottime_us()
         self._failures = 0
         self._mute = 0
@@ -155,6 +156,11 @@ class MqttLink:
     def publish(self, message: Outgoing) -> None:
         """From any thread. Not durable: what must arrive is repeated by its owner."""
         self._out.put(message)
+
+    def fetch_retained(self) -> None:
+        """From any thread: subscribe anew, so that the broker sends what it retains (MQTT 5 §3.8.3.1, Retain Handling 0).
+        Answered by another ``Connected``. Without a connection the next one does the same."""
+        self._subscribe_again.set()
 
     def close(self, timeout_s: float) -> None:
         """Send what is queued, say goodbye, end the thread; gives up after ``timeout_s``."""
@@ -210,6 +216,8 @@ class MqttLink:
                 self._beat()
                 if self.connected:
                     self._flush(client)
+                    if self._subscribe_again.is_set():
+                        self._subscribe(client)
                 if self._stop.is_set():
                     self._goodbye(client)
                     return
@@ -263,6 +271,10 @@ class MqttLink:
         client.disconnect()
         client.loop(0.05)
 
+    def _subscribe(self, client: Client) -> None:
+        self._subscribe_again.clear()
+        client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._options.subscribe])
+
     # --- callbacks: enqueue, nothing else ----------------------------------------------------------------------------
 
     def _on_connect(
@@ -272,7 +284,7 @@ class MqttLink:
         if code.is_failure:
             self._lost = UplinkFault(MQTT_REFUSED, str(code))
             return
-        client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._options.subscribe])
+        self._subscribe(client)
 
     def _on_subscribe(
         self, client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Properties | None

@@ -51,6 +51,8 @@ class Link(Protocol):
 
     def stalled(self, now_us: int) -> bool: ...
 
+    def fetch_retained(self) -> None: ...
+
 
 class MqttDesk:
     """``make_link(deliver, will)`` builds a connection, ``will`` makes a last will for it; ``status()`` gives the members
@@ -107,6 +109,16 @@ class MqttDesk:
         link = self._make_link(self._inbound.put, lambda: self._status_text(online=False))
         link.start()
         return link
+
+    # --- when the agency asks ----------------------------------------------------------------------------------------
+
+    def report_now(self) -> None:
+        """Status and health with the next tick."""
+        self._next_status_us = 0
+
+    def fetch_retained(self) -> None:
+        """Have the broker send again what it retains for this unit: the desired configuration."""
+        self._link.fetch_retained()
 
     # --- from the journal --------------------------------------------------------------------------------------------
 

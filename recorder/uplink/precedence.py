@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from recorder.uplink.facts import DeadlineMoved, Fact, Marked, Segment, SessionStopped
+from recorder.uplink.facts import DeadlineMoved, Fact, Granted, Marked, Segment, SessionStopped
 
 STATUTORY_S = 24 * 3600.0
 PRESSING_S = 2 * 3600.0
@@ -31,6 +31,8 @@ class Precedence:
         self._marked_sessions: set[str] = set()
         self._granted_segments: dict[str, float] = {}
         self._granted_sessions: dict[str, float] = {}
+        self._metered: dict[str, float] = {}
+        """By session or segment id: until when it may also go over a metered line."""
 
     def apply(self, fact: Fact) -> None:
         if isinstance(fact, SessionStopped):
@@ -42,6 +44,11 @@ class Precedence:
                 self._marked_segments.update(fact.segment_ids)
             else:
                 self._marked_sessions.add(fact.session_id)
+        elif isinstance(fact, Granted):
+            for session_id in fact.sessions:
+                self.granted(session_id, (), fact.until)
+            self.granted("", fact.segments, fact.until)
+            self._metered.update(dict.fromkeys((*fact.sessions, *fact.segments), fact.until if fact.metered else 0.0))
         elif isinstance(fact, DeadlineMoved):
             self._in_field = fact.returned_at is None
             # "returned" without a list ends every extension still running.
@@ -49,12 +56,17 @@ class Precedence:
             for session_id in fact.sessions or open_ended:
                 self._moved[session_id] = fact.returned_at
 
+    def metered(self, segment: Segment, wall_s: float | None) -> bool:
+        """The agency pays for a line by the byte for this one."""
+        until = [self._metered.get(name, 0.0) for name in (segment.session_id, segment.segment_id)]
+        return wall_s is not None and wall_s < max(until)
+
     def granted(self, session_id: str, segment_ids: tuple[str, ...], until: float) -> None:
         """The agency gives these segments, or the whole session when none is named, priority until wall second ``until``.
         A later word replaces an earlier one; 0 takes it back."""
         if segment_ids:
             self._granted_segments.update(dict.fromkeys(segment_ids, until))
-        else:
+        elif session_id:
             self._granted_sessions[session_id] = until
 
     # --- the answers -------------------------------------------------------------------------------------------------

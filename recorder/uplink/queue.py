@@ -20,9 +20,11 @@ from recorder.uplink.edf import Job
 from recorder.uplink.facts import (
     DeadlineMoved,
     Fact,
+    Granted,
     JournalGrew,
     JournalReset,
     Marked,
+    ReceiptWanted,
     Released,
     Segment,
     SessionStarted,
@@ -152,8 +154,10 @@ class UploadQueue:
         elif isinstance(fact, SessionStopped):
             self._open.discard(fact.session_id)
             self.precedence.apply(fact)
-        elif isinstance(fact, Marked | DeadlineMoved):
+        elif isinstance(fact, Marked | DeadlineMoved | Granted):
             self.precedence.apply(fact)
+        elif isinstance(fact, ReceiptWanted):
+            self._ask_again({*fact.sessions, *fact.segments})
         elif isinstance(fact, Released):
             self._released.add(fact.segment_id)
             self._items.pop(fact.segment_id, None)
@@ -184,6 +188,13 @@ class UploadQueue:
         self._released.clear()
         self.precedence.reset()
         self._journal_id, self._head_seq, self._next_post = None, -1, None
+
+    def _ask_again(self, wanted: set[str]) -> None:
+        """What has its receipt is no item any more; of the others the store is asked before anything is sent."""
+        for item in self._items.values():
+            if not wanted.isdisjoint((item.segment.session_id, item.segment.segment_id)):
+                item.asking = True
+                item.lane.clear()
 
     def receipted(self, segment_id: str, sha256: str, size: int) -> bool:
         """A receipt that verified is on disk. False when it names other bytes than the journal does: not done."""
@@ -289,7 +300,7 @@ class UploadQueue:
 
     def _may_go(self, item: _Item, wall_s: float | None) -> bool:
         """Whether the line is one for this segment. A receipt to ask for is small and goes over any."""
-        if item.asking:
+        if item.asking or self.precedence.metered(item.segment, wall_s):
             return True
         cargo: Cargo = "marked" if self.precedence.preferred(item.segment, wall_s) else "plain"
         slack_s = None if wall_s is None else self.precedence.deadline(item.segment) - wall_s

@@ -24,7 +24,14 @@ from recorder.unit.logs import configure
 from recorder.uplink.assignments import AssignmentCarrier
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.carrier import Carrier
-from recorder.uplink.control import announce_receipt, hand_over_assignment, hand_over_desired, tell_forecast
+from recorder.uplink.commands import CommandCarrier
+from recorder.uplink.control import (
+    announce_receipt,
+    hand_over_assignment,
+    hand_over_command,
+    hand_over_desired,
+    tell_forecast,
+)
 from recorder.uplink.desired import DesiredCarrier
 from recorder.uplink.durable_mark import durable_seq
 from recorder.uplink.facts import (
@@ -182,7 +189,20 @@ class UplinkProcess:
             AssignmentCarrier(lambda text: hand_over_assignment(control, text), self._unit_answered),
             self._grants,
             DesiredCarrier(lambda text: hand_over_desired(control, text), self._unit_answered, self._reported),
+            CommandCarrier(
+                lambda text: hand_over_command(control, text), self._unit_answered, self._command_carried_out
+            ),
         )
+
+    def _command_carried_out(self, kind: str) -> None:
+        """What the unit has believed and recorded, and only this process can do. A ``grant`` and a ``refetch-receipt`` are
+        read in the journal (``facts``), where the session or segment they are about is known."""
+        if self._desk is None:
+            return
+        if kind == "report-now":
+            self._desk.report_now()
+        elif kind == "config":
+            self._desk.fetch_retained()
 
     def _unit_answered(self, fault: UplinkFault | None) -> None:
         """A carrier spoke to the unit process, or could not."""

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import BaseModel
 
 from recorder.evidence import carried, jose, jws
+from recorder.evidence.command_book import KnownCommand
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.p256 import PublicKey
 from recorder.evidence.records import (
@@ -23,6 +24,7 @@ from recorder.evidence.records import (
     Mark,
     Matter,
     Media,
+    Ordered,
     Receipt,
     SealedField,
     Signer,
@@ -40,7 +42,7 @@ NESTED: list[type[BaseModel]] = [
     *(NamedOfficer, SignatureClaims),
     *(carried.Carried, carried.Moment, carried.OpenShift, carried.SignedIn, carried.OpenSession),
     *(carried.OpenSegment, carried.OpenGap, carried.OpenFault, carried.GapState, carried.SegmentTail),
-    *(carried.NextSession, Matter, StopReason),
+    *(carried.NextSession, KnownCommand, Matter, Ordered, StopReason),
 ]
 
 

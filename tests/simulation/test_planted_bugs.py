@@ -19,6 +19,7 @@ from recorder.evidence.files import AppendFile, Files
 from recorder.evidence.journal import Appended, Journal
 from recorder.evidence.records import Event, OfficerSignIn, Record
 from recorder.evidence.recovery import Recovered, recover
+from recorder.evidence.state import JournalState
 from recorder.evidence.verify.report import Report
 from recorder.session import events as ev
 from recorder.session.machine import SessionMachine
@@ -26,6 +27,7 @@ from recorder.session.retention import Held
 from recorder.session.shift_account import ShiftAccount
 from recorder.unit.custody import Custody
 from recorder.unit.duties import DUTIES
+from recorder.unit.duties.command_desk import CommandDesk
 from recorder.unit.duty import Duty
 from recorder.unit.ledger import Ledger
 
@@ -97,6 +99,18 @@ class NeverResumes(SessionMachine):
 
 def test_a_recording_that_does_not_go_on_after_a_crash() -> None:
     caught(1, with_troubles("worker-crash", "worker-crash", "worker-crash"), Bugs(Making(machine=NeverResumes)))
+
+
+class ForgetsCommands(CommandDesk):
+    """Knows only the commands of its own process."""
+
+    def started(self, before: JournalState) -> None:
+        super().started(JournalState())
+
+
+def test_a_command_that_is_obeyed_again_after_a_restart() -> None:
+    forgetful = tuple(ForgetsCommands if duty is CommandDesk else duty for duty in DUTIES)
+    caught(4, lambda plan: replace(KILLS(plan), commands=True), Bugs(Making(duties=forgetful)))
 
 
 # --- 2: nothing recorded is lost -------------------------------------------------------------------------------------

@@ -7,8 +7,10 @@ import pytest
 from recorder.uplink.facts import (
     READ_TYPES,
     DeadlineMoved,
+    Granted,
     Marked,
     ReceiptRecorded,
+    ReceiptWanted,
     Released,
     Segment,
     SessionStopped,
@@ -26,6 +28,8 @@ RECOVERY = {
     "sha256": "d",
     "kept_bytes": 9,
 }
+ORDER = {"sessions": ["a-1"], "segments": ["b-2"], "until": 8, "metered": True}
+COMMAND = {**BASE, "command_id": "c", "result": "accepted", "name": "grant", "order": ORDER}
 SEGMENT = Segment("j", 7, "a-1", "b-2", "d", 9, 5.0)
 
 
@@ -37,6 +41,12 @@ SEGMENT = Segment("j", 7, "a-1", "b-2", "d", 9, 5.0)
         ("recovery", {**RECOVERY, "outcome": "empty"}, None),
         ("recovery", {**RECOVERY, "outcome": "missing"}, None),
         ("recovery", {**RECOVERY, "subject": "journal"}, None),
+        ("command", COMMAND, Granted("c", ("a-1",), ("b-2",), 8.0, True)),
+        ("command", {**COMMAND, "name": "refetch-receipt"}, ReceiptWanted(("a-1",), ("b-2",))),
+        ("command", {**COMMAND, "result": "done", "order": None}, None),
+        ("command", {**COMMAND, "result": "refused"}, None),
+        ("command", {**COMMAND, "name": "mark"}, None),
+        ("command", {**BASE, "command_id": "c", "result": "accepted", "name": "assign"}, None),
         ("session-stop", {**BASE, "session_id": "a"}, SessionStopped("a", 5.0)),
         ("mark", {**BASE, "session_id": "a", "segment_ids": ["x"]}, Marked("a", ("x",))),
         ("deadline-basis", {**BASE, "basis": "异地执法", "sessions": ["a"]}, DeadlineMoved(("a",), None)),

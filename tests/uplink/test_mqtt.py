@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import queue
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +13,14 @@ import pytest
 
 from firmware_bridge.ports import Clock
 from recorder.evidence.signer import FileSigner
+from recorder.uplink.backoff import BackoffPolicy
+from recorder.uplink.http import tls_context
+from recorder.uplink.mqtt import Connected, Inbound, Message, MqttLink, MqttOptions
 from recorder.uplink.service import UplinkProcess
 from recorder.uplink.settings import UplinkSettings
 from tests.uplink.broker import Mosquitto, StoreSide, free_port
 from tests.uplink.fake_store import FakeStore, Upload
-from tests.uplink.pki import Pki
+from tests.uplink.pki import UNIT, Pki
 from tests.uplink.unit_files import UnitFiles
 
 
@@ -249,3 +253,32 @@ def test_a_certificate_the_broker_refuses_is_named(
     driven.until(lambda: any(str(fault["code"]).startswith("mqtt-") for fault in faults(driven)))
     driven.close()
     assert unit.seq == 1
+
+
+def test_what_the_broker_retains_is_sent_again_when_it_is_asked_for(
+    pki: Pki, broker: Mosquitto, clock: Clock, store_side: StoreSide
+) -> None:
+    """The agency's ``config`` command: the desired configuration is a retained message."""
+    heard: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
+    options = MqttOptions(
+        host="localhost",
+        port=broker.port,
+        keepalive_s=30,
+        connect_timeout_s=2.0,
+        client_id=UNIT,
+        will=None,
+        subscribe=("fleet/v1/store/state",),
+        session_expiry_s=0,
+    )
+    store_side.send("state", {"online": True})
+    link = MqttLink(options, lambda: tls_context(pki.tls), clock, BackoffPolicy(0.1, 1.0), lambda: 0.1, heard.put)
+    link.start()
+    try:
+        for again in (False, True):
+            if again:
+                link.fetch_retained()
+            items = [heard.get(timeout=10), heard.get(timeout=10)]
+            (message,) = [item for item in items if isinstance(item, Message)]
+            assert message.properties.retained and sum(isinstance(item, Connected) for item in items) == 1
+    finally:
+        link.close(3)

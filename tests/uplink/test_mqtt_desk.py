@@ -46,6 +46,7 @@ class GlassLink:
         self.connected = False
         self.dead = False
         self.closed = False
+        self.fetched = 0
         self.sent: list[Outgoing] = []
 
     def start(self) -> None:
@@ -56,6 +57,9 @@ class GlassLink:
 
     def close(self, _timeout_s: float) -> None:
         self.closed = True
+
+    def fetch_retained(self) -> None:
+        self.fetched += 1
 
     def stalled(self, _now_us: int) -> bool:
         return self.dead
@@ -316,3 +320,16 @@ def test_what_a_carrier_refuses_is_reported_without_a_word_of_it(bench: Bench) -
 def test_two_carriers_for_one_topic_are_a_mistake(bench: Bench) -> None:
     with pytest.raises(ValueError, match="two carriers"):
         bench.make_desk(bench.basket, BasketCarrier())
+
+
+def test_when_the_agency_asks_the_status_does_not_wait_for_its_rhythm(bench: Bench) -> None:
+    link = bench.links[0]
+    link.up()
+    bench.desk.tick()
+    bench.desk.tick()
+    assert len(link.payloads("up/status")) == 1
+    bench.desk.report_now()
+    bench.desk.tick()
+    assert len(link.payloads("up/status")) == len(link.payloads("up/health")) == 2
+    bench.desk.fetch_retained()
+    assert link.fetched == 1

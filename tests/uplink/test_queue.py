@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.facts import (
     DeadlineMoved,
+    Granted,
     JournalGrew,
     JournalReset,
     Marked,
+    ReceiptWanted,
     Released,
     Segment,
     SessionStarted,
@@ -517,3 +519,44 @@ def test_a_grant_calls_the_crowd_back() -> None:
     assert queue.next(S, T0) == Wait(round(660.0 * S))
     queue.called(S)
     assert queue.next(S, T0) == Upload(seg(1, "a", closed_at=T0))
+
+
+# --- what the agency commands ----------------------------------------------------------------------------------------
+
+
+def test_what_the_agency_granted_goes_first_until_then() -> None:
+    queue = make()
+    one, two, three = seg(1, closed_at=T0), seg(2, closed_at=T0), seg(3, "b", closed_at=T0)
+    for fact in (one, two, three, Granted("c", ("b",), ("00000002",), T0 + 100, False)):
+        queue.apply(fact)
+    order = []
+    while isinstance(action := queue.next(0, T0 + 99), Upload):
+        order.append(action.segment.seq)
+        queue.receipted(action.segment.segment_id, action.segment.sha256, action.segment.size)
+    assert order == [2, 3, 1]
+    queue.apply(seg(4, "c", closed_at=T0))
+    queue.apply(seg(5, "b", closed_at=T0))
+    assert queue.next(0, T0 + 99) == Upload(seg(5, "b", closed_at=T0), first=True)
+    assert queue.next(0, T0 + 100) == Upload(seg(4, "c", closed_at=T0)), "back to the usual order"
+
+
+def test_a_grant_for_the_metered_line_opens_it_until_then() -> None:
+    queue = UploadQueue(BackoffPolicy(2.0, 300.0), 5.0, links=LinkPolicy("anchors", 0.0))
+    queue.link_is(Link.METERED)
+    plain, wanted = seg(1, closed_at=100.0), seg(2, "b", closed_at=100.0)
+    for fact in (plain, wanted, Granted("c", ("b",), (), 200.0, True)):
+        queue.apply(fact)
+    assert queue.next(0, 199.0) == Upload(wanted, first=True) and queue.held(199.0) == 1
+    assert queue.next(0, 200.0) == Wait(None) and queue.held(200.0) == 2
+    queue.apply(Granted("d", ("b",), (), 300.0, False))
+    assert queue.next(0, 199.0) == Wait(None), "the agency has thought better of it"
+
+
+def test_a_receipt_the_agency_wants_asked_for_is_asked_for_at_once_and_nothing_is_sent_first() -> None:
+    queue = make()
+    queue.apply(seg(1))
+    queue.apply(seg(2, "b"))
+    queue.failed("segment", 0, 0.5, segment_id="00000002")
+    assert queue.next(0) == Upload(seg(1))
+    queue.apply(ReceiptWanted(("b",), ()))
+    assert queue.next(0) == AskReceipt(seg(2, "b"))

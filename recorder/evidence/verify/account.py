@@ -70,7 +70,7 @@ _EVENTS: dict[str, Words] = {
     "ignition-off": ("车辆熄火", "the ignition was switched off"),
     "unit-stop": ("程序按序停止", "the program stopped in order"),
     "config-rolled-back": ("远程下发的配置被撤回", "a configuration pushed from afar was taken back"),
-    "unit-restart": ("为使新配置生效，程序重新启动", "the program restarts to take up a new configuration"),
+    "unit-restart": ("程序重新启动，班次继续", "the program restarts, the shift goes on"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from recorder.unit.duties.announcements import Announcements
 from recorder.unit.duties.board_watchdog import BoardWatchdog
+from recorder.unit.duties.command_desk import CommandDesk
 from recorder.unit.duties.condition_watch import ConditionWatch
 from recorder.unit.duties.context_desk import ContextDesk
 from recorder.unit.duties.desired_desk import DesiredDesk
@@ -16,6 +17,7 @@ from recorder.unit.duties.mark_desk import MarkDesk
 from recorder.unit.duties.officer_desk import OfficerDesk
 from recorder.unit.duties.prompts import PromptDesk
 from recorder.unit.duties.reload_desk import ReloadDesk
+from recorder.unit.duties.restart_desk import RestartDesk
 from recorder.unit.duties.session_desk import SessionDesk
 from recorder.unit.duties.start_faults import StartFaults
 from recorder.unit.duties.statements import StatementDesk
@@ -45,4 +47,6 @@ DUTIES: tuple[DutyFactory, ...] = (
     BoardWatchdog,
     DesiredDesk,
     ReloadDesk,
+    RestartDesk,
+    CommandDesk,
 )

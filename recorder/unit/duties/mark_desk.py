@@ -25,6 +25,9 @@ class MarkDesk(Duty):
     def commands(self) -> Mapping[str, Command]:
         return {"mark": self._mark, "checklist": self._checklist}
 
+    def orders(self) -> Mapping[str, Command]:
+        return {"mark": self._mark}
+
     def started(self, before: JournalState) -> None:
         self._marked = set(before.session.marked) if before.session is not None else set()
 

@@ -52,6 +52,9 @@ class OfficerDesk(Duty):
             "scan": self._scan,
         }
 
+    def orders(self) -> Mapping[str, Command]:
+        return {"sign-in": self._assign_remote}
+
     def started(self, before: JournalState) -> None:
         """Memory and journal say the same again. What the journal has and memory lost (a power cut takes the run folder)
         is signed out; what memory has and the journal never got was not confirmed to anybody."""

@@ -21,6 +21,9 @@ class SessionDesk(Duty):
     def commands(self) -> Mapping[str, Command]:
         return {"start": self._start, "shift": self._shift, "receipt": self._receipt, "status": self._status}
 
+    def orders(self) -> Mapping[str, Command]:
+        return {"start": lambda message: self._start(message, "remote")}
+
     def _decide(self, event: ev.Event) -> Answer:
         for effect in self._unit.decide(event):
             if isinstance(effect, fx.Refused):
@@ -28,13 +31,13 @@ class SessionDesk(Duty):
         machine = self._unit.p.machine
         return {"ok": True, "session_id": machine.session_id, "shift_id": machine.shift_id}
 
-    def _start(self, message: dict[str, Any]) -> Answer:
+    def _start(self, message: dict[str, Any], trigger: ev.StartTrigger = "command") -> Answer:
         """A recording that nobody can describe is better than none; what was said wrongly is refused before it begins."""
         try:
             mode, matter = context_of(message, self._unit.p.custody.sealed)
         except ContextError as error:
             return refusal("bad-context", error.zh, error.en)
-        return self._decide(replace(self._unit.start_request("command"), mode=mode, matter=matter))
+        return self._decide(replace(self._unit.start_request(trigger), mode=mode, matter=matter))
 
     def _shift(self, message: dict[str, Any]) -> Answer:
         now, action = self._unit.now_us(), message.get("action")

@@ -39,6 +39,9 @@ class StopDesk(Duty):
     def commands(self) -> Mapping[str, Command]:
         return {"stop": self._stop}
 
+    def orders(self) -> Mapping[str, Command]:
+        return {"stop": lambda message: self._stop(message, "remote")}
+
     def observe(self, record: Record) -> None:
         if isinstance(record, SessionStart | SessionStop):
             self._rules.reset()
@@ -69,13 +72,13 @@ class StopDesk(Duty):
             return True
         return False
 
-    def _stop(self, message: dict[str, Any]) -> Answer:
+    def _stop(self, message: dict[str, Any], trigger: ev.StopTrigger = "command") -> Answer:
         unit = self._unit
         reason = message.get("reason")
         if reason is not None and (not isinstance(reason, str) or not 0 < len(reason.strip()) <= MAX_REASON):
             return refusal("bad-reason", f"原因应为 1 至 {MAX_REASON} 个字符", f"reason: 1 to {MAX_REASON} characters")
         stated = None if reason is None else self._stated(reason.strip())
-        for effect in unit.decide(ev.StopRequested(at_us=unit.now_us(), reason="command", stated=stated)):
+        for effect in unit.decide(ev.StopRequested(at_us=unit.now_us(), reason=trigger, stated=stated)):
             if isinstance(effect, fx.Refused):
                 if effect.code != "stop-needs-reason":
                     return refusal(effect.code, effect.zh, effect.en)

@@ -149,3 +149,21 @@ def test_killed_and_started_again_it_has_the_same_port_and_its_retained_messages
     with MqttDouble(broker.port, alice.directory, alice.unit_id) as unit:
         unit.subscribe("fleet/v1/store/state")
         assert unit.next("fleet/v1/store/state")["n"] == 7
+
+
+def test_the_desk_commands_units_and_hears_their_answers_and_no_unit_commands_another(
+    broker: Broker, authority: Authority, alice: UnitDouble, mallory: UnitDouble
+) -> None:
+    with (
+        MqttDouble(broker.port, authority.desk_client_dir, "desk") as desk,
+        MqttDouble(broker.port, alice.directory, alice.unit_id) as unit,
+        MqttDouble(broker.port, mallory.directory, mallory.unit_id) as other,
+    ):
+        unit.subscribe("fleet/v1/zfy-alice/down/#")
+        desk.subscribe("fleet/v1/+/up/resp")
+        assert "uthorized" in other.publish("fleet/v1/zfy-alice/down/cmd", {"command": "mallory's"})
+        assert "uthorized" in other.publish("fleet/v1/zfy-alice/up/resp", {"in_reply_to": "1"})
+        assert desk.publish("fleet/v1/zfy-alice/down/cmd", {"command": "a.b.c"}) == "Success"
+        assert unit.next("fleet/v1/zfy-alice/down/cmd") == {"command": "a.b.c"}
+        assert unit.publish("fleet/v1/zfy-alice/up/resp", {"in_reply_to": "2"}) == "Success"
+        assert desk.next("fleet/v1/zfy-alice/up/resp") == {"in_reply_to": "2"}

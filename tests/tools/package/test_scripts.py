@@ -59,13 +59,15 @@ class Unit:
             text = text.replace(place, f"{self.root}{place}")
         return self.put(path, text)
 
-    def answer(self, state: str, code: int, status: object) -> None:
+    def answer(self, state: str, code: int, status: object, restarts: int = 1) -> None:
+        """``restarts``: exit of ``recorder ctl restart``; 1: the unit is away, or of a version that does not know it."""
         self.put(
             "bin/systemctl",
             f'#!/bin/sh\necho "$*" >>{self.root}/asked\n'
             f"case $* in *ActiveState*) echo {state} ;; *is-active*) exit 3 ;; esac\n",
         )
-        self.put("usr/bin/recorder", f"#!/bin/sh\ncat <<'TEXT'\n{json.dumps(status)}\nTEXT\nexit {code}\n")
+        restart = f'case "$*" in "ctl restart") echo "$*" >>{self.root}/asked; exit {restarts} ;; esac\n'
+        self.put("usr/bin/recorder", f"#!/bin/sh\n{restart}cat <<'TEXT'\n{json.dumps(status)}\nTEXT\nexit {code}\n")
 
     def run(self, script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, "PATH": f"{self.root}/bin:{os.environ['PATH']}"}
@@ -115,6 +117,12 @@ def test_a_new_version_starts_only_where_nothing_is_recorded(unit: Unit, case: s
     assert unit.run(unit.script("lib/restart-when-idle", "usr/lib/zfy-recorder/restart-when-idle")).returncode == 0
     waits = any(line.startswith("systemd-run") for line in unit.asked())
     assert ("try-restart recorder-unit.service" in unit.asked(), waits) == (expected == NO, expected != NO)
+
+
+def test_a_unit_that_restarts_by_itself_is_left_to_it(unit: Unit) -> None:
+    unit.answer("active", 0, {**FRESH, "recording": True}, restarts=0)
+    assert unit.run(unit.script("lib/restart-when-idle", "usr/lib/zfy-recorder/restart-when-idle")).returncode == 0
+    assert unit.asked() == ["try-restart recorder-uplink.service", "ctl restart"]
 
 
 def test_without_systemd_nothing_runs(unit: Unit) -> None:
