@@ -184,8 +184,21 @@ def test_without_taking_back_and_where_nobody_knows_what_was_before() -> None:
 def test_a_newer_version_of_somebody_else_is_left_alone() -> None:
     fleet = Fleet.of(plan(2, 50, 100))
     (unit,) = fleet.step()
-    fleet.views[unit] = replace(fleet.views[unit], version=9, digest="other", state="applied")
+    fleet.views[unit] = replace(fleet.views[unit], version=9, layer=9, digest="other", state="applied")
     assert len(fleet.step(1)) == 1 and "superseded" in fleet.states()
+
+
+def test_what_refused_something_newer_since_still_has_it_and_is_taken_back_above_that() -> None:
+    fleet = Fleet.of(plan(1, 100))
+    (unit,) = fleet.step()
+    fleet.say([unit])
+    fleet.step(SOAK)
+    fleet.step(SOAK)
+    assert fleet.rollout.phase == "done"
+    fleet.views[unit] = replace(fleet.views[unit], version=7, layer=5, digest="other", state="refused")
+    why = Ended(code="admin", zh="管理员", en="admin")
+    fleet.rollout = ro.abort(fleet.rollout, why, take_back=True, back_version=9)
+    assert fleet.step(1) == [unit] and fleet.sent[-1] == Send(unit, 9, BEFORE)
 
 
 class Unit:
@@ -194,12 +207,17 @@ class Unit:
     def __init__(self, answer: str) -> None:
         self.answer = answer
         self.version, self.digest, self.state = 4, "old", "applied"
+        self.layer = 4
 
     def get(self, send: Send) -> None:
         if send.version <= self.version:
             return  # replayed or repeated
         self.version, self.digest = send.version, sha256_b64u(send.toml.encode())
         self.state = self.answer if send.version == 5 else "applied"
+        self.layer = self.version if self.state == "applied" else self.layer
+
+    def view(self, now: float) -> View:
+        return View(seen_at=now, version=self.version, layer=self.layer, digest=self.digest, state=self.state)
 
 
 ANSWERS = st.sampled_from(["applied"] * 6 + ["refused", "rolled-back", "dead"])
@@ -225,7 +243,7 @@ def test_whatever_is_lost_repeated_or_interrupted(
         now += luck.choice([1.0, 20.0, 200.0])
         for unit_id, unit in units.items():
             if unit.answer != "dead" and luck.random() < 0.7:  # else the report is lost, the old one stays
-                views[unit_id] = View(now, unit.version, unit.digest, unit.state)
+                views[unit_id] = unit.view(now)
         before = state
         state, sends = ro.step(state, views, now)
         assert ro.step(before, views, now) == (state, sends), "nothing but what is known decides"
@@ -250,7 +268,8 @@ def test_whatever_is_lost_repeated_or_interrupted(
         assert bad <= 2 * limit * len(earlier), f"{unit_id} came after too many had said no"
     if all(answer == "applied" for answer in answers):
         assert state.phase == "done" and {unit.state for unit in units.values()} == {"applied"}
-        assert {unit.version for unit in units.values()} == {5}
+        silent = {member.unit_id for member in state.members if member.state == "silent"}
+        assert {unit_id for unit_id, unit in units.items() if unit.version != 5} <= silent
     if state.phase == "aborted":
         left = [
             unit for unit in units.values() if unit.version == 5 and unit.state == "applied" and unit.answer != "dead"
