@@ -396,7 +396,14 @@ class UplinkProcess:
             "free_mb": self._free_mb(),
             "backlog": self._uploader.status["backlog"],
             "version": __version__,
+            **self._fleet_configuration(),
         }
+
+    def _fleet_configuration(self) -> dict[str, Any]:
+        said = self._reported() or {}
+        layer = said.get("layer")
+        version = layer.get("version") if isinstance(layer, dict) else None
+        return {"config_version": version, "config_digest": said.get("effective")}
 
     def _reported(self) -> dict[str, Any] | None:
         """Members of up/reported (docs/wire.md) besides ``msg_id`` and ``sent_at``, None before the unit said anything."""

@@ -46,10 +46,10 @@ def test_a_subscription_that_reaches_further_is_not_within(filter_: str) -> None
     assert not allowed(UNIT, "read", filter_)
 
 
-@pytest.mark.parametrize("filter_", ["fleet/v1/+/up/#", "fleet/v1/#/up/assigned", "#"])
-def test_the_desk_listens_for_answers_only(filter_: str) -> None:
+@pytest.mark.parametrize("filter_", ["fleet/v1/+/down/#", "fleet/v1/#/up/assigned", "fleet/v1/#", "#"])
+def test_the_desk_listens_to_what_units_say_only(filter_: str) -> None:
     assert not allowed("desk", "read", filter_)
-    assert allowed("desk", "read", "fleet/v1/+/up/assigned")
+    assert allowed("desk", "read", "fleet/v1/+/up/assigned") and allowed("desk", "read", "fleet/v1/+/up/#")
 
 
 def test_who_has_no_rule_may_do_nothing() -> None:

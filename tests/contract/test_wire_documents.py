@@ -14,9 +14,14 @@ import pytest
 from jsonschema import Draft7Validator, validators
 from paho.mqtt.client import topic_matches_sub
 
+from firmware_bridge.clock import SystemClock
 from hw_sim.agency.assign import EXPIRY_S
 from hw_sim.agency.brokers.access import RULES, UNIT, topics
 from hw_sim.agency.store.fleet import ACK_EXPIRY_S, RECEIPT_EXPIRY_S
+from hw_sim.agency.store.grant_desk import GrantDesk
+from hw_sim.agency.store.register import Register
+from recorder.config import pushed
+from recorder.fleet.gauge import SlotLimits
 from recorder.health.model import metrics
 from recorder.uplink.assignments import ANSWER_EXPIRY_S, MAX_TEXT
 from recorder.uplink.mqtt import CONTENT_TYPE, SESSION_EXPIRY_S
@@ -126,6 +131,8 @@ STATUS = {
     "free_mb": None,
     "backlog": {"segments": 0, "bytes": 0, "marked": 0, "earliest_deadline": None},
     "version": "0.1.0",
+    "config_version": 0,
+    "config_digest": None,
 }
 
 
@@ -150,6 +157,63 @@ def test_a_member_too_few_and_an_unknown_topic_are_found() -> None:
         rest = {key: value for key, value in STATUS.items() if key != name}
         assert problems("fleet/v1/zfy-1/up/status", json.dumps(rest).encode()), name
     assert "in no channel" in problems("fleet/v1/zfy-1/up/diary", b"{}")[0]
+
+
+def test_what_a_store_grants_is_a_grant(tmp_path: Path) -> None:
+    said: list[tuple[str, dict[str, Any]]] = []
+    register = Register(tmp_path / "store.db")
+    limits = SlotLimits(least=1, start=1, most=1)
+    desk = GrantDesk(register, SystemClock(), limits, lambda unit_id, members, _expiry: said.append((unit_id, members)))
+    waiting = {"segments": 3, "bytes": 90, "marked": 0, "earliest_deadline": 2e9}
+    for unit_id in ("zfy-1", "zfy-2"):
+        desk.status(unit_id, {"online": True, "backlog": waiting})
+    desk.tick()
+    register.close()
+    assert {members["for_s"] > 0 for _, members in said} == {True, False}, "one may, the other shall wait"
+    for unit_id, members in said:
+        assert problems(f"fleet/v1/{unit_id}/down/grant", json.dumps({**ENVELOPE, **members}).encode()) == []
+
+
+def reports() -> Iterator[dict[str, Any]]:
+    """What the unit says of pushed configurations, by the functions that say it."""
+    push = pushed.Push(version=3, jti=U, digest="d" * 43, toml="")
+    error = pushed.ConfigError(
+        file="desired.toml",
+        line=2,
+        column=1,
+        key="capture.segment_s",
+        pointer="/capture/segment_s",
+        zh="太小",
+        en="small",
+    )
+    offered = pushed.accepted(pushed.PushedState(), push, ("cam0",))
+    taken_back = pushed.failed(offered, pushed.Why(code="restarts", zh="重启", en="restarts"))
+    old = pushed.not_considered(offered, pushed.Push(version=2, jti=U, digest="e" * 43, toml="x"))
+    assert old is not None
+    for state in (
+        pushed.PushedState(),
+        offered,
+        pushed.in_force(offered),
+        taken_back,
+        pushed.refused(offered, push, (error, error.model_copy(update={"line": None, "column": None}))),
+        pushed.rejected(offered, old),
+    ):
+        yield pushed.report(
+            state,
+            in_force=False,
+            waiting=("capture.segment_s",),
+            covered=(),
+            waits_for=None,
+            effective="f" * 43,
+            groups=("north",),
+        )
+
+
+def test_what_a_unit_reports_of_its_configuration_is_a_report() -> None:
+    said = list(reports())
+    assert {report["state"] for report in said} == {"none", "pending", "applied", "rolled-back", "refused"}
+    for report in said:
+        assert problems("fleet/v1/zfy-1/up/reported", json.dumps({**ENVELOPE, **report}).encode()) == []
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,7 @@ def test_birth_says_who_and_where_and_goodbye_says_offline(
     assert birth["recording"] is False
     assert set(birth) == {
         *("online", "boot_id", "journal_id", "head_seq", "recording", "free_mb", "backlog", "version"),
+        *("config_version", "config_digest"),
         *("msg_id", "sent_at"),
     }
     assert store_side.wait("health")["unit"] == "absent", "no unit process has run here"

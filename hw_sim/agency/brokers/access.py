@@ -34,7 +34,6 @@ RULES: Final = (
     Rule(DESK_NAME, "write", "fleet/v1/+/down/assign"),
     Rule(DESK_NAME, "write", "fleet/v1/+/down/cmd"),
     Rule(DESK_NAME, "write", "fleet/v1/+/down/desired"),
-    Rule(DESK_NAME, "write", f"fleet/v1/{DESK_NAME}/state"),
     Rule(DESK_NAME, "read", "fleet/v1/+/up/#"),
     Rule(DESK_NAME, "read", "fleet/v1/store/state"),
 )
