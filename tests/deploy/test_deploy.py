@@ -1,0 +1,199 @@
+"""deploy/: what can be checked without an agency: every file by its own program or schema, the arithmetic, the claims."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from firmware_bridge.clock import SystemClock
+from hw_sim.agency.authority import Authority
+from hw_sim.agency.nginx import FrontSettings, configuration
+from hw_sim.agency.objects.settings import S3Settings, parse_objects
+from hw_sim.agency.sizing import Needs, main, size, table
+from hw_sim.agency.store.__main__ import arguments
+from tests.support import require_program
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+PUBLIC = {"443", "8883"}
+
+
+def compose() -> dict[str, Any]:
+    loaded = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def environment() -> dict[str, str]:
+    lines = (DEPLOY / "systemd/ingest.env").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+# --- systemd ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["zfy-ingest@.service", "zfy-front.service", "zfy-backup.service", "zfy-backup.timer"])
+def test_systemd_takes_the_unit(name: str, tmp_path: Path) -> None:
+    """The programs are not here: each is replaced by one that is."""
+    analyze = require_program("systemd-analyze")
+    text = (DEPLOY / "systemd" / name).read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^(Exec\w+=)/\S+", r"\1/bin/true", text)
+    (tmp_path / name.replace("@.", "@a.")).write_text(text, encoding="utf-8")
+    if name == "zfy-backup.timer":
+        (tmp_path / "zfy-backup.service").write_text("[Service]\nType=oneshot\nExecStart=/bin/true\n")
+    found = subprocess.run(
+        [analyze, "verify", "--man=no", str(tmp_path / name.replace("@.", "@a."))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [line for line in found.stderr.splitlines() if name.partition(".")[0].rstrip("@") in line]
+    assert (found.returncode, said) == (0, []), found.stderr
+
+
+def test_the_service_starts_the_store_with_options_it_has() -> None:
+    text = (DEPLOY / "systemd/zfy-ingest@.service").read_text(encoding="utf-8")
+    (command,) = re.findall(r"(?ms)^ExecStart=(.*?[^\\])$", text)
+    values = {**environment(), "%i": "a", "%d": "/run/credentials"}
+    command = command.replace("\\\n", " ")
+    for name, value in values.items():
+        command = (
+            command.replace("${" + name + "}", value).replace(name, value)
+            if name[0] == "%"
+            else command.replace("${" + name + "}", value)
+        )
+    words = command.split()
+    assert words[1:3] == ["-m", "hw_sim.agency.store"]
+    options = arguments(words[3:])
+    assert isinstance(parse_objects(options.objects), S3Settings)
+    assert options.shared and options.listen == "unix:/run/zfy-ingest/a.sock"
+    assert options.retain_days == Needs().days
+
+
+# --- nginx ------------------------------------------------------------------------------------------------------------
+
+SETTINGS = FrontSettings(
+    listen="443",
+    sockets=tuple(Path(f"/run/zfy-ingest/{name}.sock") for name in "abc"),
+    tls=Path("/etc/zfy-ingest/tls"),
+    ca=Path("/etc/zfy-ingest/agency-ca.pem"),
+    crl=Path("/etc/zfy-ingest/crl.pem"),
+    work=Path("/run/zfy-front"),
+    user="www-data",
+)
+
+
+def test_nginx_conf_is_what_the_command_makes() -> None:
+    assert (DEPLOY / "nginx/nginx.conf").read_text(encoding="utf-8") == configuration(SETTINGS)
+
+
+def test_nginx_takes_it(tmp_path: Path) -> None:
+    nginx = require_program("nginx")
+    authority = Authority(tmp_path / "authority", SystemClock())
+    text = (DEPLOY / "nginx/nginx.conf").read_text(encoding="utf-8")
+    for ours, here in (
+        ("/etc/zfy-ingest/tls", authority.server_dir),
+        ("/etc/zfy-ingest/agency-ca.pem", authority.ca_file),
+        ("/etc/zfy-ingest/crl.pem", authority.crl_file),
+        ("/run/zfy-front", tmp_path / "work"),
+    ):
+        assert ours in text
+        text = text.replace(ours, str(here))
+    (tmp_path / "work/temp").mkdir(parents=True)
+    path = tmp_path / "nginx.conf"
+    path.write_text(text.replace("listen 443 ", "listen 127.0.0.1:44300 "), encoding="utf-8")
+    found = subprocess.run([nginx, "-t", "-q", "-c", str(path)], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+
+
+# --- compose ----------------------------------------------------------------------------------------------------------
+
+
+def test_compose_publishes_two_ports_and_no_more() -> None:
+    services = compose()["services"]
+    published = {port.split(":")[0] for service in services.values() for port in service.get("ports", [])}
+    assert published == PUBLIC
+    assert all(isinstance(port, str) for service in services.values() for port in service.get("ports", []))
+
+
+def test_compose_starts_the_store_with_options_it_has() -> None:
+    services = compose()["services"]
+    instances = [name for name in services if name.startswith("ingest-")]
+    assert len(instances) == 2
+    sockets = set()
+    for name in instances:
+        words = [re.sub(r"\$\{OBJECTS[^}]*\}", "s3+https://host/evidence", word) for word in services[name]["command"]]
+        words = [re.sub(r"\$\{\w+(?::-([^}]*)|:\?[^}]*)?\}", r"\1", word) for word in words]
+        options = arguments(words)
+        parse_objects(options.objects)
+        assert options.shared and options.retain_days == Needs().days
+        sockets.add(options.listen.removeprefix("unix:"))
+    assert sockets <= {str(path) for path in SETTINGS.sockets}
+
+
+def test_compose_names_only_what_it_has() -> None:
+    text = compose()
+    for service in text["services"].values():
+        assert set(service.get("networks", [])) <= set(text["networks"])
+        assert set(service.get("secrets", [])) <= set(text["secrets"])
+        assert set(service.get("depends_on", [])) <= set(text["services"])
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source in text["volumes"] or source.startswith("."), volume
+            if source.startswith("../"):
+                assert (DEPLOY / source).exists()
+        build = service.get("build")
+        assert build is None or (DEPLOY / build["context"] / build["dockerfile"]).exists()
+
+
+# --- firewall ---------------------------------------------------------------------------------------------------------
+
+
+def test_nft_takes_the_firewall() -> None:
+    nft = require_program("nft")
+    found = subprocess.run(
+        [nft, "-c", "-f", str(DEPLOY / "nftables.conf")], capture_output=True, text=True, check=False
+    )
+    if "Operation not permitted" in found.stderr or "not supported" in found.stderr:
+        pytest.skip(f"内核不允许检查 the kernel does not let us check: {found.stderr.splitlines()[0]}")
+    assert found.returncode == 0, found.stderr
+
+
+def test_units_reach_the_two_ports_compose_publishes() -> None:
+    text = (DEPLOY / "nftables.conf").read_text(encoding="utf-8")
+    (opened,) = re.findall(r"ip saddr \$units tcp dport \{([^}]*)\}", text)
+    assert {port.strip() for port in opened.split(",")} == PUBLIC
+    assert len(re.findall(r"policy drop", text)) == 2
+
+
+# --- sizing -----------------------------------------------------------------------------------------------------------
+
+COLUMNS = (Needs(units=1000), Needs(units=10000))
+
+
+def test_the_readme_s_numbers_are_the_arithmetic_s() -> None:
+    readme = (DEPLOY / "README.md").read_text(encoding="utf-8")
+    (written,) = re.findall(r"<!-- sizing -->\n\n(.*?)\n<!-- /sizing -->", readme, re.DOTALL)
+    assert written == table(COLUMNS)
+
+
+def test_the_arithmetic_by_hand() -> None:
+    """6,064 kbit/s for two hours, 7 % more: 5.84 GB; a thousand of them in eight hours with a quarter to spare."""
+    found = size(Needs(units=1000))
+    assert found.unit_gb_day == pytest.approx(7200 * 6.064e6 / 8 * 1.07 / 1e9)
+    assert found.link_gbit == pytest.approx(found.unit_gb_day * 1000 / (8 * 3600) * 1.25 * 8)
+    assert found.stored_pb == pytest.approx(found.unit_gb_day * 1000 * 183 / 1e6)
+    assert found.disks * 20 * 0.8 / 1.5 >= found.stored_pb * 1000 > (found.disks - 1) * 20 * 0.8 / 1.5
+
+
+def test_more_units_never_need_less(capsys: pytest.CaptureFixture[str]) -> None:
+    small, large = size(COLUMNS[0]), size(COLUMNS[1])
+    assert large.instances >= small.instances >= 2
+    assert large.disks > small.disks
+    assert main(["--units", "50", "--hours", "1.5"]) == 0
+    assert "50 台 units" in capsys.readouterr().out
