@@ -29,6 +29,7 @@ IDENTITY: Final = Reason(
 PLACE: Final = Reason("证据的存放与去向不得远程改变", "where evidence lies and goes is not changed from afar")
 TRUST: Final = Reason("信任与密钥不得远程改变", "whom the unit trusts and seals for is not changed from afar")
 PROMISE: Final = Reason("法定的记录不得远程关闭", "what the law has recorded is not switched off from afar")
+COMMANDS: Final = Reason("设备接受哪些指令只在本机确定", "which commands a unit accepts is settled on the unit")
 RULES: Final = Reason("远程下发不得改变自身的规则", "a push does not change the rules for pushes")
 UNDECIDED: Final = Reason("此项未列为可远程下发", "not on the list of what a push may change")
 
@@ -58,6 +59,7 @@ REMOTE: Final[dict[tuple[str, ...], Verdict]] = {
     ("session", "resume_open_recording"): PROMISE,
     ("statutory",): PROMISE,
     ("officers",): None,
+    ("commands",): COMMANDS,
     ("matter",): None,
     ("controls",): None,
     ("indicators",): None,

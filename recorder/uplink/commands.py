@@ -16,6 +16,9 @@ from recorder.uplink.mqtt import MessageProperties
 MAX_TEXT: Final = 8192
 MAX_CORRELATION: Final = 64
 WAITING: Final = 16
+ANSWER_EXPIRY_S: Final = 600
+"""Whoever asked has given up long before; the next who asks gets an answer of his own."""
+
 RETRY_US: Final = 2_000_000
 MEMBERS: Final = ("command_id", "kind", "result", "code", "zh", "en", "seq")
 """Of the unit's answer, as they stand in up/resp."""
@@ -78,7 +81,8 @@ class CommandCarrier:
                 return answers
             self._report(None)
             del self._waiting[msg_id]
-            answers.append(Answer("up/resp", {"in_reply_to": msg_id, **members}, correlation_data=item.correlation))
+            members = {"in_reply_to": msg_id, **members}
+            answers.append(Answer("up/resp", members, correlation_data=item.correlation, expiry_s=ANSWER_EXPIRY_S))
             if members["result"] == "done":
                 self._carried_out(str(members["kind"]))
         return answers

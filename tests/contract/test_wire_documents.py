@@ -21,9 +21,13 @@ from hw_sim.agency.store.fleet import ACK_EXPIRY_S, RECEIPT_EXPIRY_S
 from hw_sim.agency.store.grant_desk import GrantDesk
 from hw_sim.agency.store.register import Register
 from recorder.config import pushed
+from recorder.evidence.commands import MAX_TEXT as COMMAND_MAX_TEXT
 from recorder.fleet.gauge import SlotLimits
+from recorder.fleet.settings import CommandsSection
 from recorder.health.model import metrics
 from recorder.uplink.assignments import ANSWER_EXPIRY_S, MAX_TEXT
+from recorder.uplink.commands import ANSWER_EXPIRY_S as COMMAND_ANSWER_EXPIRY_S
+from recorder.uplink.commands import MAX_TEXT as CARRIED_MAX_TEXT
 from recorder.uplink.mqtt import CONTENT_TYPE, SESSION_EXPIRY_S
 from recorder.uplink.resend import ANNOUNCE_EXPIRY_S
 from tests.contract.wire import COMMON, DOCS, asyncapi, channels, problems, schemas, validator
@@ -98,6 +102,8 @@ def test_bindings_are_what_the_code_does() -> None:
     assert expiry["ack"] == ACK_EXPIRY_S
     assert expiry["receipt"] == RECEIPT_EXPIRY_S
     assert expiry["assign"] == EXPIRY_S
+    assert expiry["resp"] == COMMAND_ANSWER_EXPIRY_S
+    assert expiry["cmd"] == CommandsSection().expires_s
     assert all(channel.bindings["qos"] <= 1 for channel in channels())
     for channel in channels():
         # What is retained is read by whoever comes later: it must not vanish.
@@ -118,6 +124,11 @@ def test_health_has_the_names_of_the_model() -> None:
 
 def test_an_assignment_is_as_long_as_the_code_takes() -> None:
     assert {"maxLength": MAX_TEXT} in schemas()["down-assign.json"]["properties"]["assignment"]["allOf"]
+
+
+def test_a_command_is_as_long_as_every_part_of_the_code_takes() -> None:
+    assert COMMAND_MAX_TEXT == CARRIED_MAX_TEXT
+    assert {"maxLength": CARRIED_MAX_TEXT} in schemas()["down-cmd.json"]["properties"]["command"]["allOf"]
 
 
 ENVELOPE = {"msg_id": "m", "sent_at": 1.5}
@@ -222,6 +233,20 @@ def test_what_a_unit_reports_of_its_configuration_is_a_report() -> None:
         (
             "up-assigned.json",
             {**ENVELOPE, "in_reply_to": "m", "result": "refused", "code": "no-shift", "zh": "", "en": ""},
+        ),
+        (
+            "up-resp.json",
+            {
+                **ENVELOPE,
+                "in_reply_to": "m",
+                "command_id": None,
+                "kind": "agency-command",
+                "result": "refused",
+                "code": "command-signature",
+                "zh": "",
+                "en": "",
+                "seq": None,
+            },
         ),
         (
             "up-announce.json",

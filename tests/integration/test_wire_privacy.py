@@ -28,7 +28,7 @@ from recorder.evidence.records import RECORD_TYPES, Common
 from recorder.uplink.mqtt import RECEIVE_MAXIMUM, SESSION_EXPIRY_S, WILL_DELAY_S
 from tests.contract.wire import COMMON, DOCS, channel_of, channels, problems, schemas
 from tests.hw_sim.agency.mqtt_client import MqttDouble
-from tests.integration.rig import Rig
+from tests.integration.rig import Rig, recorder
 from tests.integration.test_officers import forms
 from tests.integration.test_statement import hand_in, signed_off_the_unit
 from tests.integration.wire_parse import Connect, Publish, Request, Subscribe, locations, packets, requests
@@ -112,6 +112,8 @@ def work(rig: Rig, agency: Agency, folder: Path) -> None:
     assert rig.ctl("context", "--kind", "inspection", "--item", ITEM).returncode == 0
     rig.record()
     assert rig.ctl("mark", "--kind", "cert-shown").returncode == 0
+    commanded = recorder("fleet", "command", "--settings", str(agency.fleet_file), UNIT, "mark")
+    assert commanded.returncode == 0, commanded.stdout + commanded.stderr
     rig.world.set("camera.failure", "off")
     rig.wait(lambda: bool(rig.of("interruption")), "the interruption is recorded")
     (gap,) = rig.of("interruption")
