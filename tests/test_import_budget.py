@@ -22,6 +22,7 @@ HEAVY_EVERYWHERE = {
     "multiprocessing": "no process here forks",
     "setuptools": "a tool",
     "tests": "tests",
+    "sqlite_utils": "4 MB, 17 with numpy: recorder.database",
     "xml": "nothing speaks it",
 }
 NO_NETWORK = {"http": "no network", "paho": "no network", "ssl": "no network"}

@@ -120,7 +120,7 @@ def test_full_licences_become_references_and_holders_are_found() -> None:
 def test_the_runtime_requirements_leave_out_tools_and_the_simulator() -> None:
     pinned = runtime_requirements.blocks((ROOT / runtime_requirements.FILE).read_text(encoding="utf-8"))
     assert {"av", "cryptography", "pydantic-core"} <= pinned.keys()
-    assert not {"pytest", "mypy", "setuptools", "picamera2"} & pinned.keys()
+    assert not {"pytest", "mypy", "sqlite-utils", "setuptools", "picamera2"} & pinned.keys()
     every = runtime_requirements.blocks((ROOT / "requirements.txt").read_text(encoding="utf-8"))
     assert all(every[name] == text and "--hash=sha256:" in text for name, text in pinned.items())
 
