@@ -12,7 +12,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,8 @@ PLACE = re.compile(rb"(?<![0-9])(38\.0[0-9]{3}|114\.5[0-9]{3})")
 ELSEWHERE = {"down-grant.json"}
 """Held in tests/contract, by what the store says that grants slots: this one grants none."""
 
+WORDS = (DOCS / "wire.md").read_text(encoding="utf-8")
+
 KEPT = {"storage": {"keep_window_h": 24}, "mqtt": {"status_interval_s": 1}}
 AGE = b"age-encryption.org/v1\n"
 MEDIA = (b"ftypisom", b"ftypiso5", b"ftypiso6", b"moof\x00\x00\x00\x10mfhd", b"avc1\x00\x00", b"Lavc", b"x264")
@@ -51,12 +53,12 @@ MEDIA = (b"ftypisom", b"ftypiso5", b"ftypiso6", b"moof\x00\x00\x00\x10mfhd", b"a
 
 @dataclass
 class Tapped:
-    """The shift is over. ``files``: sealed segments by digest of nothing but their bytes."""
+    """The shift is over. ``files``: the sealed segments, ``statements``: the sealed documents beside them."""
 
     https: list[Conversation]
     mqtt: list[Conversation]
     files: list[bytes]
-    lines: list[bytes] = field(default_factory=list)
+    statements: list[bytes]
 
     def requests(self) -> Iterator[Request]:
         for conversation in self.https:
@@ -80,7 +82,8 @@ def shift(agency: Agency, tmp_path_factory: pytest.TempPathFactory) -> Tapped:
             assert rig.stop() == 0
             rig.unit.stop("uplink")
             files = [path.read_bytes() for path in rig.segment_files()]
-        return Tapped(tapped.https.conversations, tapped.mqtt.conversations, files)
+            statements = [path.read_bytes() for path in (rig.layout.unit / "statements").glob("*.age")]
+        return Tapped(tapped.https.conversations, tapped.mqtt.conversations, files, statements)
 
 
 def push(agency: Agency, version: int, toml: str) -> None:
@@ -179,23 +182,24 @@ def test_the_connection_is_what_the_document_says(shift: Tapped) -> None:
         each for tap in shift.mqtt for p in packets(bytes(tap.up)) if isinstance(p, Subscribe) for each in p.filters
     }
     received = {c.address.replace("{unit}", UNIT) for c in channels() if c.action == "receive"}
-    assert {filter_ for filter_, _ in asked} == received, "every documented topic by its full name, and no other"
+    reserved = {f"fleet/v1/{UNIT}/down/{name}" for name in re.findall(r"down/(\w+)`[^|]*\| reserved", WORDS)}
+    filters = {filter_ for filter_, _ in asked}
+    assert received <= filters <= received | reserved, "every documented topic by its full name, and no other"
     assert all(options & 3 <= 1 for _, options in asked)
 
 
 @pytest.mark.timeout(200)
 def test_every_request_is_a_documented_one(shift: Tapped) -> None:
-    text = (DOCS / "wire.md").read_text(encoding="utf-8")
     uuid = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     given = {place for each in shift.https for place in locations(bytes(each.down))}
     patterns = []
-    for method, path in re.findall(r"`(GET|HEAD|POST|PATCH|DELETE) ([^` ]+)", text):
+    for method, path in re.findall(r"`(GET|HEAD|POST|PUT|PATCH|DELETE) ([^` ]+)", WORDS):
         pattern = re.escape(path).replace("SEQ", r"\d+")
-        pattern = re.sub(r"\\\{(journal_id|segment_id)\\\}", lambda _: uuid, pattern)
+        pattern = re.sub(r"\\\{(journal_id|segment_id|statement_id)\\\}", lambda _: uuid, pattern)
         patterns.append((method, pattern))
     # `Upload-Offset`, or with a value: `Priority: u=1`.
-    documented = {name.lower() for name in re.findall(r"`([A-Z][a-z0-9]*(?:-[A-Z][a-z0-9]*)+)[:`]", text)}
-    documented |= {name.lower() for name in re.findall(r"`([A-Z][a-z]+): ", text)}
+    documented = {name.lower() for name in re.findall(r"`([A-Z][a-z0-9]*(?:-[A-Z][a-z0-9]*)+)[:`]", WORDS)}
+    documented |= {name.lower() for name in re.findall(r"`([A-Z][a-z]+): ", WORDS)}
     plain = {"host", "content-length", "content-type", "accept-encoding", "connection"}
     seen = set()
     for request in shift.requests():
@@ -210,7 +214,7 @@ def test_every_request_is_a_documented_one(shift: Tapped) -> None:
         assert set(request.headers) <= documented | plain, request.headers
         if request.path.startswith("/journals/") and request.method == "POST":
             assert request.headers["content-type"] == "application/jose"
-        elif request.method != "PATCH":
+        elif request.method not in ("PATCH", "PUT"):
             assert request.body == b""
     assert {method for method, _ in seen} >= {"POST", "PATCH"}
 
@@ -222,6 +226,9 @@ def test_what_is_uploaded_is_the_sealed_file_and_nothing_else(shift: Tapped) -> 
     assert all(data.startswith(AGE) for data in shift.files)
     for offset, body in bodies:
         assert any(data[offset : offset + len(body)] == body for data in shift.files)
+    put = [request.body for request in shift.requests() if request.method == "PUT"]
+    assert all(data.startswith(AGE) for data in shift.statements)
+    assert all(body in shift.statements for body in put)
     for each in shift.https:
         for mark in MEDIA:
             assert mark not in bytes(each.up), mark

@@ -66,6 +66,9 @@ class MqttDouble:
         sock = self.client.socket()
         if sock is not None:
             sock.close()
+        # paho closes the pair of sockets that wakes its thread when it is collected: not later, in a cycle with ourselves.
+        client = self.client
+        client.on_message = client.on_connect = client.on_disconnect = client.on_publish = client.on_subscribe = None
 
     def subscribe(self, *topics: str) -> None:
         self.client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in topics])
