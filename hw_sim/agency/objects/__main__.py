@@ -2,6 +2,7 @@
 
 prepare --objects URL                       make the bucket with Object Lock, then check it
 check   --objects URL                       is it fit for evidence? 0: yes
+sweep   --objects URL [--hours 24]          give up multipart uploads a kill left unfinished
 fetch   --objects URL VAULT --out DIR       lay out ROOT/UNIT/JOURNAL for ``recorder verify DIR``
 """
 
@@ -13,10 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from firmware_bridge.clock import SystemClock
 from hw_sim.agency.objects.fetch import fetch
 from hw_sim.agency.objects.opening import open_objects
 from hw_sim.agency.objects.ports import ObjectStoreError
-from hw_sim.agency.objects.settings import S3Settings, SettingsError, parse_objects
+from hw_sim.agency.objects.settings import ObjectSettings, S3Settings, SettingsError, parse_objects
 
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -25,10 +27,13 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     for name, text in (
         ("prepare", "建立带对象锁定的存储桶 make the bucket with Object Lock"),
         ("check", "检查存储是否可用于证据 is the store fit for evidence"),
+        ("sweep", "清除未完成的分段上传 give up unfinished multipart uploads"),
         ("fetch", "取回一个日志的全部片段供核验 lay out a journal's segments for the verifier"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--objects", required=True, help="URL: docs/object-stores.md")
+        if name == "sweep":
+            command.add_argument("--hours", type=float, default=24.0, help="only those begun so long ago")
         if name == "fetch":
             command.add_argument("vault", type=Path, help="ROOT/UNIT/JOURNAL of the ingest service, or its backup")
             command.add_argument("--out", type=Path, required=True, help="folder to fill")
@@ -49,13 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     settings = parse_objects(options.objects)
-    if options.command == "prepare":
-        if not isinstance(settings, S3Settings):
-            raise SettingsError("prepare: 只用于 S3 for S3 only")
-        from hw_sim.agency.objects.s3 import S3Store
-
-        made = S3Store.connect(settings).prepare()
-        _say(sys.stdout, f"{settings.bucket}: " + ("已建立 made" if made else "已存在 was there"))
+    if options.command in ("prepare", "sweep"):
+        _on_the_bucket(options, settings)
     root = Path() if options.command != "fetch" else options.root or options.vault.absolute().parents[1]
     store = open_objects(settings, root)
     if options.command != "fetch":
@@ -69,6 +69,20 @@ def _run(options: argparse.Namespace) -> int:
         f"{options.out}: {done.objects} 个对象 objects, {done.size} bytes, {len(done.failed)} 个失败 failed",
     )
     return 1 if done.failed else 0
+
+
+def _on_the_bucket(options: argparse.Namespace, settings: ObjectSettings) -> None:
+    if not isinstance(settings, S3Settings):
+        raise SettingsError(f"{options.command}: 只用于 S3 for S3 only")
+    from hw_sim.agency.objects.s3 import S3Store
+
+    store = S3Store.connect(settings)
+    if options.command == "prepare":
+        made = store.prepare()
+        _say(sys.stdout, f"{settings.bucket}: " + ("已建立 made" if made else "已存在 was there"))
+    else:
+        count = store.abandon_parts(SystemClock().wall_us() / 1e6 - options.hours * 3600)
+        _say(sys.stdout, f"{settings.bucket}: {count} 个已清除 given up")
 
 
 def _say(stream: TextIO, text: str) -> None:

@@ -26,6 +26,7 @@ from hw_sim.agency.processes import AgencyError, kill, stop, wait_until
 
 START_S = 60.0
 ATTEMPTS = 3
+SOCKETS = Path("/tmp")
 HOST = "127.0.0.1"
 
 
@@ -148,11 +149,19 @@ class SeaweedFS:
     def kill(self) -> None:
         """SIGKILL."""
         kill(self._process)
+        self._sweep()
 
     def stop(self) -> int | None:
         status = stop(self._process)
         self._process = None
+        self._sweep()
         return status
+
+    def _sweep(self) -> None:
+        """Its Unix sockets, named by port in a folder that cannot be chosen, outlive a SIGKILL."""
+        for item in fields(Ports):
+            for path in SOCKETS.glob(f"seaweedfs-*-{getattr(self.ports, item.name)}.sock"):
+                path.unlink(missing_ok=True)
 
     def _configure(self) -> None:
         (self._dir / "data").mkdir(parents=True, exist_ok=True)

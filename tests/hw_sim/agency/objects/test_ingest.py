@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,7 @@ from firmware_bridge.clock import SystemClock
 from hw_sim.agency.agency import StoreProcess
 from hw_sim.agency.authority import Authority
 from hw_sim.agency.objects.__main__ import main as objects_command
+from recorder.evidence.verify.command import run_verify
 from tests.hw_sim.agency.objects.engines import Engine
 from tests.hw_sim.agency.test_store_journal import alarms, believed, vault
 from tests.hw_sim.agency.unit_double import DoubleSegment, UnitDouble
@@ -37,6 +41,15 @@ def store(url: str, authority: Authority, tmp_path: Path) -> Iterator[StoreProce
 @pytest.fixture
 def unit(store: StoreProcess, authority: Authority, tmp_path: Path) -> UnitDouble:
     return UnitDouble.enrolled(authority, "zfy-objects", tmp_path / "unit", store.port)
+
+
+def verified(folder: Path, authority: Authority) -> dict[str, Any]:
+    """What ``recorder verify --json`` says."""
+    output = io.StringIO()
+    run_verify(folder, authority.trust_dir, None, True, "en", output)
+    verdict = json.loads(output.getvalue())
+    assert isinstance(verdict, dict)
+    return verdict
 
 
 def closed(unit: UnitDouble) -> DoubleSegment:
@@ -67,6 +80,11 @@ def test_a_receipt_names_the_version_and_its_lock_and_the_vault_can_be_laid_out(
     assert path.read_bytes() == segment.data
     assert (out / "receipts" / f"{receipt.jti}.jws").exists()
     assert list((out / "journal").glob("*.jws"))
+    # The double's media are random bytes, which the verifier says; but all are there, and the receipt is believed.
+    verdict = verified(out, authority)
+    assert verdict["anchor"] == "anchored" and "missing" not in json.dumps(verdict)
+    path.unlink()
+    assert "segment-missing" in json.dumps(verified(out, authority))
 
 
 @pytest.mark.parametrize("engine", ["seaweedfs"], indirect=True)
