@@ -263,16 +263,10 @@ def _kept(rollout: Rollout) -> bool:
 
 
 def _runner(settings: FleetSettings, files: RolloutFiles, publish: Any, *, as_json: bool) -> Runner:
-    from recorder.evidence.signer import FileSigner, KeyFileError, load_or_create_key
     from recorder.fleet.rollout_run import Runner
+    from recorder.fleet.signing import load_command_key
 
-    key = settings.command_key
-    try:
-        if not key.exists():
-            raise KeyFileError(f"{key}: 没有这个文件 there is no such file")
-        signer = FileSigner(load_or_create_key(key))
-    except (KeyFileError, OSError) as error:
-        raise FleetError(f"机关指令私钥无法使用：{error}", f"the command key cannot be used: {error}") from error
+    signer = load_command_key(settings.command_key)
     told = (lambda _: None) if as_json else _print
     store = _store(settings)
     return Runner(_clock(), signer, store.units, files.save, publish, told)

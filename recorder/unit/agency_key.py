@@ -1,4 +1,4 @@
-"""The agency's command key as the unit pins it: who signs assignments and commands."""
+"""The agency's command key as the unit pins it: who signs assignments, commands and pushed configurations."""
 
 from __future__ import annotations
 

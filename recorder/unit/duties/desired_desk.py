@@ -25,8 +25,8 @@ from recorder.evidence.files import OsFiles
 from recorder.evidence.records import Command as CommandRecord
 from recorder.evidence.records import Config, Event, Fault, Record
 from recorder.evidence.state import JournalState
+from recorder.unit.agency_key import agency_key
 from recorder.unit.background import Background
-from recorder.unit.command_key import load_command_key
 from recorder.unit.control_socket import refusal
 from recorder.unit.duty import Answer, Command, Duty, UnitServices
 from recorder.unit.events import ReloadRequested
@@ -116,7 +116,7 @@ class DesiredDesk(Duty):
                 Refused("desired-off", "本设备不接受下发的配置", "this unit takes no configuration from afar")
             )
         text = str(message.get("desired", ""))
-        key = load_command_key(self._trust, OsFiles())
+        key = agency_key(self._trust, OsFiles())
         found = verify_desired(text, key, parts.config.device.id, parts.config.device.groups)
         if isinstance(found, Refused):
             return self._reject(found)
