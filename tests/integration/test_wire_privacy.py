@@ -33,6 +33,7 @@ from tests.integration.test_officers import forms
 from tests.integration.test_statement import hand_in, signed_off_the_unit
 from tests.integration.wire_parse import Connect, Publish, Request, Subscribe, locations, packets, requests
 from tests.integration.wiretap import Conversation, TappedAgency
+from tests.support import require_program
 
 UNIT = "zfy-tapped"
 TYPED, ASSIGNED = ("欧阳建国", "13010077665544"), ("司徒静怡", "13010099887766")
@@ -65,6 +66,15 @@ class Tapped:
     def published(self, *, up: bool) -> list[Publish]:
         streams = [bytes(each.up if up else each.down) for each in self.mqtt]
         return [packet for stream in streams for packet in packets(stream) if isinstance(packet, Publish)]
+
+
+@pytest.fixture(scope="module")
+def agency(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agency]:
+    """One that says everything the wire knows, upload slots too."""
+    require_program("mosquitto")
+    folder = tmp_path_factory.mktemp("tapped-agency")
+    with Agency(folder / "agency", folder / "store", slots=4) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
