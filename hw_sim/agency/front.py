@@ -39,6 +39,7 @@ class StoreFront:
         balance: Balance = "unit",
         requests: int = 8,
         creates_per_minute: int = 600,
+        uploads: int = 200,
     ) -> None:
         """``extra``: further options of each instance."""
         self.root = root
@@ -51,6 +52,7 @@ class StoreFront:
         self._balance: Balance = balance
         self._requests = requests
         self._creates = creates_per_minute
+        self._uploads = uploads
         self._count = instances
         self._sockets: Path | None = None
         self._instances: list[StoreProcess] = []
@@ -132,6 +134,7 @@ class StoreFront:
             balance=self._balance,
             requests=self._requests,
             creates_per_minute=self._creates,
+            uploads=self._uploads,
         )
         file = work / "nginx.conf"
         file.write_text(configuration(settings), encoding="utf-8")

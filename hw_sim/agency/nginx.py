@@ -28,7 +28,8 @@ class FrontSettings:
 
     ``balance``: ``unit`` sends a unit to the same instance as long as that lives, so that its journal is read once.
     ``requests``: of uploads under way at once and ``creates_per_minute``: new uploads, of one certificate over all
-    instances, as ``quota`` counts them in each."""
+    instances, as ``quota`` counts them in each.
+    ``uploads``: of ordinary ones under way at once, of all units; more than there are slots (docs/fleet-scale.md)."""
 
     listen: str
     sockets: tuple[Path, ...]
@@ -39,6 +40,7 @@ class FrontSettings:
     user: str = ""
     balance: Balance = "unit"
     requests: int = 8
+    uploads: int = 200
     creates_per_minute: int = 600
     io_s: int = 20
     workers: int = 2
@@ -69,6 +71,10 @@ http {{
     # One certificate, one unit: its name is the key of every limit. An empty key is not counted.
     map $request_method $creates {{ POST $ssl_client_s_dn; default ""; }}
     limit_conn_zone $ssl_client_s_dn zone=unit_uploads:10m;
+    # All units together: ordinary uploads are turned away when the store is full. What a unit calls first (marked evidence,
+    # little time left: Priority u=0 to u=2, RFC 9218) is not counted, and so never finds the door shut by the others.
+    map $http_priority $ordinary {{ default uploads; "~*(^|[ ,])u=[0-2]([ ,;]|$)" ""; }}
+    limit_conn_zone $ordinary zone=all_uploads:1m;
     limit_req_zone $creates zone=unit_creates:10m rate={settings.creates_per_minute}r/m;
     limit_conn_status 429;
     limit_req_status 429;
@@ -125,6 +131,7 @@ http {{
         }}
         location /uploads/ {{
             limit_conn unit_uploads {settings.requests};
+            limit_conn all_uploads {settings.uploads};
             proxy_pass http://ingest;
         }}
 
@@ -167,6 +174,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--user", default="www-data")
     parser.add_argument("--unit-requests", type=int, default=8)
+    parser.add_argument("--uploads", type=int, default=200, help="ordinary uploads of all units at once")
     parser.add_argument("--unit-creates", type=int, default=600)
     given = parser.parse_args(argv)
     settings = FrontSettings(
@@ -178,6 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         work=given.work,
         user=given.user,
         requests=given.unit_requests,
+        uploads=given.uploads,
         creates_per_minute=given.unit_creates,
     )
     sys.stdout.write(configuration(settings))

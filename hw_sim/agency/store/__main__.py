@@ -23,6 +23,7 @@ from hw_sim.agency.store.segments import Limits
 from hw_sim.agency.store.service import BrokerAddress, Instance, StoreOptions, lock_root
 from hw_sim.agency.store.tls import AgencyTrust, TlsContexts, TlsFiles
 from recorder.evidence.files import OsFiles
+from recorder.fleet.gauge import SlotLimits
 from recorder.lean import give_memory_back
 
 log = logging.getLogger("agency.store")
@@ -52,6 +53,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--expire-days", type=float, default=14.0, help="unfinished uploads nobody touches")
     parser.add_argument("--reserve-mb", type=int, default=256, help="kept free for journals")
     parser.add_argument("--max-upload-mb", type=int, default=16384)
+    parser.add_argument("--slots", type=int, default=0, help="upload slots to begin with; 0: units upload as they like")
     unit = UnitLimits()
     group = parser.add_argument_group("每台设备的限额 limits of one unit; 0: none")
     group.add_argument("--unit-requests", type=int, default=unit.requests, help="uploads under way at once")
@@ -138,6 +140,7 @@ def store_options(options: argparse.Namespace) -> StoreOptions:
             total_bytes=options.quota_mb << 20,
         ),
         timeouts=Timeouts(io_s=options.io_timeout),
+        slots=SlotLimits(start=options.slots) if options.slots else None,
     )
 
 

@@ -39,6 +39,7 @@ from hw_sim.agency.store.statements import StatementDesk
 from hw_sim.agency.store.tls import AgencyTrust
 from hw_sim.agency.store.upload_routes import UploadRoutes
 from recorder.evidence.signer import load_or_create
+from recorder.fleet.gauge import SlotLimits
 
 log = logging.getLogger("agency.store")
 
@@ -57,7 +58,8 @@ class BrokerAddress:
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """``store_key``: the P-256 key that signs receipts; ``name`` their ``iss``; ``retain_s`` how long objects are kept."""
+    """``store_key``: the P-256 key that signs receipts; ``name`` their ``iss``; ``retain_s`` how long objects are kept.
+    ``slots``: upload slots to grant; None: none are granted, units upload as they like."""
 
     root: Path
     store_key: Path
@@ -68,6 +70,7 @@ class StoreOptions:
     limits: Limits = field(default_factory=Limits)
     unit_limits: UnitLimits = field(default_factory=UnitLimits)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    slots: SlotLimits | None = None
 
 
 def lock_root(root: Path, shared: bool) -> int:
@@ -118,7 +121,7 @@ class Instance:
         self._fleet: Fleet | None = None
         if options.broker is not None:
             at = options.broker
-            self._fleet = Fleet(self._register, clock, at.host, at.port, at.tls_dir, random.random)
+            self._fleet = Fleet(self._register, clock, at.host, at.port, at.tls_dir, random.random, options.slots)
         self._leads = False
         routes = (
             *UploadRoutes(self._segments, Gate(options.unit_limits.requests)).routes(),

@@ -21,7 +21,7 @@ from tests.hw_sim.agency.mqtt_client import MqttDouble
 from tests.hw_sim.agency.proxied import HEADER, ProxiedUnit, at, escaped
 from tests.hw_sim.agency.test_store_journal import alarms, believed, stored_lines, vault
 from tests.hw_sim.agency.test_store_uploads import closed
-from tests.hw_sim.agency.unit_double import Reply, UnitDouble, client_context
+from tests.hw_sim.agency.unit_double import TUS, Reply, UnitDouble, client_context
 from tests.support import require_program
 
 _numbers = itertools.count(1)
@@ -381,6 +381,32 @@ def test_nginx_counts_what_one_certificate_has_under_way_and_leaves_journals_alo
         assert (busy.status, busy.json["type"], busy.headers["retry-after"]) == (429, "urn:zfy:too-many-requests", "2")
         unit.write_events(1)
         assert unit.post(1).status == 200
+    finally:
+        front.stop()
+
+
+def test_a_full_store_turns_ordinary_uploads_away_and_never_what_a_unit_calls_first(
+    authority: Authority, tmp_path: Path
+) -> None:
+    front = make_front(authority, tmp_path, instances=1, uploads=1)
+    front.start()
+    try:
+        unit, other = new_unit(front, authority, tmp_path), new_unit(front, authority, tmp_path)
+        unit.write_boot()
+        other.write_boot()
+        segment = other.segment(200_000)
+        mine, theirs = unit.create(unit.segment(200_000)), other.create(segment)
+        held = unit.start_patch(mine.headers["location"], 0, 200_000, bytes(70_000))
+        location = theirs.headers["location"]
+        refused = other.head(location)
+        assert (refused.status, refused.headers["retry-after"]) == (429, "2")
+        assert other.post(0).status == 200, "a journal is never turned away"
+        for priority in ("u=1", "u=0, i", "i, u=2"):
+            assert other.request("HEAD", location, {**TUS, "Priority": priority}).status == 200, priority
+        for priority in ("u=3", "u=10", "menu=1", ""):
+            assert other.request("HEAD", location, {**TUS, "Priority": priority}).status == 429, priority
+        assert other.patch(location, 0, segment.data, Priority="u=1").status == 204
+        held.close()
     finally:
         front.stop()
 
