@@ -31,7 +31,7 @@ WHOLE_SUITES = {
 }
 """Flags that run one suite alone, with the parts of it that are left out otherwise (``RECORDER_WHOLE`` names it)."""
 
-OPTIONAL_MIN = {"ceph": 12, "virtual_pi": 20}
+OPTIONAL_MIN = {"ceph": 12, "virtual_pi": 25}
 """Suites that run when their flag asks for them and every night; in CI only where this many minutes (with nothing cached)
 are left of its bound. When one does not run, the summary has a line that says so and why."""
 

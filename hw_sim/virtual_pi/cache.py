@@ -73,22 +73,24 @@ class Steps:
         self.taken.append((name, seconds))
         self.say(f"virtual-pi: {name}: {seconds:.1f} s")
 
+    def total(self) -> str:
+        """What was built rather than found, in sum."""
+        return f"virtual-pi: {len(self.taken)} step(s), {sum(seconds for _, seconds in self.taken):.0f} s"
+
 
 class Cache:
     def __init__(self, root: Path, steps: Steps) -> None:
         self.root = root
         self.steps = steps
 
-    def entry(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+    def entry(self, kind: str, key: str, build: Callable[[Path], object]) -> Path:
         """The folder ``KIND-KEY``; where there is none, ``build`` fills an empty folder that then takes the name.
 
         One builder of a kind at a time over all processes; whoever waited finds it made."""
         target = self.root / f"{kind}-{key}"
         if target.is_dir():
             return target
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / f".{kind}.lock").open("w", encoding="ascii") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self.locked(kind):
             if target.is_dir():
                 return target
             half = self.root / f".building-{kind}"
@@ -98,6 +100,14 @@ class Cache:
             build(half)
             half.rename(target)
         return target
+
+    @contextmanager
+    def locked(self, kind: str) -> Iterator[None]:
+        """One at a time of this kind, over all threads and processes that use this cache."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / f".{kind}.lock").open("w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def prune(self, keep: Iterable[Path]) -> list[Path]:
         """Remove every entry that is not in ``keep``; what was removed."""

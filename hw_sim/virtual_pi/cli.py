@@ -51,7 +51,7 @@ def build(deb: Path | None) -> None:
     """构建内核与镜像 Build kernel and images, or find them in the cache."""
     cache = _cache()
     kernel_folder, unit = build_all(cache, deb)
-    click.echo(f"kernel {kernel_folder}\nunit   {unit}")
+    click.echo(f"kernel {kernel_folder}\nunit   {unit}\n{cache.steps.total()}")
 
 
 @main.command()

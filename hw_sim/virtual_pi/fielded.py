@@ -21,6 +21,8 @@ UNIT_ID: Final = "vpi-0001"
 RECORD: Final = "GPIO17"
 MARK: Final = "GPIO27"
 RED, GREEN, YELLOW = "GPIO5", "GPIO6", "GPIO13"
+MICROPHONE: Final = "Loopback: PCM (plughw:0,0)"
+"""snd-aloop: what is played into device 1 is heard at device 0. Used where the configuration switches sound on."""
 STATUS: Final = "/run/recorder/status.json"
 UPLOADED: Final = "s['health'].get('upload_backlog_segments') == 0"
 """For :meth:`FieldedUnit.wait_status`: every finished segment has a receipt the unit believes."""
@@ -36,15 +38,19 @@ BOARD: Final[Mapping[str, str]] = {
     "battery_gauge": "max17048",
     "battery_bus": "0",
     "battery_address": "0x36",
-    "microphone_device": "none",
+    "microphone_device": MICROPHONE,
     "hwmodel": "virtual Pi",
     "hwversion": "1",
     "ueid": UNIT_ID,
 }
 
 
+AGENCY_LAYER: Final = ("sealing", "trust", "uplink", "mqtt")
+"""Sections of /etc/recorder/agency.toml, the same on every unit of the agency; the others are this unit's."""
+
+
 def configuration(agency: Agency, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The unit's layer: a picture small enough for real time here, short segments, an eager uplink."""
+    """Both layers: a picture small enough for real time here, short segments, an eager uplink."""
     values: dict[str, Any] = {
         "device": {"id": UNIT_ID, "model": "virtual Pi"},
         "board": {"module": "firmware_bridge.raspberry_pi.board", "options": dict(BOARD)},
@@ -79,19 +85,25 @@ class FieldedUnit:
         self.agency = agency
 
     def enrol(self, overrides: Mapping[str, Any] | None = None) -> None:
-        """Configure and enrol on a running machine, without starting anything. Raises VirtualPiError."""
+        """Configure and enrol on a running machine, without starting anything: docs/install.md, from the end of section 3.
+        Raises VirtualPiError."""
+        # A data partition newer than the package: section 3.
+        self.pi.sh("systemd-tmpfiles --create zfy-recorder.conf", 60)
         self.configure(overrides)
         bundle = self.pi.share / "enrolment"
         self.pi.sh(f"recorder enrol request {SHARE}/enrolment", 60)
         self.agency.answer_enrolment(UNIT_ID, bundle)
-        self.pi.sh(
-            f"recorder enrol install {SHARE}/enrolment && systemd-tmpfiles --create zfy-recorder.conf && sync", 60
-        )
+        self.pi.sh(f"recorder enrol install {SHARE}/enrolment", 60)
+        self.pi.sh("/usr/lib/zfy-recorder/unit-setup")
+        self.pi.sh("sync")  # what is cut before the unit's first start is not what any test is about
 
     def configure(self, overrides: Mapping[str, Any] | None = None) -> None:
-        """Write ``/etc/recorder/unit.toml`` and let the recorder check it."""
-        (self.pi.share / "unit.toml").write_text(to_toml(configuration(self.agency, overrides)), encoding="utf-8")
-        self.pi.sh(f"cp {SHARE}/unit.toml /etc/recorder/unit.toml && recorder config check", 60)
+        """Write both layers of ``/etc/recorder`` and let the recorder check them."""
+        values = configuration(self.agency, overrides)
+        for name, chosen in (("agency", True), ("unit", False)):
+            layer = {key: table for key, table in values.items() if (key in AGENCY_LAYER) == chosen}
+            (self.pi.share / f"{name}.toml").write_text(to_toml(layer), encoding="utf-8")
+        self.pi.sh(f"cp {SHARE}/agency.toml {SHARE}/unit.toml /etc/recorder/ && recorder config check", 60)
 
     def start(self, timeout_s: float = 60.0) -> None:
         """Enable and start all of it, until the unit stands by or records."""
@@ -106,6 +118,11 @@ class FieldedUnit:
         program = f"import json,sys; s=json.load(open('{STATUS}')); sys.exit(not ({jq}))"
         self.pi.wait_for(f'python3 -c "{program}" 2>/dev/null', timeout_s)
         return self.status()
+
+    def doctor(self, timeout_s: float = 120.0) -> dict[str, dict[str, str]]:
+        """``recorder doctor``: its checks by device, the later of two of one name."""
+        checks = json.loads(self.pi.ask("recorder doctor --json 2>/dev/null", timeout_s).output)
+        return {check["device"]: check for check in checks}
 
     def copy_out(self, target: Path) -> Path:
         """The unit's data folder as it is now, copied to the host; keys stay in the guest."""

@@ -19,6 +19,7 @@ from hw_sim.virtual_pi.commands import run
 from hw_sim.virtual_pi.debian import SUITE, mirror, source_lines
 from hw_sim.virtual_pi.errors import VirtualPiError
 from hw_sim.virtual_pi.machine import SHARE, Parts, VirtualPi
+from hw_sim.virtual_pi.product import last_deb
 
 GUEST: Final = Path(__file__).parent / "guest"
 ROOT_SIZE: Final = "4G"
@@ -64,7 +65,7 @@ def in_use(cache: Cache) -> list[Path]:
         kernel_folder,
         cache.root / f"system-{_system_key()}",
         cache.root / f"image-{_image_key(kernel_folder)}",
-        cache.root / "deb",
+        *last_deb(cache),
     ]
 
 

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Final
 
 from firmware_bridge.ports import Clock
+from hw_sim.virtual_pi import mconsole
 from hw_sim.virtual_pi.agent import Agent, Answer
 from hw_sim.virtual_pi.errors import VirtualPiError
 from hw_sim.virtual_pi.gnss_line import GnssLine
@@ -29,6 +30,7 @@ from hw_sim.virtual_pi.network import UserNetwork
 
 SHARE: Final = "/mnt/host"
 """Where the guest sees the folder that both can write."""
+_UMID: Final = "pi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,24 @@ class VirtualPi:
         self._process = None
         self._release()
 
+    def wait_reset(self, timeout_s: float) -> float:
+        """Wait until the board resets itself (watchdog, panic, reboot); how long that took. It stays off until ``boot``:
+        what the guest's kernel had not written is gone, as after :meth:`cut`. Raises VirtualPiError."""
+        if self._process is None:
+            raise VirtualPiError("虚拟机未开 the machine is off")
+        start = self._clock.boottime_us()
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise VirtualPiError(f"{timeout_s:g} 秒内未复位 no reset in time\n{self.console_tail()}") from error
+        self._process = None
+        self._release()
+        return (self._clock.boottime_us() - start) / 1e6
+
+    def plug_in(self, disk: Path, letter: str = "b") -> None:
+        """A disk appears as ``/dev/ubdX`` while the machine runs. Raises VirtualPiError."""
+        mconsole.tell(self.folder / _UMID / "mconsole", f"config ubd{letter}={disk.absolute()}")
+
     # --- the inside --------------------------------------------------------------------------------------------------
 
     def sh(self, command: str, timeout_s: float = 30.0) -> str:
@@ -185,7 +205,7 @@ class VirtualPi:
 
     def play(self, wav: str, seconds: int) -> None:
         """Let the microphone hear a WAV file of the guest (or of the share) in the background."""
-        self.sh(f"systemd-run --quiet --no-block timeout {seconds} aplay -q -D hw:Loopback,1,0 {shlex.quote(wav)}")
+        self.sh(f"systemd-run --quiet --no-block timeout {seconds} aplay -q -D plughw:Loopback,1,0 {shlex.quote(wav)}")
 
     def terminal_command(self) -> list[str]:
         """A machine for a person: the console is this terminal with a root shell, no agent, no network, no receiver."""
@@ -214,7 +234,7 @@ class VirtualPi:
             *("con0=null,fd:1", "con=null", "ssl=null", f"ssl1=fd:{gnss}", f"ssl2=fd:{agent}"),
             *(f"vec0:transport=fd,fd={network},mac=02:00:00:00:00:15", f"hostfs={self.share}"),
             *("snd-aloop.id=Loopback", "panic=1", "systemd.show_status=1", "quiet", "loglevel=5"),
-            f"uml_dir={self.folder}/",
+            *(f"uml_dir={self.folder}/", f"umid={_UMID}", "noreboot"),
             *parts.kernel_parameters,
         ]
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from hw_sim.agency.agency import Agency
+from hw_sim.virtual_pi.cut_table import quantile
 from recorder.channel.places import launch_socket
 from tests.integration.rig import Rig
 from tests.unit.socket_activator import SocketActivator
@@ -16,8 +20,10 @@ from tests.unit.socket_activator import SocketActivator
 CONFIG: dict[str, Any] = {
     "uplink": {"enabled": False},
     "mqtt": {"enabled": False},
-    "supervision": {"launcher": "systemd"},
+    # A pause that does not grow: one worker is killed after another.
+    "supervision": {"launcher": "systemd", "restart_backoff_max_s": 0.1},
 }
+KILLS = 10
 
 
 class Activated:
@@ -71,3 +77,28 @@ def test_a_stalled_worker_is_ended_by_its_switch_and_the_recording_goes_on(activ
     for path in rig.segment_files():  # the unit process, another user, cuts and removes them
         assert path.stat().st_mode & 0o777 == 0o664
         assert path.parent.stat().st_mode & 0o777 == 0o775
+
+
+@pytest.mark.timeout(180)
+def test_from_each_kill_of_a_worker_to_its_first_new_frame(activated: Activated) -> None:
+    """Measured and printed for docs/benchmarks.md (``pytest -s``). Judged is that each costs one interruption and that the
+    recording goes on; the bench's row `worker` judges the time."""
+    rig, clock = activated.rig, activated.rig.world.clock
+    rig.start()
+    rig.record()
+    killed = []
+    for number in range(1, KILLS + 1):
+        pid = activated.worker
+        killed.append(clock.boottime_us())
+        os.kill(pid, signal.SIGKILL)
+        rig.wait(lambda number=number: gaps_closed(rig, number), f"interruption {number} is over")  # type: ignore[misc]
+        rig.wait(lambda: rig.signed(len(rig.view().segments) - 1) >= 1, "media of the new worker is signed")
+    ends = sorted(gap.to_us for gap in rig.view().gaps.values() if gap.to_us is not None)
+    delays = [(end - at) / 1e6 for at, end in zip(killed, ends, strict=True)]
+    three = " / ".join(f"{quantile(delays, share):.2f}" for share in (0.5, 0.99, 1.0))
+    click.echo(f"n = {KILLS}: worker killed to first new frame, s, p50 / p99 / max: {three}")
+    assert min(delays) > 0
+    rig.end_recording()
+    assert rig.stop() == 0
+    verdict = rig.verify()
+    assert verdict["integrity"] == "incomplete" and verdict["unaccounted_s"] == 0.0

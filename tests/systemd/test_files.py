@@ -85,5 +85,14 @@ def test_the_data_folder_is_the_same_in_both_slots() -> None:
     lines = (SYSTEMD / "slot-shared.d" / "zfy-recorder.conf").read_text(encoding="utf-8").splitlines()
     said = [line for line in lines if line and not line.startswith("#")]
     assert said == ["Version=1", "Path=/var/lib/recorder", "Path=/etc/recorder"]
-    for name in ("recorder-unit.service", "recorder-capture@.service", "recorder-uplink.service"):
-        assert setting(SYSTEMD / name, "RequiresMountsFor") == ["/var/lib/recorder"]
+
+
+@pytest.mark.parametrize("name", ["recorder-unit.service", "recorder-uplink.service"])
+def test_a_data_partition_that_is_late_is_waited_for_and_never_written_around(name: str) -> None:
+    """A required mount that fails takes the start with it, and nobody tries again (tests/virtual_pi/test_late_disk.py)."""
+    unit = SYSTEMD / name
+    assert setting(unit, "RequiresMountsFor") == ["/var/lib"]
+    assert "var-lib-recorder.mount" in setting(unit, "Wants")[0].split()
+    assert "var-lib-recorder.mount" in setting(unit, "After")[0].split()
+    assert setting(unit, "ExecStartPre")[0] == "+/usr/lib/zfy-recorder/await-data"
+    assert setting(unit, "Restart") == ["always"]

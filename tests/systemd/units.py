@@ -8,7 +8,7 @@ SYSTEMD = Path(__file__).parents[2] / "systemd"
 UNITS = sorted(path for path in SYSTEMD.iterdir() if path.suffix in (".service", ".socket", ".target"))
 SERVICES = [path for path in UNITS if path.suffix == ".service"]
 
-PROGRAMS = ("/usr/bin/recorder", "/usr/lib/zfy-recorder/bin/python3")
+PROGRAMS = ("/usr/bin/recorder", "/usr/lib/zfy-recorder/bin/python3", "/usr/lib/zfy-recorder/await-data")
 
 
 def lay_out(folder: Path) -> dict[str, Path]:

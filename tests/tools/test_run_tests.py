@@ -169,8 +169,8 @@ def test_the_virtual_pi_runs_when_asked_for_and_says_so_when_it_does_not(
     assert "virtual_pi: 未运行 not run: ./dev test --virtual-pi" in capsys.readouterr().out
     assert ran("--nightly")[-1] == "virtual_pi"
     assert ran(CI="true")[-1] == "virtual_pi", "a few minutes used: there is time for it"
-    assert left_out("virtual_pi", "ci", 39.9) == ""
-    assert "needs 20 of 60 min" in left_out("virtual_pi", "ci", 40.1)
+    assert left_out("virtual_pi", "ci", 34.9) == ""
+    assert "needs 25 of 60 min" in left_out("virtual_pi", "ci", 35.1)
 
 
 def test_counts_of_real_and_torn_reports(tmp_path: Path) -> None:

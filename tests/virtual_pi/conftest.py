@@ -48,8 +48,11 @@ def images() -> Images:
 
 
 @pytest.fixture(scope="module")
-def fielded(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FieldedUnit]:
-    """Booted, enrolled, started. When a test of the module failed, ``VIRTUAL_PI_KEEP`` (a folder) keeps its consoles."""
+def fielded(
+    images: Images, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[FieldedUnit]:
+    """Booted, enrolled, started. ``OVERRIDES`` of the module: of its configuration. When a test of the module failed,
+    ``VIRTUAL_PI_KEEP`` (a folder) keeps its consoles."""
     folder = tmp_path_factory.mktemp("virtual-pi")
     disk = folder / "data.ext4"
     image.make_data_disk(disk, 1024, folder / "mke2fs.log")
@@ -60,7 +63,7 @@ def fielded(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     ):
         pi.boot()
         unit = FieldedUnit(pi, agency)
-        unit.enrol()
+        unit.enrol(getattr(request.module, "OVERRIDES", None))
         unit.start()
         yield unit
         keep = os.environ.get("VIRTUAL_PI_KEEP")
@@ -68,5 +71,8 @@ def fielded(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             if pi.running:
                 (folder / "journal.txt").write_text(pi.sh("journalctl --no-pager -o short-monotonic"), encoding="utf-8")
             shutil.copytree(
-                folder, Path(keep) / folder.name, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.ext4", "*.cow")
+                folder,
+                Path(keep) / folder.name,
+                dirs_exist_ok=True,
+                ignore=shutil.ignore_patterns("*.ext4", "*.cow", "mconsole"),
             )

@@ -9,13 +9,20 @@ import json
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from hw_sim.runner import journal_view
-from hw_sim.virtual_pi.fielded import GREEN, RECORD, RED, UPLOADED, FieldedUnit
+from hw_sim.runner.frame_audit import OpenSegment
+from hw_sim.virtual_pi.fielded import GREEN, MICROPHONE, RECORD, RED, UPLOADED, FieldedUnit
+from hw_sim.virtual_pi.machine import SHARE
+from hw_sim.virtual_pi.sound import heard, write_tone
 from recorder.evidence.verify.command import verify_for_simulator
 
 pytestmark = pytest.mark.timeout(900)
+
+OVERRIDES = {"audio": {"enabled": True}}
+"""Sound through PyAudio, PortAudio and ALSA from the kernel's loopback card."""
 
 RECORDING = "s['recording'] and s['cameras']['cam0']['ready'] and s['cameras']['cam0']['last_frame_us']"
 USERS = {"recorder-unit": "recorder", "recorder-capture": "recorder-capture", "recorder-uplink": "recorder-uplink"}
@@ -44,6 +51,32 @@ def test_each_process_runs_under_its_own_user(fielded: FieldedUnit) -> None:
     blink(fielded, GREEN)
 
 
+def test_the_doctor_finds_every_device_of_the_board(fielded: FieldedUnit) -> None:
+    """As docs/install.md has it, beside the running unit. All it finds wanting is what this machine does lack."""
+    fielded.wait_status("s['cameras']['cam0']['ready']", 60)
+    checks = fielded.doctor()
+    seen = {name: check["en"] for name, check in checks.items()}
+    wanting = {name for name, check in checks.items() if check["verdict"] != "ok"}
+    devices = {
+        "camera.cam0",
+        "camera.cam0.encoder",
+        "microphone",
+        "gpio",
+        "gpio.button_record",
+        "gnss",
+        "battery",
+    }
+    devices |= {"storage.file-system", "keys.certificate", "trust.store-key", "uplink"}
+    assert devices <= checks.keys() - wanting, seen
+    assert seen["camera.cam0"] == "0: Virtual Pi Camera"
+    assert seen["microphone"] == MICROPHONE
+    assert seen["battery"] == "max17048 0x0012: 4.00 V, 80 %"
+    assert seen["storage.file-system"] == "/var/lib/recorder (ext4)"
+    # Nobody keeps the clock right, nothing speaks, no RTC is on the board, and unit-setup's watchdog is in force from the
+    # next boot on only. The unit says what it suffers of: a slow machine whose microphone hears nothing yet.
+    assert wanting <= {"clock", "speaker", "rtc", "watchdog", "unit"}, seen
+
+
 def test_the_hardening_holds(fielded: FieldedUnit) -> None:
     """What ``systemd-analyze security`` promises, tried from inside: the worker's own view of the machine."""
     pid = fielded.pi.sh("systemctl show -p MainPID --value 'recorder-capture@*'").split()[0]
@@ -65,6 +98,28 @@ def test_a_press_starts_a_recording_and_the_light_says_so(fielded: FieldedUnit) 
     status = fielded.wait_status(RECORDING, 60)
     assert status["state"] == "recording"
     blink(fielded, RED)
+
+
+def test_what_the_microphone_hears_is_in_the_recording(fielded: FieldedUnit, tmp_path: Path) -> None:
+    """1 kHz at -12 dBFS from ALSA's loopback card, found in segments as they are stored: sealed, AAC."""
+    write_tone(fielded.pi.share / "tone.wav", 1000, -12, 24)
+    fielded.pi.play(f"{SHARE}/tone.wav", 30)
+    fielded.pi.pause(20)
+    files = fielded.copy_out(tmp_path / "files")
+    open_segment = OpenSegment([files], fielded.agency.identity_file)
+    found = []
+    for segment in journal_view.view(files / "journal").segments.values():
+        plain = open_segment(segment) if (segment.state, segment.role) == ("closed", "live") else None
+        if plain is not None:  # in the pre-roll there is no sound, unless the agency has decided so
+            sound = heard(plain)
+            assert sound is not None and sound.codec == "aac", f"no sound in {segment.segment_id}"
+            assert sound.seconds > 0.8 * (segment.media_end_us - segment.media_start_us) / 1e6
+            found.append(sound)
+    assert found
+    best = max(found, key=lambda sound: sound.dbfs)
+    click.echo(f"sound in the guest: {best}")
+    assert abs(best.hertz - 1000) <= 5, found
+    assert best.purity > 0.9 and abs(best.dbfs + 12) < 3, found
 
 
 def test_segments_reach_the_agency_and_its_receipts_the_unit(fielded: FieldedUnit) -> None:
@@ -111,8 +166,32 @@ def test_a_power_cut_costs_a_gap_and_nothing_else(fielded: FieldedUnit, tmp_path
     )
     assert summary["integrity"] in ("intact", "incomplete"), json.dumps(summary, ensure_ascii=False)
     expected = {"gap-unexplained", "statement-owed", "segment-recovered", "shift-open"}  # the unit is on duty still
-    assert set(summary["finding_codes"]) <= expected, summary
+    if "camera-stall" in view.faults:
+        # On a busy host the camera halts for more than half a second. The sound goes on, and the verifier says so; and a
+        # fragment may begin some milliseconds before the one before has ended (docs/virtual-pi.md, open).
+        expected |= {"video-lacking", "segment-media"}
+        click.echo(f"the camera halted; findings: {summary['finding_codes']}")
+    if not set(summary["finding_codes"]) <= expected:
+        report = re.sub(r"<[^>]+>", " ", (tmp_path / "report.html").read_text(encoding="utf-8"))
+        pytest.fail(f"{summary['finding_codes']}\n" + re.sub(r"\s+", " ", report)[:6000])
     assert summary["unaccounted_s"] == 0.0
+
+
+def test_the_fuel_gauge_is_what_the_unit_says_of_its_battery(fielded: FieldedUnit, tmp_path: Path) -> None:
+    """Registers of the MAX17048 (SMBus words: low byte first): 3.24 V, the edge, and 2 %; then charged again."""
+    battery = "round(s['health'].get('battery_charge_ratio', -1), 3)"
+    empty = "{'battery-low', 'battery-critical'} <= set(s['faults'])"
+    status = fielded.wait_status(f"{battery} == 0.8 and not ({empty})", 30)
+    assert status["health"]["battery_voltage_volts"] == pytest.approx(4.0)
+    bus = fielded.pi.sh("i2cdetect -l | sed -n 's/^i2c-\\([0-9]*\\).*SMBus stub.*/\\1/p'").strip()
+    fielded.pi.sh(f"i2cset -y {bus} 0x36 0x02 0x00a2 w && i2cset -y {bus} 0x36 0x04 0x0002 w")
+    status = fielded.wait_status(f"{battery} == 0.02 and {empty}", 30)
+    assert status["health"]["battery_voltage_volts"] == pytest.approx(3.24)
+    assert status["health"]["faults"]["battery-low"] == 1
+    fielded.pi.sh(f"i2cset -y {bus} 0x36 0x02 0x00c8 w && i2cset -y {bus} 0x36 0x04 0x0050 w")
+    fielded.wait_status(f"{battery} == 0.8 and not ({empty})", 60)
+    view = journal_view.view(fielded.copy_out(tmp_path / "files") / "journal")
+    assert {"battery-low", "battery-critical"} <= set(view.faults)
 
 
 def test_it_switches_off_in_order(fielded: FieldedUnit) -> None:

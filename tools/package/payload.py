@@ -4,6 +4,7 @@
 /usr/lib/zfy-recorder/                              a virtual environment: the system's Python, with the system's packages
     bin/python3, pyvenv.cfg                         (picamera2, libcamera, lgpio, PyAudio) behind our own
     lib/python3.X/site-packages/                    recorder, firmware_bridge and the private libraries
+    await-data                                      what the services ask before they start
     is-recording, restart-when-idle                 what the maintainer scripts ask
     unit-setup                                      makes a machine a recording unit
 /usr/share/zfy-recorder/config/                     defaults, boards, examples, prompts and voices
@@ -79,7 +80,7 @@ def lay_out(root: Path, target: Target, payload: Path) -> None:
     (private / "pyvenv.cfg").write_text(
         f"home = /usr/bin\ninclude-system-site-packages = true\nversion = {target.python}\n"
     )
-    for name in ("is-recording", "restart-when-idle", "unit-setup"):
+    for name in ("await-data", "is-recording", "restart-when-idle", "unit-setup"):
         _copy(root / "debian/lib" / name, private / name, 0o755)
     _copy(root / "debian/lib/recorder", payload / "usr/bin/recorder", 0o755)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -178,3 +179,33 @@ def test_an_administrators_own_file_stays(unit: Unit) -> None:
     assert (unit.root / own).read_text(encoding="utf-8") == "[Journal]\n"
     assert not [path for path in others if (unit.root / path).is_symlink()]
     assert unit.run(setup, "--other").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("active", "load", "expected"),
+    [
+        ("active", "loaded", 0),
+        ("active", "masked", 0),  # by hand
+        ("inactive", "not-found", 0),  # the data is on the root, where nothing else was ever meant
+        ("inactive", "masked", 0),
+        ("inactive", "loaded", 1),
+        ("activating", "loaded", 1),
+        ("failed", "loaded", 1),
+        ("inactive", "bad-setting", 1),  # a line that systemd cannot read: there was to be a partition
+        ("", "", 1),  # systemd did not answer
+    ],
+)
+def test_a_service_starts_only_on_the_data_partition_where_there_is_to_be_one(
+    unit: Unit, active: str, load: str, expected: int
+) -> None:
+    said = f"LoadState={load}\\nActiveState={active}\\n" if load else ""
+    unit.put("bin/systemctl", f"#!/bin/sh\nprintf '{said}'\nexit {int(not load)}\n")
+    unit.put("bin/sleep", f'#!/bin/sh\necho "sleep $*" >>{unit.root}/asked\n')
+    shutil.copy(ROOT / "debian/lib/await-data", unit.root / "await-data")
+    done = unit.run(unit.root / "await-data")
+    assert done.returncode == expected, done.stderr
+    if expected:
+        assert "数据分区未挂载" in done.stderr
+        assert unit.asked() == ["sleep 5"], "tries are bounded"
+    else:
+        assert done.stderr == "" and not (unit.root / "asked").exists()
