@@ -170,6 +170,8 @@ def test_the_virtual_pi_runs_when_asked_for_and_says_so_when_it_does_not(
     assert ran("--nightly")[-1] == "virtual_pi"
     assert ran(CI="true")[-1] == "virtual_pi", "a few minutes used: there is time for it"
     assert left_out("virtual_pi", "ci", 34.9) == ""
+    assert "--ceph" in left_out("ceph", "ci", 0.0), "half a gigabyte to fetch: never of CI's own accord"
+    assert left_out("ceph", "nightly", 0.0) == ""
     assert "needs 25 of 60 min" in left_out("virtual_pi", "ci", 35.1)
 
 
