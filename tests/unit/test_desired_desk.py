@@ -17,6 +17,7 @@ from recorder.config.load import Loaded, load_config
 from recorder.config.pushed import PushedState
 from recorder.evidence.desired import MAX_TEXT, Desired, sign_desired
 from recorder.evidence.signer import FileSigner
+from recorder.unit.duties.desired_desk import REJECTIONS_RECORDED
 from recorder.unit.events import WorkerDisconnected, WorkerExited
 from recorder.unit.pushed_store import STATE, PushedStore
 from recorder.uplink.desired import MAX_TEXT as CARRIED
@@ -203,6 +204,22 @@ def test_who_may_not_is_not_believed(unit: Remote) -> None:
     unit.ask("desired", desired="nonsense")
     assert len(unit.config_commands()) == 5, "a retained message comes again with every connection and is one fact"
     assert unit.push(1, NIGHT, unit_id=None, group="traffic")["ok"], "its own group"
+
+
+def test_rubbish_never_reaches_the_disk(unit: Remote) -> None:
+    for number in range(100):
+        for text in ("nonsense", unit.desired(2, NIGHT, unit_id="zfy-other"), f"{number}.a.b"):
+            assert not unit.ask("desired", desired=text)["ok"]
+    assert not (unit.data_dir / STATE).exists() and len(unit.config_commands()) == REJECTIONS_RECORDED
+    unit.push(1, NIGHT)
+    unit.applied()
+    before = (unit.data_dir / STATE).stat()
+    for text in ("nonsense", unit.desired(2, NIGHT, STRANGER), unit.desired(1, "")):
+        assert not unit.ask("desired", desired=text)["ok"]
+        unit.turn(200_000)
+    assert unit.told()["rejected"]["code"] == "desired-version-reused"
+    after = (unit.data_dir / STATE).stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
 def test_an_older_one_is_refused_and_the_same_again_does_nothing(unit: Remote) -> None:

@@ -137,11 +137,12 @@ class DesiredDesk(Duty):
         return {"ok": True, "version": push.version}
 
     def _reject(self, refused: Refused) -> Answer:
-        """Changes nothing but what is reported, and that it was refused is a signed fact."""
+        """Changes nothing but what is reported, and that it was refused is a signed fact. The disk is left alone: what was
+        refused is offered again with the next connection, and anybody may offer rubbish as often as he likes."""
         why = pushed.Rejected(version=refused.version, code=refused.code, zh=refused.zh, en=refused.en)
         log.error("config.rejected", extra={"fields": {"code": why.code, "version": why.version}})
         if why != self._state.rejected:
-            self._save(pushed.rejected(self._state, why))
+            self._state = pushed.rejected(self._state, why)
             self._rejections += 1
             if self._rejections <= REJECTIONS_RECORDED:
                 self._record(refused.jti or str(uuid.uuid4()), "refused", refused.code)
