@@ -14,7 +14,7 @@ from hw_sim.agency.certificates import file_signer
 from hw_sim.runner.unit_config import to_toml
 from recorder.config.last_good import PUSHED
 from recorder.config.load import Loaded, load_config
-from recorder.config.pushed import PushedState
+from recorder.config.pushed import PushedState, version_of
 from recorder.evidence.desired import MAX_TEXT, Desired, sign_desired
 from recorder.evidence.signer import FileSigner
 from recorder.unit.duties.desired_desk import REJECTIONS_RECORDED
@@ -321,6 +321,20 @@ def test_a_damaged_state_is_a_fault_and_nothing_else(tmp_path: Path) -> None:
     made.applied()
     made.turn(200_000)
     assert "storage-fault" not in made.unit.p.faults.present()
+
+
+@pytest.mark.parametrize("refused", [STATE, PUSHED])
+def test_a_disk_that_refuses_once_loses_nothing_that_was_accepted(unit: Remote, refused: Path) -> None:
+    (unit.data_dir / refused).mkdir(parents=True)  # no file can take its place
+    unit.push(1, NIGHT)
+    unit.turn(200_000)
+    assert unit.state() == "pending" and "storage-fault" in unit.unit.p.faults.present()
+    (unit.data_dir / refused).rmdir()
+    unit.applied()
+    unit.turn(200_000)
+    assert unit.layer() == NIGHT and version_of(unit.stored().wanted) == 1
+    assert unit.unit.p.config.night.dwell_s == 9 and "storage-fault" not in unit.unit.p.faults.present()
+    assert [result for result, _ in unit.config_commands()] == ["accepted"]
 
 
 def test_an_answer_for_the_report_is_plain_json(unit: Remote) -> None:

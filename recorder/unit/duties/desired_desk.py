@@ -30,6 +30,7 @@ from recorder.unit.background import Background
 from recorder.unit.control_socket import refusal
 from recorder.unit.duty import Answer, Command, Duty, UnitServices
 from recorder.unit.events import ReloadRequested
+from recorder.unit.pushed_keeper import PushedKeeper
 from recorder.unit.pushed_store import PushedStore
 
 log = logging.getLogger("recorder.unit")
@@ -50,8 +51,8 @@ class DesiredDesk(Duty):
     def __init__(self, services: UnitServices) -> None:
         super().__init__(services)
         config = services.p.config
-        self._store = PushedStore(services.p.files, Path(config.storage.data_dir))
-        self._state = self._store.load()
+        store = PushedStore(services.p.files, Path(config.storage.data_dir))
+        self._keeper = PushedKeeper(store, lambda: self._unit.p.events.put(ReloadRequested()))
         self._trust = Path(config.trust.dir)
         self._checking: tuple[Push, Background[Loaded]] | None = None
         self._next: Push | None = None
@@ -59,8 +60,10 @@ class DesiredDesk(Duty):
         self._before = services.p.reloading.sha256
         """Digest of what was in force when the newest push was accepted."""
         self._rejections = 0
-        self._trouble = "config/pushed.json" if self._store.damaged else ""
-        """What the disk refused last, until it takes something again."""
+
+    @property
+    def _state(self) -> PushedState:
+        return self._keeper.state
 
     def commands(self) -> Mapping[str, Command]:
         return {"desired": self._desired}
@@ -91,9 +94,9 @@ class DesiredDesk(Duty):
             self._judge(push, check)
 
     def poll(self, now_us: int, wall_us: int) -> None:
-        self._unit.fault(
-            "storage-fault", "config", bool(self._trouble), {"error": self._trouble} if self._trouble else {}
-        )
+        self._keeper.retry(now_us)
+        trouble = self._keeper.trouble
+        self._unit.fault("storage-fault", "config", bool(trouble), {"error": trouble} if trouble else {})
         if self._state.on_probation:
             self._watch(now_us)
         elif self._unit.p.reloading.urgent and self._in_force():
@@ -104,7 +107,8 @@ class DesiredDesk(Duty):
         if self._checking is not None:
             self._checking[1].join(2)
         if self._state.on_probation:
-            self._save(pushed.process_ended(self._state))
+            self._keeper.save(pushed.process_ended(self._state))
+        self._keeper.flush()
 
     # --- what came ---------------------------------------------------------------------------------------------------
 
@@ -142,7 +146,7 @@ class DesiredDesk(Duty):
         why = pushed.Rejected(version=refused.version, code=refused.code, zh=refused.zh, en=refused.en)
         log.error("config.rejected", extra={"fields": {"code": why.code, "version": why.version}})
         if why != self._state.rejected:
-            self._state = pushed.rejected(self._state, why)
+            self._keeper.remember(pushed.rejected(self._state, why))
             self._rejections += 1
             if self._rejections <= REJECTIONS_RECORDED:
                 self._record(refused.jti or str(uuid.uuid4()), "refused", refused.code)
@@ -183,7 +187,7 @@ class DesiredDesk(Duty):
         self._unit.after_commit(lambda: self._install(push))
 
     def _refuse(self, push: Push, errors: tuple[ConfigError, ...]) -> None:
-        self._save(pushed.refused(self._state, push, errors))
+        self._keeper.save(pushed.refused(self._state, push, errors))
 
     def _errors(self, loaded: Loaded) -> tuple[ConfigError, ...]:
         """What is wrong with the push; where files of the unit's own are in error, too, these: as at any reload, nothing is
@@ -198,19 +202,11 @@ class DesiredDesk(Duty):
         """The journal has it: from here on it is what the files say, and the reload takes it up when it can."""
         cameras = self._unit.p.cameras
         expected = tuple(camera_id for camera_id, camera in cameras.items() if camera.ready)
-        if self._save(pushed.accepted(self._state, push, expected)):
-            self._before = self._unit.p.reloading.sha256
-            self._probation = None
-            self._unit.p.reloading.urgent = False
-            self._take_up()
-
-    def _take_up(self) -> None:
-        try:
-            self._store.write_layer(self._state.wanted)
-        except OSError as error:
-            self._disk(error)  # the next start writes it
-            return
-        self._unit.p.events.put(ReloadRequested())
+        self._keeper.save(pushed.accepted(self._state, push, expected))
+        self._before = self._unit.p.reloading.sha256
+        self._probation = None
+        self._unit.p.reloading.urgent = False
+        self._keeper.take_up()
 
     # --- probation ---------------------------------------------------------------------------------------------------
 
@@ -225,7 +221,7 @@ class DesiredDesk(Duty):
             limits = Limits.of(parts.config.remote)
             self._probation = Probation(limits, self._state.expected, launches)
         if whole and self._state.outcome == "pending":
-            self._save(pushed.in_force(self._state))
+            self._keeper.save(pushed.in_force(self._state))
         verdict = self._probation.look(
             now_us,
             whole=whole,
@@ -235,7 +231,7 @@ class DesiredDesk(Duty):
         )
         if verdict == "proven":
             log.info("config.proven", extra={"fields": {"version": pushed.version_of(self._state.wanted)}})
-            self._save(pushed.proven(self._state))
+            self._keeper.save(pushed.proven(self._state))
             self._probation = None
         elif verdict is not None:
             self._take_back(verdict)
@@ -246,10 +242,10 @@ class DesiredDesk(Duty):
             extra={"fields": {"version": pushed.version_of(self._state.wanted), "why": why.en, "code": why.code}},
         )
         self._probation = None
-        self._save(pushed.failed(self._state, why))
+        self._keeper.save(pushed.failed(self._state, why))
         self._unit.p.reloading.urgent = True
         self._record_rollback()
-        self._take_up()
+        self._keeper.take_up()
 
     def _record_rollback(self) -> None:
         gone, why = self._state.unrecorded, self._state.why
@@ -266,7 +262,7 @@ class DesiredDesk(Duty):
         self._unit.after_commit(self._rollback_recorded)
 
     def _rollback_recorded(self) -> None:
-        self._save(pushed.recorded(self._state))
+        self._keeper.save(pushed.recorded(self._state))
 
     # --- what is so --------------------------------------------------------------------------------------------------
 
@@ -311,20 +307,6 @@ class DesiredDesk(Duty):
         if above is None:
             return ()
         return tuple(dotted(path) for path in leaves(self._wanted_data()) if _holds(above.data, path))
-
-    def _save(self, state: PushedState) -> bool:
-        self._state = state
-        try:
-            self._store.save(state)
-        except OSError as error:
-            self._disk(error)
-            return False
-        self._trouble = ""
-        return True
-
-    def _disk(self, error: OSError) -> None:
-        log.error("config.pushed", extra={"fields": {"error": str(error)}})
-        self._trouble = str(error)
 
 
 def push_of(desired: Desired) -> Push:
