@@ -31,6 +31,15 @@ class PushedKeeper:
         self._layer_due = False
         self._retry_at_us: int | None = None
 
+    def heal(self) -> None:
+        """A state that could not be read may be readable now: a card that failed once is no reason to forget it."""
+        if not self._store.damaged or self._state_due:
+            return
+        found = self._store.load()
+        if not self._store.damaged:
+            self.state = found.but(rejected=self.state.rejected)
+            self.trouble = ""
+
     def remember(self, state: PushedState) -> None:
         """In memory only: it goes to the disk with what is saved next."""
         self.state = state

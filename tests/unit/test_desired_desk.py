@@ -323,6 +323,38 @@ def test_a_damaged_state_is_a_fault_and_nothing_else(tmp_path: Path) -> None:
     assert "storage-fault" not in made.unit.p.faults.present()
 
 
+@pytest.mark.parametrize("damage", ["truncated", "lost"])
+def test_an_old_one_does_not_come_back_when_the_state_is_lost(unit: Remote, tmp_path: Path, damage: str) -> None:
+    first, second = unit.desired(1, ""), unit.desired(2, NIGHT)
+    for version, toml in ((1, ""), (2, NIGHT)):
+        unit.push(version, toml)
+        unit.applied()
+    state = tmp_path / STATE
+    state.write_text("{") if damage == "truncated" else state.unlink()
+    again = Remote(tmp_path)
+    again.worker_up()
+    assert again.ask("desired", desired="nonsense")["error"]["code"] == "desired-signature"
+    assert again.ask("desired", desired=first)["error"]["code"] == "desired-replayed"
+    assert again.ask("desired", desired=again.desired(2, ""))["error"]["code"] == "desired-replayed"
+    again.turn(200_000)
+    assert not state.exists() or state.read_text() == "{", "left as it is for whoever looks into it"
+    assert again.ask("desired", desired=second)["ok"], "the newest is what the agency wants, whatever became of it"
+    again.until(lambda: again.told()["version"] == 2 and again.state() == "applied", "taken up anew")
+    assert again.stored().highest == 2
+
+
+def test_a_state_that_can_be_read_again_is_not_forgotten(unit: Remote, tmp_path: Path) -> None:
+    unit.push(2, NIGHT)
+    unit.applied()
+    text = (tmp_path / STATE).read_text()
+    (tmp_path / STATE).write_text("{")
+    again = Remote(tmp_path)
+    (tmp_path / STATE).write_text(text)
+    assert again.ask("desired", desired=again.desired(1, ""))["error"]["code"] == "desired-replayed"
+    again.turn(200_000)
+    assert again.told()["version"] == 2 and "storage-fault" not in again.unit.p.faults.present()
+
+
 @pytest.mark.parametrize("refused", [STATE, PUSHED])
 def test_a_disk_that_refuses_once_loses_nothing_that_was_accepted(unit: Remote, refused: Path) -> None:
     (unit.data_dir / refused).mkdir(parents=True)  # no file can take its place

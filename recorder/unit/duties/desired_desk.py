@@ -19,6 +19,7 @@ from recorder.config.load import Loaded
 from recorder.config.probation import Limits, Probation
 from recorder.config.problems import KeyPath, Problem, dotted
 from recorder.config.pushed import ConfigError, Push, PushedState, Why
+from recorder.evidence.config_order import NAME, detail
 from recorder.evidence.desired import Desired, Refused, verify_desired
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.files import OsFiles
@@ -35,8 +36,6 @@ from recorder.unit.pushed_store import PushedStore
 
 log = logging.getLogger("recorder.unit")
 
-NAME = "config"
-"""``name`` of the ``command`` record of a pushed configuration; its ``command_id`` is the ``jti``."""
 ROLLED_BACK = "config-rolled-back"
 LAYER = "pushed.toml"
 REJECTIONS_RECORDED = 32
@@ -124,11 +123,12 @@ class DesiredDesk(Duty):
         found = verify_desired(text, key, parts.config.device.id, parts.config.device.groups)
         if isinstance(found, Refused):
             return self._reject(found)
+        self._keeper.heal()
         push = push_of(found)
         waiting = self._next or (self._checking[0] if self._checking is not None else None)
         if pushed.repeats(self._state, push) or push == waiting:
             return {"ok": True, "version": push.version, "repeated": True}
-        why = pushed.not_considered(self._state, push)
+        why = pushed.not_considered(self._state, push, self._unit.p.journal.state.config_order)
         if why is not None:
             return self._reject(Refused(why.code, why.zh, why.en, push.version, push.jti))
         if waiting is not None and push.version <= waiting.version:
@@ -152,8 +152,8 @@ class DesiredDesk(Duty):
                 self._record(refused.jti or str(uuid.uuid4()), "refused", refused.code)
         return refusal(refused.code, refused.zh, refused.en)
 
-    def _record(self, jti: str, result: Any, detail: str) -> None:
-        self._unit.write(CommandRecord(command_id=jti, source="mqtt", name=NAME, result=result, detail=detail))
+    def _record(self, jti: str, result: Any, told: str) -> None:
+        self._unit.write(CommandRecord(command_id=jti, source="mqtt", name=NAME, result=result, detail=told))
 
     # --- checking ----------------------------------------------------------------------------------------------------
 
@@ -175,7 +175,7 @@ class DesiredDesk(Duty):
             assert check.result is not None
             errors = self._errors(check.result)
         if errors:
-            self._record(push.jti, "refused", f"version {push.version}: {len(errors)} errors")
+            self._record(push.jti, "refused", detail(push.version, push.digest, f"{len(errors)} errors"))
             layers = () if known.loaded is None else known.loaded.layer_names
             told = tuple(f"{each.file}:{each.line}: {each.key}: {each.zh} / {each.en}" for each in errors)
             told = told[: pushed.MAX_ERRORS]
@@ -183,7 +183,7 @@ class DesiredDesk(Duty):
             log.error("config.push-refused", extra={"fields": {"version": push.version, "errors": list(told)}})
             self._unit.after_commit(lambda: self._refuse(push, errors))
             return
-        self._record(push.jti, "accepted", f"version {push.version} {push.digest}")
+        self._record(push.jti, "accepted", detail(push.version, push.digest))
         self._unit.after_commit(lambda: self._install(push))
 
     def _refuse(self, push: Push, errors: tuple[ConfigError, ...]) -> None:
@@ -251,14 +251,14 @@ class DesiredDesk(Duty):
         gone, why = self._state.unrecorded, self._state.why
         if gone is None:
             return
-        detail = {
+        told = {
             "version": gone.version,
             "digest": gone.digest,
             "back_to": pushed.version_of(self._state.wanted),
             "code": "" if why is None else why.code,
             "reason": "" if why is None else f"{why.zh} {why.en}",
         }
-        self._unit.write(Event(event=ROLLED_BACK, at_us=self._unit.now_us(), detail=detail))
+        self._unit.write(Event(event=ROLLED_BACK, at_us=self._unit.now_us(), detail=told))
         self._unit.after_commit(self._rollback_recorded)
 
     def _rollback_recorded(self) -> None:
