@@ -369,6 +369,18 @@ def test_a_disk_that_refuses_once_loses_nothing_that_was_accepted(unit: Remote, 
     assert [result for result, _ in unit.config_commands()] == ["accepted"]
 
 
+def test_a_report_is_made_when_something_changed_and_not_with_every_look(unit: Remote) -> None:
+    unit.push(1, NIGHT)
+    unit.applied()
+    before = unit.unit.p.reloading.reported
+    for _ in range(10):
+        unit.turn(200_000)
+        assert unit.unit.p.reloading.reported is before
+    unit.ask("desired", desired="nonsense")
+    unit.turn(200_000)
+    assert unit.told()["rejected"]["code"] == "desired-signature"
+
+
 def test_an_answer_for_the_report_is_plain_json(unit: Remote) -> None:
     unit.push(1, '[capture]\nsegment_s = "long"\n')
     assert json.loads(json.dumps(unit.told())) == unit.told()

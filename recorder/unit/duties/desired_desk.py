@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from recorder.config import pushed
-from recorder.config.layers import Layer, lookup, parse_layer
+from recorder.config.layers import lookup
 from recorder.config.load import Loaded
 from recorder.config.probation import Limits, Probation
 from recorder.config.problems import KeyPath, Problem, dotted
@@ -33,11 +33,11 @@ from recorder.unit.duty import Answer, Command, Duty, UnitServices
 from recorder.unit.events import ReloadRequested
 from recorder.unit.pushed_keeper import PushedKeeper
 from recorder.unit.pushed_store import PushedStore
+from recorder.unit.wanted_layer import LAYER, WantedLayer
 
 log = logging.getLogger("recorder.unit")
 
 ROLLED_BACK = "config-rolled-back"
-LAYER = "pushed.toml"
 REJECTIONS_RECORDED = 32
 """So many refused ones are signed facts per start: whoever sends rubbish must not fill the journal."""
 
@@ -59,6 +59,10 @@ class DesiredDesk(Duty):
         self._before = services.p.reloading.sha256
         """Digest of what was in force when the newest push was accepted."""
         self._rejections = 0
+        self._wanted = WantedLayer()
+        self._reported_of: tuple[Any, ...] = ()
+        self._reported_state: PushedState | None = None
+        self._reported_loaded: Loaded | None = None
 
     @property
     def _state(self) -> PushedState:
@@ -184,7 +188,8 @@ class DesiredDesk(Duty):
             self._unit.after_commit(lambda: self._refuse(push, errors))
             return
         self._record(push.jti, "accepted", detail(push.version, push.digest))
-        self._unit.after_commit(lambda: self._install(push))
+        found = check.result
+        self._unit.after_commit(lambda: self._install(push, found))
 
     def _refuse(self, push: Push, errors: tuple[ConfigError, ...]) -> None:
         self._keeper.save(pushed.refused(self._state, push, errors))
@@ -198,11 +203,13 @@ class DesiredDesk(Duty):
         news = [p for p in found if (str(p.place), p.key, p.en) not in before]
         return tuple(config_error(problem) for problem in news or (found if loaded.status != "applied" else ()))
 
-    def _install(self, push: Push) -> None:
+    def _install(self, push: Push, loaded: Loaded | None) -> None:
         """The journal has it: from here on it is what the files say, and the reload takes it up when it can."""
         cameras = self._unit.p.cameras
         expected = tuple(camera_id for camera_id, camera in cameras.items() if camera.ready)
         self._keeper.save(pushed.accepted(self._state, push, expected))
+        if loaded is not None:
+            self._wanted.known(push, loaded)
         self._before = self._unit.p.reloading.sha256
         self._probation = None
         self._unit.p.reloading.urgent = False
@@ -266,28 +273,28 @@ class DesiredDesk(Duty):
 
     # --- what is so --------------------------------------------------------------------------------------------------
 
-    def _wanted_data(self) -> dict[str, Any]:
-        wanted = self._state.wanted
-        layer = None if wanted is None else parse_layer(LAYER, wanted.toml.encode("utf-8"), "pushed")
-        return layer.data if isinstance(layer, Layer) else {}
-
     def _loaded_as_wanted(self) -> bool:
-        loaded = self._unit.p.reloading.loaded
-        if loaded is None:
-            return False
-        taken = next((layer.data for layer in loaded.layers if layer.kind == "pushed"), {})
-        return taken == self._wanted_data()
+        return self._wanted.is_in(self._unit.p.reloading.loaded, self._state.wanted)
 
     def _in_force(self) -> bool:
         known = self._unit.p.reloading
         return known.status in ("none", "applied") and not known.waiting and self._loaded_as_wanted()
 
-    def _report(self) -> dict[str, Any]:
+    def _report(self) -> Mapping[str, Any]:
+        """Asked for with every poll, made when something it is made of has changed."""
+        parts = self._unit.p
+        known, recording = parts.reloading, parts.machine.session_id is not None
+        made_of = (known.status, known.errors, known.waiting, known.sha256, recording, parts.config.device.groups)
+        same = self._reported_of == made_of and self._reported_state is self._state
+        if not (same and self._reported_loaded is known.loaded and known.reported is not None):
+            self._reported_of, self._reported_state, self._reported_loaded = made_of, self._state, known.loaded
+            return self._new_report(recording)
+        return known.reported
+
+    def _new_report(self, recording: bool) -> dict[str, Any]:
         parts = self._unit.p
         known = parts.reloading
-        waits_for: Why | None = None
-        if self._state.outcome == "pending":
-            waits_for = _waits_for(known.status, known.errors, parts.machine.session_id is not None)
+        waits_for = _waits_for(known.status, known.errors, recording) if self._state.outcome == "pending" else None
         return pushed.report(
             self._state,
             in_force=self._in_force(),
@@ -306,7 +313,7 @@ class DesiredDesk(Duty):
         )
         if above is None:
             return ()
-        return tuple(dotted(path) for path in leaves(self._wanted_data()) if _holds(above.data, path))
+        return tuple(dotted(path) for path in leaves(self._wanted.data(self._state.wanted)) if _holds(above.data, path))
 
 
 def push_of(desired: Desired) -> Push:
