@@ -40,8 +40,8 @@ Verdict: TypeAlias = Literal["proven"] | Why | None
 
 
 class Probation:
-    """From when the first of it took effect. ``expected``: cameras that delivered before; ``launches``: of each camera's
-    worker so far."""
+    """From when the first of it took effect. ``expected``: cameras that delivered before; ``launches``: of each
+    configured camera's worker so far."""
 
     def __init__(self, limits: Limits, expected: Collection[str], launches: Mapping[str, int]) -> None:
         self._limits = limits
@@ -72,8 +72,15 @@ class Probation:
             self._silent(now_us, [camera for camera in judged if camera not in ready])
             or self._restarting(launches)
             or self._burst()
-            or self._proven(now_us, all_ready=all(camera in ready for camera in self._expected))
+            or self._proven(now_us, all_ready=self._all_ready(ready, unplugged, launches))
         )
+
+    def _all_ready(self, ready: Collection[str], unplugged: Collection[str], cameras: Collection[str]) -> bool:
+        """Where nothing delivered before, nobody knows what would without the configuration: then it is proven only with
+        every camera that is there, and at least one."""
+        if self._expected:
+            return all(camera in ready for camera in self._expected)
+        return bool(ready) and all(camera in ready or camera in unplugged for camera in cameras)
 
     def _silent(self, now_us: int, unready: list[str]) -> Why | None:
         self._unready_since_us = {camera: self._unready_since_us.get(camera, now_us) for camera in unready}

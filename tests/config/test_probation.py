@@ -62,7 +62,8 @@ def test_a_camera_that_delivered_before_and_does_not_now() -> None:
 def test_a_camera_that_never_delivered_or_is_pulled_out_is_nobodys_fault() -> None:
     assert Trial().at(1, ready=()) is None
     without = Trial()
-    assert without.at(1, ready=()) is None and without.at(200, ready=()) == "proven"
+    assert without.at(1, ready=()) is None and without.at(200, ready=()) is None, "neither condemned nor proven"
+    assert without.at(300, ready=(), unplugged=("cam0",)) is None and without.at(301) == "proven"
     pulled = Trial("cam0")
     assert pulled.at(1, ready=(), unplugged=("cam0",)) is None
     assert pulled.at(500, ready=(), unplugged=("cam0",)) is None, "neither condemned nor proven"

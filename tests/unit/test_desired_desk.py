@@ -286,6 +286,34 @@ def test_a_silent_camera_takes_it_back_to_the_last_that_was_good(unit: Remote) -
     assert unit.told()["layer"]["version"] == 1 and unit.layer() == NIGHT
 
 
+def test_one_that_comes_before_the_cameras_waits_for_them_and_is_judged_by_them(tmp_path: Path) -> None:
+    early = Remote(tmp_path)
+    early.ask("desired", desired=early.desired(1, NIGHT))
+    for _ in range(1000):  # the check is long over by then
+        early.turn(2000)
+    assert early.told()["version"] == 0 and early.layer() is None, "it waits"
+    assert early.ask("desired", desired=early.desired(1, NIGHT))["repeated"]
+    early.worker_up()
+    early.applied()
+    assert early.stored().expected == ("cam0",)
+    for _ in range(47):
+        early.camera.ready = False
+        early.turn(S)
+    assert early.state() == "rolled-back" and early.told()["why"]["code"] == "camera-silent"
+
+
+def test_with_no_camera_at_all_it_is_taken_up_and_proves_nothing(tmp_path: Path) -> None:
+    blind = Remote(tmp_path)
+    blind.ask("desired", desired=blind.desired(1, '[night]\nlampp = true\n'))
+    blind.until(lambda: blind.state() == "refused", "what is wrong is said at once")
+    blind.ask("desired", desired=blind.desired(2, NIGHT))
+    while blind.told()["version"] != 2 or blind.state() != "applied":
+        blind.turn(S)
+    for _ in range(70):
+        blind.turn(S)
+    assert blind.told()["probation"]
+
+
 def test_a_push_that_follows_at_once_supersedes(unit: Remote) -> None:
     unit.ask("desired", desired=unit.desired(1, NIGHT))
     unit.ask("desired", desired=unit.desired(2, "[night]\ndwell_s = 3\n"))
@@ -316,6 +344,7 @@ def test_a_damaged_state_is_a_fault_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / STATE).write_text("{", encoding="utf-8")
     (tmp_path / PUSHED).write_text(NIGHT, encoding="utf-8")
     made = Remote(tmp_path)
+    made.worker_up()
     assert "storage-fault" in made.unit.p.faults.present() and made.layer() == NIGHT
     made.push(1, "[night]\ndwell_s = 3\n")
     made.applied()

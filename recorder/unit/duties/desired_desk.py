@@ -55,6 +55,8 @@ class DesiredDesk(Duty):
         self._trust = Path(config.trust.dir)
         self._checking: tuple[Push, Background[Loaded]] | None = None
         self._next: Push | None = None
+        self._patience_us: int | None = None
+        """Till then cameras that do not deliver yet are waited for."""
         self._probation: Probation | None = None
         self._before = services.p.reloading.sha256
         """Digest of what was in force when the newest push was accepted."""
@@ -87,13 +89,15 @@ class DesiredDesk(Duty):
         if self._checking is None:
             return
         push, check = self._checking
-        if not check.done:
+        if not check.done or (self._next is None and self._waits_for_cameras(now_us, check)):
             return
         self._checking = None
         if self._next is not None:  # a newer one came meanwhile: nobody wants this one any more
             newer, self._next = self._next, None
+            self._patience_us = None
             self._check(newer)
         else:
+            self._patience_us = None
             self._judge(push, check)
 
     def poll(self, now_us: int, wall_us: int) -> None:
@@ -167,6 +171,20 @@ class DesiredDesk(Duty):
         text, act = push.toml.encode("utf-8"), check
         self._checking = push, Background(lambda: act(text), "desired")
 
+    def _waits_for_cameras(self, now_us: int, check: Background[Loaded]) -> bool:
+        """What comes before the cameras deliver could not be told from what keeps them from it: they are given the time a
+        silent one is given on probation. One that does not deliver by then is none the push can be blamed for."""
+        parts = self._unit.p
+        late = [each for each, camera in parts.cameras.items() if not camera.ready and not self._unplugged(each)]
+        if not late or check.result is None or self._errors(check.result):
+            return False
+        if self._patience_us is None:
+            self._patience_us = now_us + round(parts.config.remote.unready_s * 1e6)
+        return now_us < self._patience_us
+
+    def _unplugged(self, camera_id: str) -> bool:
+        return self._unit.p.faults.is_open("camera-unplugged", camera_id)
+
     def _judge(self, push: Push, check: Background[Loaded]) -> None:
         known = self._unit.p.reloading
         if check.error is not None:
@@ -233,7 +251,7 @@ class DesiredDesk(Duty):
             now_us,
             whole=whole,
             ready=[camera_id for camera_id, camera in cameras.items() if camera.ready],
-            unplugged=[camera_id for camera_id in cameras if parts.faults.is_open("camera-unplugged", camera_id)],
+            unplugged=[camera_id for camera_id in cameras if self._unplugged(camera_id)],
             launches=launches,
         )
         if verdict == "proven":
