@@ -17,6 +17,9 @@ from recorder.config.pushed import Why
 OWN_FAULTS: Final = frozenset({"worker-crash", "camera-stall", "camera-fault", "duty-fault", "device-fault"})
 """Codes that count: what a wrong setting can bring about."""
 
+CONDEMNING: Final = frozenset({"storage-full"})
+"""One of them is enough: with it nothing is recorded any more."""
+
 PLANNED: Final = 1
 """Starts of a worker that are no failure: it was told to start anew with the new configuration."""
 
@@ -48,12 +51,15 @@ class Probation:
         self._expected = tuple(expected)
         self._launches = dict(launches)
         self._faults = 0
+        self._condemned = ""
         self._whole_since_us: int | None = None
         self._unready_since_us: dict[str, int] = {}
 
     def fault(self, code: str) -> None:
         """The onset of one."""
         self._faults += code in OWN_FAULTS
+        if code in CONDEMNING:
+            self._condemned = code
 
     def look(
         self,
@@ -106,6 +112,8 @@ class Probation:
         return None
 
     def _burst(self) -> Why | None:
+        if self._condemned:
+            return Why(code=self._condemned, zh="存储已满，无法录制", en="the storage is full: nothing can be recorded")
         if self._faults < self._limits.faults:
             return None
         return Why(code="faults", zh=f"出现 {self._faults} 次故障", en=f"{self._faults} faults of the unit's own began")

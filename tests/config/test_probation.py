@@ -89,6 +89,13 @@ def test_a_burst_of_faults_of_the_units_own() -> None:
     assert set(CATALOGUE) >= OWN_FAULTS, "codes that exist"
 
 
+def test_a_full_card_is_enough() -> None:
+    trial = Trial("cam0")
+    assert trial.at(1) is None
+    trial.probation.fault("storage-full")
+    assert code(trial.at(2)) == "storage-full" and "storage-full" in CATALOGUE
+
+
 @given(st.lists(st.tuples(st.floats(0.1, 30), st.booleans(), st.integers(0, 2)), max_size=40))
 def test_it_is_proven_only_after_the_whole_time_in_force(steps: list[tuple[float, bool, int]]) -> None:
     trial = Trial("cam0")

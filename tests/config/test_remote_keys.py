@@ -32,6 +32,7 @@ def test_what_nobody_decided_may_not() -> None:
         ({"board": {"file": "x"}, "sealing": {"enabled": False}}, ["board", "sealing"]),
         ({"uplink": {"store_url": "https://x", "io_timeout_s": 5}}, ["uplink.store_url"]),
         ({"faults": {"lens": {"enabled": False, "dwell_s": 1}}}, ["faults.lens.enabled"]),
+        ({"storage": {"reserve_mb": 10**8, "release_below_free_mb": 1, "keep_window_h": 2160}}, ["storage"]),
         ({"uplink": 5}, ["uplink"]),
         ({"nonsense": {"x": 1}, "night": {"lampp": 1}}, []),
     ],
