@@ -17,6 +17,9 @@ from recorder.config.pushed import Why
 OWN_FAULTS: Final = frozenset({"worker-crash", "camera-stall", "camera-fault", "duty-fault", "device-fault"})
 """Codes that count: what a wrong setting can bring about."""
 
+CONDEMNING: Final = frozenset({"storage-full"})
+"""One of them is enough: with it nothing is recorded any more."""
+
 PLANNED: Final = 1
 """Starts of a worker that are no failure: it was told to start anew with the new configuration."""
 
@@ -40,20 +43,23 @@ Verdict: TypeAlias = Literal["proven"] | Why | None
 
 
 class Probation:
-    """From when the first of it took effect. ``expected``: cameras that delivered before; ``launches``: of each camera's
-    worker so far."""
+    """From when the first of it took effect. ``expected``: cameras that delivered before; ``launches``: of each
+    configured camera's worker so far."""
 
     def __init__(self, limits: Limits, expected: Collection[str], launches: Mapping[str, int]) -> None:
         self._limits = limits
         self._expected = tuple(expected)
         self._launches = dict(launches)
         self._faults = 0
+        self._condemned = ""
         self._whole_since_us: int | None = None
         self._unready_since_us: dict[str, int] = {}
 
     def fault(self, code: str) -> None:
         """The onset of one."""
         self._faults += code in OWN_FAULTS
+        if code in CONDEMNING:
+            self._condemned = code
 
     def look(
         self,
@@ -72,8 +78,15 @@ class Probation:
             self._silent(now_us, [camera for camera in judged if camera not in ready])
             or self._restarting(launches)
             or self._burst()
-            or self._proven(now_us, all_ready=all(camera in ready for camera in self._expected))
+            or self._proven(now_us, all_ready=self._all_ready(ready, unplugged, launches))
         )
+
+    def _all_ready(self, ready: Collection[str], unplugged: Collection[str], cameras: Collection[str]) -> bool:
+        """Where nothing delivered before, nobody knows what would without the configuration: then it is proven only with
+        every camera that is there, and at least one."""
+        if self._expected:
+            return all(camera in ready for camera in self._expected)
+        return bool(ready) and all(camera in ready or camera in unplugged for camera in cameras)
 
     def _silent(self, now_us: int, unready: list[str]) -> Why | None:
         self._unready_since_us = {camera: self._unready_since_us.get(camera, now_us) for camera in unready}
@@ -99,6 +112,8 @@ class Probation:
         return None
 
     def _burst(self) -> Why | None:
+        if self._condemned:
+            return Why(code=self._condemned, zh="存储已满，无法录制", en="the storage is full: nothing can be recorded")
         if self._faults < self._limits.faults:
             return None
         return Why(code="faults", zh=f"出现 {self._faults} 次故障", en=f"{self._faults} faults of the unit's own began")

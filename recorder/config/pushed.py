@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from pydantic import Field
 
 from recorder.evidence.base import Count, Digest, Model
+from recorder.evidence.config_order import ConfigOrder
 
 MAX_ERRORS: Final = 20
 """Reported at most; a file in the wrong encoding makes hundreds."""
@@ -101,8 +102,9 @@ def repeats(state: PushedState, push: Push) -> bool:
     return state.last is not None and (push.version, push.digest) == (state.last.version, state.last.digest)
 
 
-def not_considered(state: PushedState, push: Push) -> Rejected | None:
-    """Why an offer that is no repeat is not looked at, None when it is."""
+def not_considered(state: PushedState, push: Push, known: ConfigOrder | None = None) -> Rejected | None:
+    """Why an offer that is no repeat is not looked at, None when it is. ``known``: the newest the journal knows of, which
+    holds when the state was lost; that very one may come again, for what became of it may be lost, too."""
     if state.last is not None and push.version == state.last.version:
         return Rejected(
             version=push.version,
@@ -110,12 +112,15 @@ def not_considered(state: PushedState, push: Push) -> Rejected | None:
             zh=f"版本 {push.version} 已用于另一份配置",
             en=f"version {push.version} was another configuration already",
         )
-    if push.version <= state.highest:
+    highest = state.highest
+    if known is not None and (push.version, push.digest) != (known.version, known.digest):
+        highest = max(highest, known.version)
+    if push.version <= highest:
         return Rejected(
             version=push.version,
             code="desired-replayed",
-            zh=f"版本 {push.version} 不高于已处理的 {state.highest}",
-            en=f"version {push.version} is not above {state.highest}, which was considered already",
+            zh=f"版本 {push.version} 不高于已处理的 {highest}",
+            en=f"version {push.version} is not above {highest}, which was considered already",
         )
     return None
 

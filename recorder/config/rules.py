@@ -78,6 +78,20 @@ def gestures_differ(config: RecorderConfig) -> Iterator[Finding]:
             )
 
 
+def watermark_fits(config: RecorderConfig) -> Iterator[Finding]:
+    """Further in than the picture is wide, not a pixel of it would be seen."""
+    mark = config.watermark
+    for name, camera in config.cameras.items() if mark.enabled else ():
+        if 4 * mark.margin_px > camera.width or 2 * (mark.margin_px + mark.height_px) > camera.height:
+            size = f"{camera.width}×{camera.height}"
+            yield Finding(
+                (("watermark", "margin_px"), ("watermark", "height_px"), ("cameras", name, "width")),
+                f"水印（margin_px {mark.margin_px}，height_px {mark.height_px}）放不进 {name} 的画面（{size}）",
+                f"the watermark (margin_px {mark.margin_px}, height_px {mark.height_px}) does not fit the picture of "
+                f"{name} ({size})",
+            )
+
+
 def repeats_rise(config: RecorderConfig) -> Iterator[Finding]:
     repeats = config.interruption.repeat_s
     if list(repeats) != sorted(set(repeats)):
@@ -208,6 +222,7 @@ RULES: tuple[Rule, ...] = (
     cameras_present,
     gestures_differ,
     repeats_rise,
+    watermark_fits,
     recipient_checksums,
     night_hysteresis,
     speech_hysteresis,

@@ -11,6 +11,7 @@ from typing import Literal
 
 from recorder.evidence.base import Count, Digest, Micros, Model, SealedField, Uuid
 from recorder.evidence.command_book import KnownCommand
+from recorder.evidence.config_order import ConfigOrder
 from recorder.evidence.matter import Matter, Mode
 
 
@@ -194,7 +195,7 @@ class Carried(Model):
     most 32. ``interruptions``: the newest, at most 64, settled ones given up first; ``tails``: of the newest segments, at
     most 16. ``assignments``: ids of the newest accepted assignments, at most 128: none is taken twice.
     ``commands``: the newest that the agency signed, at most 64; ``commands_floor``: the newest ``iat`` of those
-    forgotten."""
+    forgotten. ``config_order``: the newest pushed configuration that was considered."""
 
     shift: OpenShift | None
     officers: tuple[SignedIn, ...]
@@ -214,3 +215,4 @@ class Carried(Model):
     assignments: tuple[Uuid, ...] = ()
     commands: tuple[KnownCommand, ...] = ()
     commands_floor: float | None = None
+    config_order: ConfigOrder | None = None

@@ -26,6 +26,7 @@ from recorder.evidence.carried import (
     SignedIn,
 )
 from recorder.evidence.command_book import CommandBook
+from recorder.evidence.config_order import ConfigOrder, newest
 from recorder.evidence.gap_book import GapBook
 from recorder.evidence.matter import Matter
 from recorder.evidence.records import Checkpoint
@@ -88,6 +89,7 @@ class JournalState:
     field_mode: FieldMode = field(default_factory=FieldMode)
     gap_book: GapBook = field(default_factory=GapBook)
     commands: CommandBook = field(default_factory=CommandBook)
+    config_order: ConfigOrder | None = None
 
     @property
     def head(self) -> tuple[int, str] | None:
@@ -168,6 +170,7 @@ class JournalState:
                 assignments=self.assignments,
                 commands=self.commands.carried,
                 commands_floor=self.commands.carried_floor,
+                config_order=self.config_order,
             ),
         )
 
@@ -192,6 +195,7 @@ class JournalState:
             next_session=carried.next_session,
             assignments=carried.assignments,
             commands=CommandBook.of(carried.commands, carried.commands_floor),
+            config_order=carried.config_order,
         )
         state.apply("checkpoint", payload, digest)
         return state
@@ -251,6 +255,7 @@ class JournalState:
         if p["name"] == ASSIGN and p["result"] == "accepted" and p["source"] not in ("control-socket", "uplink"):
             self.assignments = (*self.assignments, p["command_id"])[-self.ASSIGNMENTS :]
         self.commands.apply(p)
+        self.config_order = newest(self.config_order, p)
 
     def _session_start(self, p: Payload) -> None:
         self.session = OpenSession(

@@ -47,6 +47,7 @@ class PushedStore:
         path = self._data_dir / STATE
         self._files.make_dir(path.parent)
         self._files.replace(path, state.model_dump_json().encode("utf-8"))
+        self.damaged = False
 
     def write_layer(self, wanted: Push | None) -> bool:
         """pushed.toml as the state has it; True when it was otherwise."""

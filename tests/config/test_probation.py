@@ -62,7 +62,8 @@ def test_a_camera_that_delivered_before_and_does_not_now() -> None:
 def test_a_camera_that_never_delivered_or_is_pulled_out_is_nobodys_fault() -> None:
     assert Trial().at(1, ready=()) is None
     without = Trial()
-    assert without.at(1, ready=()) is None and without.at(200, ready=()) == "proven"
+    assert without.at(1, ready=()) is None and without.at(200, ready=()) is None, "neither condemned nor proven"
+    assert without.at(300, ready=(), unplugged=("cam0",)) is None and without.at(301) == "proven"
     pulled = Trial("cam0")
     assert pulled.at(1, ready=(), unplugged=("cam0",)) is None
     assert pulled.at(500, ready=(), unplugged=("cam0",)) is None, "neither condemned nor proven"
@@ -86,6 +87,13 @@ def test_a_burst_of_faults_of_the_units_own() -> None:
     trial.probation.fault("worker-crash")
     assert code(trial.at(2)) == "faults"
     assert set(CATALOGUE) >= OWN_FAULTS, "codes that exist"
+
+
+def test_a_full_card_is_enough() -> None:
+    trial = Trial("cam0")
+    assert trial.at(1) is None
+    trial.probation.fault("storage-full")
+    assert code(trial.at(2)) == "storage-full" and "storage-full" in CATALOGUE
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 30), st.booleans(), st.integers(0, 2)), max_size=40))

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from recorder.config import pushed
 from recorder.config.pushed import ConfigError, Push, PushedState, Why, version_of
+from recorder.evidence.config_order import ConfigOrder
 from recorder.evidence.encoding import sha256_b64u
 
 WHY = Why(code="camera-silent", zh="不出帧", en="silent")
@@ -61,6 +62,16 @@ def test_older_ones_and_used_versions_are_not_considered() -> None:
     kept = pushed.rejected(state, older)
     assert kept.wanted == push(5) and said(kept) == said(state) and kept.rejected == older
     assert pushed.accepted(kept, push(6), ()).rejected is None
+
+
+def test_what_the_journal_knows_holds_when_the_state_is_lost() -> None:
+    known = ConfigOrder(version=5, digest=push(5).digest)
+    for older in (push(4), push(5, "[night]\n")):
+        found = pushed.not_considered(PushedState(), older, known)
+        assert found is not None and found.code == "desired-replayed"
+    assert pushed.not_considered(PushedState(), push(5), known) is None
+    assert pushed.not_considered(PushedState(), push(6), known) is None
+    assert pushed.not_considered(PushedState(highest=7), push(6), known) is not None
 
 
 def test_a_refused_one_leaves_what_is_on_probation_there() -> None:

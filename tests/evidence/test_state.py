@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorder.evidence import jws
+from recorder.evidence.config_order import detail
 from recorder.evidence.personal import seal_field
 from recorder.evidence.records import (
+    Command,
     Common,
     Config,
     DeadlineBasis,
@@ -81,6 +83,13 @@ class Story:
             Standby(shift_id=None, from_us=0, to_us=self.now),
             Event(event=rnd.choice(["unit-down", "night-on"]), at_us=self.now, detail={}),
             Mark(mark_id=self.ids(), session_id=self.ids(), kind="key", at_us=1, segment_ids=()),
+            Command(
+                command_id=self.ids(),
+                source=rnd.choice(["mqtt", "control-socket"]),
+                name="config",
+                result=rnd.choice(["accepted", "refused"]),
+                detail=rnd.choice(["desired-unit", detail(rnd.randint(1, 9), DIGEST, "2 errors")]),
+            ),
             Config(sha256=DIGEST, layers=(), status=rnd.choice(["applied", "refused"]), errors=()),
             DeadlineBasis(basis="returned", declared_by=None, sessions=()),
             Fault(fault_id=self.ids(), code="x", phase="onset", component="c", onset_us=self.now, evidence={}),

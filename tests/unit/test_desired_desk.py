@@ -14,9 +14,10 @@ from hw_sim.agency.certificates import file_signer
 from hw_sim.runner.unit_config import to_toml
 from recorder.config.last_good import PUSHED
 from recorder.config.load import Loaded, load_config
-from recorder.config.pushed import PushedState
+from recorder.config.pushed import PushedState, version_of
 from recorder.evidence.desired import MAX_TEXT, Desired, sign_desired
 from recorder.evidence.signer import FileSigner
+from recorder.unit.duties.desired_desk import REJECTIONS_RECORDED
 from recorder.unit.events import WorkerDisconnected, WorkerExited
 from recorder.unit.pushed_store import STATE, PushedStore
 from recorder.uplink.desired import MAX_TEXT as CARRIED
@@ -205,6 +206,22 @@ def test_who_may_not_is_not_believed(unit: Remote) -> None:
     assert unit.push(1, NIGHT, unit_id=None, group="traffic")["ok"], "its own group"
 
 
+def test_rubbish_never_reaches_the_disk(unit: Remote) -> None:
+    for number in range(100):
+        for text in ("nonsense", unit.desired(2, NIGHT, unit_id="zfy-other"), f"{number}.a.b"):
+            assert not unit.ask("desired", desired=text)["ok"]
+    assert not (unit.data_dir / STATE).exists() and len(unit.config_commands()) == REJECTIONS_RECORDED
+    unit.push(1, NIGHT)
+    unit.applied()
+    before = (unit.data_dir / STATE).stat()
+    for text in ("nonsense", unit.desired(2, NIGHT, STRANGER), unit.desired(1, "")):
+        assert not unit.ask("desired", desired=text)["ok"]
+        unit.turn(200_000)
+    assert unit.told()["rejected"]["code"] == "desired-version-reused"
+    after = (unit.data_dir / STATE).stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
 def test_an_older_one_is_refused_and_the_same_again_does_nothing(unit: Remote) -> None:
     unit.push(5, NIGHT)
     unit.applied()
@@ -269,6 +286,34 @@ def test_a_silent_camera_takes_it_back_to_the_last_that_was_good(unit: Remote) -
     assert unit.told()["layer"]["version"] == 1 and unit.layer() == NIGHT
 
 
+def test_one_that_comes_before_the_cameras_waits_for_them_and_is_judged_by_them(tmp_path: Path) -> None:
+    early = Remote(tmp_path)
+    early.ask("desired", desired=early.desired(1, NIGHT))
+    for _ in range(1000):  # the check is long over by then
+        early.turn(2000)
+    assert early.told()["version"] == 0 and early.layer() is None, "it waits"
+    assert early.ask("desired", desired=early.desired(1, NIGHT))["repeated"]
+    early.worker_up()
+    early.applied()
+    assert early.stored().expected == ("cam0",)
+    for _ in range(47):
+        early.camera.ready = False
+        early.turn(S)
+    assert early.state() == "rolled-back" and early.told()["why"]["code"] == "camera-silent"
+
+
+def test_with_no_camera_at_all_it_is_taken_up_and_proves_nothing(tmp_path: Path) -> None:
+    blind = Remote(tmp_path)
+    blind.ask("desired", desired=blind.desired(1, '[night]\nlampp = true\n'))
+    blind.until(lambda: blind.state() == "refused", "what is wrong is said at once")
+    blind.ask("desired", desired=blind.desired(2, NIGHT))
+    while blind.told()["version"] != 2 or blind.state() != "applied":
+        blind.turn(S)
+    for _ in range(70):
+        blind.turn(S)
+    assert blind.told()["probation"]
+
+
 def test_a_push_that_follows_at_once_supersedes(unit: Remote) -> None:
     unit.ask("desired", desired=unit.desired(1, NIGHT))
     unit.ask("desired", desired=unit.desired(2, "[night]\ndwell_s = 3\n"))
@@ -299,11 +344,70 @@ def test_a_damaged_state_is_a_fault_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / STATE).write_text("{", encoding="utf-8")
     (tmp_path / PUSHED).write_text(NIGHT, encoding="utf-8")
     made = Remote(tmp_path)
+    made.worker_up()
     assert "storage-fault" in made.unit.p.faults.present() and made.layer() == NIGHT
     made.push(1, "[night]\ndwell_s = 3\n")
     made.applied()
     made.turn(200_000)
     assert "storage-fault" not in made.unit.p.faults.present()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "lost"])
+def test_an_old_one_does_not_come_back_when_the_state_is_lost(unit: Remote, tmp_path: Path, damage: str) -> None:
+    first, second = unit.desired(1, ""), unit.desired(2, NIGHT)
+    for version, toml in ((1, ""), (2, NIGHT)):
+        unit.push(version, toml)
+        unit.applied()
+    state = tmp_path / STATE
+    state.write_text("{") if damage == "truncated" else state.unlink()
+    again = Remote(tmp_path)
+    again.worker_up()
+    assert again.ask("desired", desired="nonsense")["error"]["code"] == "desired-signature"
+    assert again.ask("desired", desired=first)["error"]["code"] == "desired-replayed"
+    assert again.ask("desired", desired=again.desired(2, ""))["error"]["code"] == "desired-replayed"
+    again.turn(200_000)
+    assert not state.exists() or state.read_text() == "{", "left as it is for whoever looks into it"
+    assert again.ask("desired", desired=second)["ok"], "the newest is what the agency wants, whatever became of it"
+    again.until(lambda: again.told()["version"] == 2 and again.state() == "applied", "taken up anew")
+    assert again.stored().highest == 2
+
+
+def test_a_state_that_can_be_read_again_is_not_forgotten(unit: Remote, tmp_path: Path) -> None:
+    unit.push(2, NIGHT)
+    unit.applied()
+    text = (tmp_path / STATE).read_text()
+    (tmp_path / STATE).write_text("{")
+    again = Remote(tmp_path)
+    (tmp_path / STATE).write_text(text)
+    assert again.ask("desired", desired=again.desired(1, ""))["error"]["code"] == "desired-replayed"
+    again.turn(200_000)
+    assert again.told()["version"] == 2 and "storage-fault" not in again.unit.p.faults.present()
+
+
+@pytest.mark.parametrize("refused", [STATE, PUSHED])
+def test_a_disk_that_refuses_once_loses_nothing_that_was_accepted(unit: Remote, refused: Path) -> None:
+    (unit.data_dir / refused).mkdir(parents=True)  # no file can take its place
+    unit.push(1, NIGHT)
+    unit.turn(200_000)
+    assert unit.state() == "pending" and "storage-fault" in unit.unit.p.faults.present()
+    (unit.data_dir / refused).rmdir()
+    unit.applied()
+    unit.turn(200_000)
+    assert unit.layer() == NIGHT and version_of(unit.stored().wanted) == 1
+    assert unit.unit.p.config.night.dwell_s == 9 and "storage-fault" not in unit.unit.p.faults.present()
+    assert [result for result, _ in unit.config_commands()] == ["accepted"]
+
+
+def test_a_report_is_made_when_something_changed_and_not_with_every_look(unit: Remote) -> None:
+    unit.push(1, NIGHT)
+    unit.applied()
+    before = unit.unit.p.reloading.reported
+    for _ in range(10):
+        unit.turn(200_000)
+        assert unit.unit.p.reloading.reported is before
+    unit.ask("desired", desired="nonsense")
+    unit.turn(200_000)
+    assert unit.told()["rejected"]["code"] == "desired-signature"
 
 
 def test_an_answer_for_the_report_is_plain_json(unit: Remote) -> None:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from recorder.config import pushed
-from recorder.config.layers import Layer, lookup, parse_layer
+from recorder.config.layers import lookup
 from recorder.config.load import Loaded
 from recorder.config.probation import Limits, Probation
 from recorder.config.problems import KeyPath, Problem, dotted
 from recorder.config.pushed import ConfigError, Push, PushedState, Why
+from recorder.evidence.config_order import NAME, detail
 from recorder.evidence.desired import Desired, Refused, verify_desired
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.files import OsFiles
@@ -30,14 +31,13 @@ from recorder.unit.background import Background
 from recorder.unit.control_socket import refusal
 from recorder.unit.duty import Answer, Command, Duty, UnitServices
 from recorder.unit.events import ReloadRequested
+from recorder.unit.pushed_keeper import PushedKeeper
 from recorder.unit.pushed_store import PushedStore
+from recorder.unit.wanted_layer import LAYER, WantedLayer
 
 log = logging.getLogger("recorder.unit")
 
-NAME = "config"
-"""``name`` of the ``command`` record of a pushed configuration; its ``command_id`` is the ``jti``."""
 ROLLED_BACK = "config-rolled-back"
-LAYER = "pushed.toml"
 REJECTIONS_RECORDED = 32
 """So many refused ones are signed facts per start: whoever sends rubbish must not fill the journal."""
 
@@ -50,17 +50,25 @@ class DesiredDesk(Duty):
     def __init__(self, services: UnitServices) -> None:
         super().__init__(services)
         config = services.p.config
-        self._store = PushedStore(services.p.files, Path(config.storage.data_dir))
-        self._state = self._store.load()
+        store = PushedStore(services.p.files, Path(config.storage.data_dir))
+        self._keeper = PushedKeeper(store, lambda: self._unit.p.events.put(ReloadRequested()))
         self._trust = Path(config.trust.dir)
         self._checking: tuple[Push, Background[Loaded]] | None = None
         self._next: Push | None = None
+        self._patience_us: int | None = None
+        """Till then cameras that do not deliver yet are waited for."""
         self._probation: Probation | None = None
         self._before = services.p.reloading.sha256
         """Digest of what was in force when the newest push was accepted."""
         self._rejections = 0
-        self._trouble = "config/pushed.json" if self._store.damaged else ""
-        """What the disk refused last, until it takes something again."""
+        self._wanted = WantedLayer()
+        self._reported_of: tuple[Any, ...] = ()
+        self._reported_state: PushedState | None = None
+        self._reported_loaded: Loaded | None = None
+
+    @property
+    def _state(self) -> PushedState:
+        return self._keeper.state
 
     def commands(self) -> Mapping[str, Command]:
         return {"desired": self._desired}
@@ -81,19 +89,21 @@ class DesiredDesk(Duty):
         if self._checking is None:
             return
         push, check = self._checking
-        if not check.done:
+        if not check.done or (self._next is None and self._waits_for_cameras(now_us, check)):
             return
         self._checking = None
         if self._next is not None:  # a newer one came meanwhile: nobody wants this one any more
             newer, self._next = self._next, None
+            self._patience_us = None
             self._check(newer)
         else:
+            self._patience_us = None
             self._judge(push, check)
 
     def poll(self, now_us: int, wall_us: int) -> None:
-        self._unit.fault(
-            "storage-fault", "config", bool(self._trouble), {"error": self._trouble} if self._trouble else {}
-        )
+        self._keeper.retry(now_us)
+        trouble = self._keeper.trouble
+        self._unit.fault("storage-fault", "config", bool(trouble), {"error": trouble} if trouble else {})
         if self._state.on_probation:
             self._watch(now_us)
         elif self._unit.p.reloading.urgent and self._in_force():
@@ -104,7 +114,8 @@ class DesiredDesk(Duty):
         if self._checking is not None:
             self._checking[1].join(2)
         if self._state.on_probation:
-            self._save(pushed.process_ended(self._state))
+            self._keeper.save(pushed.process_ended(self._state))
+        self._keeper.flush()
 
     # --- what came ---------------------------------------------------------------------------------------------------
 
@@ -120,11 +131,12 @@ class DesiredDesk(Duty):
         found = verify_desired(text, key, parts.config.device.id, parts.config.device.groups)
         if isinstance(found, Refused):
             return self._reject(found)
+        self._keeper.heal()
         push = push_of(found)
         waiting = self._next or (self._checking[0] if self._checking is not None else None)
         if pushed.repeats(self._state, push) or push == waiting:
             return {"ok": True, "version": push.version, "repeated": True}
-        why = pushed.not_considered(self._state, push)
+        why = pushed.not_considered(self._state, push, self._unit.p.journal.state.config_order)
         if why is not None:
             return self._reject(Refused(why.code, why.zh, why.en, push.version, push.jti))
         if waiting is not None and push.version <= waiting.version:
@@ -137,18 +149,19 @@ class DesiredDesk(Duty):
         return {"ok": True, "version": push.version}
 
     def _reject(self, refused: Refused) -> Answer:
-        """Changes nothing but what is reported, and that it was refused is a signed fact."""
+        """Changes nothing but what is reported, and that it was refused is a signed fact. The disk is left alone: what was
+        refused is offered again with the next connection, and anybody may offer rubbish as often as he likes."""
         why = pushed.Rejected(version=refused.version, code=refused.code, zh=refused.zh, en=refused.en)
         log.error("config.rejected", extra={"fields": {"code": why.code, "version": why.version}})
         if why != self._state.rejected:
-            self._save(pushed.rejected(self._state, why))
+            self._keeper.remember(pushed.rejected(self._state, why))
             self._rejections += 1
             if self._rejections <= REJECTIONS_RECORDED:
                 self._record(refused.jti or str(uuid.uuid4()), "refused", refused.code)
         return refusal(refused.code, refused.zh, refused.en)
 
-    def _record(self, jti: str, result: Any, detail: str) -> None:
-        self._unit.write(CommandRecord(command_id=jti, source="mqtt", name=NAME, result=result, detail=detail))
+    def _record(self, jti: str, result: Any, told: str) -> None:
+        self._unit.write(CommandRecord(command_id=jti, source="mqtt", name=NAME, result=result, detail=told))
 
     # --- checking ----------------------------------------------------------------------------------------------------
 
@@ -157,6 +170,20 @@ class DesiredDesk(Duty):
         assert check is not None
         text, act = push.toml.encode("utf-8"), check
         self._checking = push, Background(lambda: act(text), "desired")
+
+    def _waits_for_cameras(self, now_us: int, check: Background[Loaded]) -> bool:
+        """What comes before the cameras deliver could not be told from what keeps them from it: they are given the time a
+        silent one is given on probation. One that does not deliver by then is none the push can be blamed for."""
+        parts = self._unit.p
+        late = [each for each, camera in parts.cameras.items() if not camera.ready and not self._unplugged(each)]
+        if not late or check.result is None or self._errors(check.result):
+            return False
+        if self._patience_us is None:
+            self._patience_us = now_us + round(parts.config.remote.unready_s * 1e6)
+        return now_us < self._patience_us
+
+    def _unplugged(self, camera_id: str) -> bool:
+        return self._unit.p.faults.is_open("camera-unplugged", camera_id)
 
     def _judge(self, push: Push, check: Background[Loaded]) -> None:
         known = self._unit.p.reloading
@@ -170,7 +197,7 @@ class DesiredDesk(Duty):
             assert check.result is not None
             errors = self._errors(check.result)
         if errors:
-            self._record(push.jti, "refused", f"version {push.version}: {len(errors)} errors")
+            self._record(push.jti, "refused", detail(push.version, push.digest, f"{len(errors)} errors"))
             layers = () if known.loaded is None else known.loaded.layer_names
             told = tuple(f"{each.file}:{each.line}: {each.key}: {each.zh} / {each.en}" for each in errors)
             told = told[: pushed.MAX_ERRORS]
@@ -178,11 +205,12 @@ class DesiredDesk(Duty):
             log.error("config.push-refused", extra={"fields": {"version": push.version, "errors": list(told)}})
             self._unit.after_commit(lambda: self._refuse(push, errors))
             return
-        self._record(push.jti, "accepted", f"version {push.version} {push.digest}")
-        self._unit.after_commit(lambda: self._install(push))
+        self._record(push.jti, "accepted", detail(push.version, push.digest))
+        found = check.result
+        self._unit.after_commit(lambda: self._install(push, found))
 
     def _refuse(self, push: Push, errors: tuple[ConfigError, ...]) -> None:
-        self._save(pushed.refused(self._state, push, errors))
+        self._keeper.save(pushed.refused(self._state, push, errors))
 
     def _errors(self, loaded: Loaded) -> tuple[ConfigError, ...]:
         """What is wrong with the push; where files of the unit's own are in error, too, these: as at any reload, nothing is
@@ -193,23 +221,17 @@ class DesiredDesk(Duty):
         news = [p for p in found if (str(p.place), p.key, p.en) not in before]
         return tuple(config_error(problem) for problem in news or (found if loaded.status != "applied" else ()))
 
-    def _install(self, push: Push) -> None:
+    def _install(self, push: Push, loaded: Loaded | None) -> None:
         """The journal has it: from here on it is what the files say, and the reload takes it up when it can."""
         cameras = self._unit.p.cameras
         expected = tuple(camera_id for camera_id, camera in cameras.items() if camera.ready)
-        if self._save(pushed.accepted(self._state, push, expected)):
-            self._before = self._unit.p.reloading.sha256
-            self._probation = None
-            self._unit.p.reloading.urgent = False
-            self._take_up()
-
-    def _take_up(self) -> None:
-        try:
-            self._store.write_layer(self._state.wanted)
-        except OSError as error:
-            self._disk(error)  # the next start writes it
-            return
-        self._unit.p.events.put(ReloadRequested())
+        self._keeper.save(pushed.accepted(self._state, push, expected))
+        if loaded is not None:
+            self._wanted.known(push, loaded)
+        self._before = self._unit.p.reloading.sha256
+        self._probation = None
+        self._unit.p.reloading.urgent = False
+        self._keeper.take_up()
 
     # --- probation ---------------------------------------------------------------------------------------------------
 
@@ -224,17 +246,17 @@ class DesiredDesk(Duty):
             limits = Limits.of(parts.config.remote)
             self._probation = Probation(limits, self._state.expected, launches)
         if whole and self._state.outcome == "pending":
-            self._save(pushed.in_force(self._state))
+            self._keeper.save(pushed.in_force(self._state))
         verdict = self._probation.look(
             now_us,
             whole=whole,
             ready=[camera_id for camera_id, camera in cameras.items() if camera.ready],
-            unplugged=[camera_id for camera_id in cameras if parts.faults.is_open("camera-unplugged", camera_id)],
+            unplugged=[camera_id for camera_id in cameras if self._unplugged(camera_id)],
             launches=launches,
         )
         if verdict == "proven":
             log.info("config.proven", extra={"fields": {"version": pushed.version_of(self._state.wanted)}})
-            self._save(pushed.proven(self._state))
+            self._keeper.save(pushed.proven(self._state))
             self._probation = None
         elif verdict is not None:
             self._take_back(verdict)
@@ -245,52 +267,52 @@ class DesiredDesk(Duty):
             extra={"fields": {"version": pushed.version_of(self._state.wanted), "why": why.en, "code": why.code}},
         )
         self._probation = None
-        self._save(pushed.failed(self._state, why))
+        self._keeper.save(pushed.failed(self._state, why))
         self._unit.p.reloading.urgent = True
         self._record_rollback()
-        self._take_up()
+        self._keeper.take_up()
 
     def _record_rollback(self) -> None:
         gone, why = self._state.unrecorded, self._state.why
         if gone is None:
             return
-        detail = {
+        told = {
             "version": gone.version,
             "digest": gone.digest,
             "back_to": pushed.version_of(self._state.wanted),
             "code": "" if why is None else why.code,
             "reason": "" if why is None else f"{why.zh} {why.en}",
         }
-        self._unit.write(Event(event=ROLLED_BACK, at_us=self._unit.now_us(), detail=detail))
+        self._unit.write(Event(event=ROLLED_BACK, at_us=self._unit.now_us(), detail=told))
         self._unit.after_commit(self._rollback_recorded)
 
     def _rollback_recorded(self) -> None:
-        self._save(pushed.recorded(self._state))
+        self._keeper.save(pushed.recorded(self._state))
 
     # --- what is so --------------------------------------------------------------------------------------------------
 
-    def _wanted_data(self) -> dict[str, Any]:
-        wanted = self._state.wanted
-        layer = None if wanted is None else parse_layer(LAYER, wanted.toml.encode("utf-8"), "pushed")
-        return layer.data if isinstance(layer, Layer) else {}
-
     def _loaded_as_wanted(self) -> bool:
-        loaded = self._unit.p.reloading.loaded
-        if loaded is None:
-            return False
-        taken = next((layer.data for layer in loaded.layers if layer.kind == "pushed"), {})
-        return taken == self._wanted_data()
+        return self._wanted.is_in(self._unit.p.reloading.loaded, self._state.wanted)
 
     def _in_force(self) -> bool:
         known = self._unit.p.reloading
         return known.status in ("none", "applied") and not known.waiting and self._loaded_as_wanted()
 
-    def _report(self) -> dict[str, Any]:
+    def _report(self) -> Mapping[str, Any]:
+        """Asked for with every poll, made when something it is made of has changed."""
+        parts = self._unit.p
+        known, recording = parts.reloading, parts.machine.session_id is not None
+        made_of = (known.status, known.errors, known.waiting, known.sha256, recording, parts.config.device.groups)
+        same = self._reported_of == made_of and self._reported_state is self._state
+        if not (same and self._reported_loaded is known.loaded and known.reported is not None):
+            self._reported_of, self._reported_state, self._reported_loaded = made_of, self._state, known.loaded
+            return self._new_report(recording)
+        return known.reported
+
+    def _new_report(self, recording: bool) -> dict[str, Any]:
         parts = self._unit.p
         known = parts.reloading
-        waits_for: Why | None = None
-        if self._state.outcome == "pending":
-            waits_for = _waits_for(known.status, known.errors, parts.machine.session_id is not None)
+        waits_for = _waits_for(known.status, known.errors, recording) if self._state.outcome == "pending" else None
         return pushed.report(
             self._state,
             in_force=self._in_force(),
@@ -309,21 +331,7 @@ class DesiredDesk(Duty):
         )
         if above is None:
             return ()
-        return tuple(dotted(path) for path in leaves(self._wanted_data()) if _holds(above.data, path))
-
-    def _save(self, state: PushedState) -> bool:
-        self._state = state
-        try:
-            self._store.save(state)
-        except OSError as error:
-            self._disk(error)
-            return False
-        self._trouble = ""
-        return True
-
-    def _disk(self, error: OSError) -> None:
-        log.error("config.pushed", extra={"fields": {"error": str(error)}})
-        self._trouble = str(error)
+        return tuple(dotted(path) for path in leaves(self._wanted.data(self._state.wanted)) if _holds(above.data, path))
 
 
 def push_of(desired: Desired) -> Push:
