@@ -20,9 +20,9 @@ from hw_sim.agency.objects.ports import ObjectConflict, ObjectStoreError
 from hw_sim.agency.store.alarms import Alarms
 from hw_sim.agency.store.device_keys import DeviceKeys
 from hw_sim.agency.store.disk import FULL
+from hw_sim.agency.store.journal_index import JournalIndex
 from hw_sim.agency.store.journal_log import JournalLog
 from hw_sim.agency.store.journal_rules import (
-    INTERPRETED,
     Accepted,
     Head,
     Keys,
@@ -48,8 +48,7 @@ from hw_sim.agency.store.register import IssuedReceipt, Named, Register
 from hw_sim.agency.store.statement_shelf import StatementShelf
 from hw_sim.agency.store.troubles import Troubles
 from hw_sim.agency.store.vault import Vault
-from recorder.evidence import jws
-from recorder.evidence.records import Record, Recovery, SegmentClose, SegmentOpen, Statement
+from recorder.evidence.records import Record, Recovery, SegmentClose, Statement
 from recorder.evidence.trust import Trust
 
 log = logging.getLogger("agency.store")
@@ -60,7 +59,6 @@ INLINE_BYTES = 64 << 20
 
 PATIENCE_S = 30.0
 """For another instance's work on the same journal: reading one after a start may take seconds."""
-_COMMON_SUFFIX = ".mp4.age"
 
 
 @dataclass(slots=True)
@@ -105,6 +103,7 @@ class JournalDesk:
         self._staged = staged
         self._published = published
         self._statements = statements
+        self._index = JournalIndex(register, statements, alarms)
         self._locks = locks
         self._lock = threading.Lock()
         self._journals: dict[tuple[str, str], Journal] = {}
@@ -198,14 +197,18 @@ class JournalDesk:
     def _store(self, journal: Journal, accepted: list[Accepted]) -> None:
         if not accepted:
             return
-        last = accepted[-1]
+        unit_id, journal_id, since = journal.vault.unit_id, journal.vault.journal_id, journal.log.head.next_seq
+        lines = [(Head(item.seq + 1, item.digest, item.kid), item.record) for item in accepted]
+        # Until the register has read them too: whatever ends this in between, the journal is opened anew, which reads them.
+        journal.opened = False
         try:
-            journal.log.append(Head(last.seq + 1, last.digest, last.kid), [item.line for item in accepted])
+            journal.log.append(lines[-1][0], [item.line for item in accepted])
+            self._index.add(unit_id, journal_id, since, lines)
         except OSError as error:
             if error.errno in FULL:
                 raise Problem(STORE_FULL, f"journal: {error.strerror}") from error
             raise
-        self._index(journal, [(item.seq, item.record) for item in accepted])
+        journal.opened = True
 
     def _gap(self, journal: Journal, first_seq: int, last_seq: int) -> None:
         """Said before the lines behind it are stored: a gap that is there is one that was said."""
@@ -219,49 +222,6 @@ class JournalDesk:
             last_seq=last_seq,
             **where,
         )
-
-    def _index(self, journal: Journal, records: list[tuple[int, Record | None]]) -> None:
-        """What the lines say of segments, and how far the register has read: one transaction."""
-        unit_id, journal_id, head = journal.vault.unit_id, journal.vault.journal_id, journal.log.head
-        repeated: list[Named] = []
-        with self._register.atomic():
-            for seq, record in records:
-                if isinstance(record, SegmentOpen):
-                    suffix = ".mp4" if record.encryption.format == "none" else ".mp4.age"
-                    self._register.opened(unit_id, record.segment_id, suffix)
-                named = self._named(unit_id, journal_id, seq, record)
-                if named is not None and not self._register.name(named):
-                    repeated.append(named)
-                if isinstance(record, Statement):
-                    self._statements.name(unit_id, journal_id, seq, record)
-            self._register.journal_at(unit_id, journal_id, head.next_seq, head.digest or "", head.kid or "")
-        for named in repeated:
-            self._alarms.raise_alarm(
-                "segment-named-twice",
-                "日志两次记载同一片段",
-                "the journal names a segment twice; the first naming stands",
-                unit_id=unit_id,
-                segment_id=named.segment_id,
-                seq=named.seq,
-            )
-
-    def _named(self, unit_id: str, journal_id: str, seq: int, record: Record | None) -> Named | None:
-        if isinstance(record, SegmentClose):
-            session_id, segment_id, sha256, size = (
-                record.session_id,
-                record.segment_id,
-                record.sha256,
-                record.size,
-            )
-        elif isinstance(record, Recovery) and record.subject == "segment" and record.outcome == "kept":
-            if record.session_id is None or record.segment_id is None or record.sha256 is None:
-                return None
-            session_id, segment_id = record.session_id, record.segment_id
-            sha256, size = record.sha256, record.kept_bytes
-        else:
-            return None
-        suffix = self._register.suffix(unit_id, segment_id) or _COMMON_SUFFIX
-        return Named(unit_id, journal_id, segment_id, session_id, sha256, size, suffix, seq)
 
     def _refuse(self, journal: Journal, refusal: Refusal, body: bytes) -> Problem:
         where = {"unit_id": journal.vault.unit_id, "journal_id": journal.vault.journal_id, "seq": refusal.seq}
@@ -366,7 +326,9 @@ class JournalDesk:
             if not journal.opened or not journal.log.ready:
                 self._open(journal)
             elif self._locks is not None and not journal.log.current():
-                self._catch_up(journal)
+                journal.log.catch_up()  # another instance has appended
+            if self._index.behind(journal_id, journal.log.head):
+                self._open(journal)  # and did not come to reading it into the register
             yield journal
 
     @contextmanager
@@ -380,13 +342,6 @@ class JournalDesk:
         except StillHeld as error:
             raise Problem(LOCKED, f"journal {journal_id}", headers={"Retry-After": "2"}) from error
 
-    def _catch_up(self, journal: Journal) -> None:
-        """Another instance has appended, and put into the register what it appended. If it was killed before that, the
-        journal is opened anew, which does it."""
-        head = journal.log.catch_up()
-        if head.next_seq != self._register.indexed(journal.vault.journal_id):
-            self._open(journal)
-
     def _open(self, journal: Journal) -> None:
         journal.opened = False
         journal.vault.sweep()
@@ -397,10 +352,9 @@ class JournalDesk:
         indexed = self._register.indexed(journal.vault.journal_id)
         if head.next_seq > indexed:
             try:
-                records = list(_reread(journal.log, indexed))
-            except ValueError as error:
+                self._index.catch_up(journal.vault.unit_id, journal.vault.journal_id, journal.log)
+            except (ValueError, OverflowError) as error:
                 raise self._damaged(journal, f"lines from {indexed} on: {error}") from error
-            self._index(journal, records)
         elif head.next_seq < indexed:
             # Only somebody's hand on the vault can do this: lines were durable before they were counted.
             raise self._damaged(journal, f"{head.next_seq} lines, registered {indexed}")
@@ -419,18 +373,6 @@ class JournalDesk:
             reason=reason,
         )
         return Problem(DAMAGED, reason)
-
-
-def _reread(journal_log: JournalLog, from_seq: int) -> Iterator[tuple[int, Record | None]]:
-    """Records of stored, once verified lines."""
-    for seq, line in journal_log.lines(from_seq):
-        parts = jws.split(line.decode("ascii"))
-        model = INTERPRETED.get(parts.typ)
-        if model is None:
-            yield seq, None
-        else:
-            fields = {name: value for name, value in parts.payload.items() if name in model.model_fields}
-            yield seq, model.model_validate(fields)
 
 
 def _position(head: Head) -> dict[str, Any]:
