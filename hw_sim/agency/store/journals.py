@@ -45,6 +45,7 @@ from hw_sim.agency.store.problem import (
 )
 from hw_sim.agency.store.receipts import ReceiptDesk
 from hw_sim.agency.store.register import IssuedReceipt, Named, Register
+from hw_sim.agency.store.register_problem import register_problems
 from hw_sim.agency.store.statement_shelf import StatementShelf
 from hw_sim.agency.store.troubles import Troubles
 from hw_sim.agency.store.vault import Vault
@@ -110,6 +111,7 @@ class JournalDesk:
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
+    @register_problems()
     def position(self, unit_id: str, journal_id: str) -> dict[str, Any]:
         """GET: where the store is. Problem 404 when it has nothing."""
         self._require_owner(unit_id, journal_id)
@@ -119,6 +121,7 @@ class JournalDesk:
                     return _position(journal.log.head)
         raise Problem(NOT_FOUND, f"journal {journal_id}")
 
+    @register_problems()
     def post(
         self, unit_id: str, journal_id: str, from_seq: int, body: bytes, after: int | None = None
     ) -> dict[str, Any]:
@@ -159,6 +162,7 @@ class JournalDesk:
             self._published(receipt)
         return answer
 
+    @register_problems()
     def settle(self, named: Named) -> None:
         """A segment's bytes are whole and the journal names it: place it, register it, issue its receipt.
 
@@ -171,6 +175,7 @@ class JournalDesk:
             self._clean_staging([placed])
         self._published(receipt)
 
+    @register_problems()
     def settle_statement(self, unit_id: str, journal_id: str, statement_id: str) -> None:
         """The same for the document of a written statement. Problem 404 for a journal that is not this unit's."""
         self._require_owner(unit_id, journal_id)

@@ -50,6 +50,7 @@ DAMAGED = ProblemKind(
 )
 INTERNAL = ProblemKind(500, "urn:zfy:internal", "the store failed", "存储内部错误")
 UNAVAILABLE = ProblemKind(503, "urn:zfy:unavailable", "the store is stopping", "存储正在停止")
+REGISTER_BUSY = ProblemKind(503, "urn:zfy:busy", "the store is busy, come again", "存储正忙，请稍后再试")
 STORE_FULL = ProblemKind(507, "urn:zfy:store-full", "the store is full", "存储空间已满")
 
 

@@ -18,7 +18,6 @@ from typing import Any, Literal
 from recorder.database import Database
 
 _PRAGMAS = (
-    "busy_timeout=5000",
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
@@ -54,6 +53,8 @@ _SCHEMA = (
 _ALL_READ = 1
 """``user_version`` of a register that has read every line it counts. An older one may have counted lines it had not read
 when the database was busy or full: its journals are read once more when they are opened."""
+BUSY_MS = 5000
+"""How long a write waits for another process's before it fails."""
 STATUS_KEPT = 1000
 """Status messages kept of each unit."""
 
@@ -124,10 +125,10 @@ class Skipped(RuntimeError):
 class Register:
     """Thread-safe. ``with register.atomic():`` makes several calls one transaction."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_ms: int = BUSY_MS) -> None:
         self._lock = threading.RLock()
         self._db = Database(sqlite3.connect(path, check_same_thread=False))
-        for pragma in _PRAGMAS:
+        for pragma in (f"busy_timeout={busy_ms}", *_PRAGMAS):
             self._db.execute(f"PRAGMA {pragma}").fetchall()
         self._db.create(*_SCHEMA)
         with self.atomic():

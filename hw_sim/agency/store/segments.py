@@ -36,6 +36,7 @@ from hw_sim.agency.store.problem import (
 )
 from hw_sim.agency.store.quota import QuotaDesk
 from hw_sim.agency.store.register import Register, StoredObject, Upload
+from hw_sim.agency.store.register_problem import register_problems
 from hw_sim.agency.store.staging import Staging
 
 log = logging.getLogger("agency.store")
@@ -122,6 +123,7 @@ class SegmentDesk:
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
+    @register_problems()
     def create(self, unit_id: str, claim: Claim, connection: socket.socket | None) -> Place:
         if claim.size > self._limits.max_size:
             raise Problem(TOO_LARGE, f"Upload-Length {claim.size} > {self._limits.max_size}")
@@ -139,11 +141,13 @@ class SegmentDesk:
                 raise Problem(BAD_REQUEST, f"Upload-Length {claim.size}: this upload was created with {known.size}")
             return self._where(known)
 
+    @register_problems()
     def head(self, unit_id: str, upload_id: str, connection: socket.socket | None) -> Place:
         self._mine(unit_id, upload_id)
         with self._hold(upload_id, connection):
             return self._where(self._mine(unit_id, upload_id))
 
+    @register_problems()
     def patch(
         self,
         unit_id: str,
@@ -191,6 +195,7 @@ class SegmentDesk:
                 self._finish(upload)
             return self._place(upload_id, received.offset, upload.size)
 
+    @register_problems()
     def terminate(self, unit_id: str, upload_id: str, connection: socket.socket | None) -> None:
         self._mine(unit_id, upload_id)
         with self._hold(upload_id, connection):
@@ -199,6 +204,7 @@ class SegmentDesk:
                 raise Problem(UPLOAD_COMPLETE)
             self._staging.discard(upload)
 
+    @register_problems()
     def receipt(self, unit_id: str, journal_id: str, segment_id: str) -> str:
         """The JWS. Problem 404 with ``state`` while there is none."""
         self._settle_if_named(unit_id, segment_id)
@@ -207,6 +213,7 @@ class SegmentDesk:
             stored = None
         return self._receipt_or(stored, self._register.uploads_of(unit_id, segment_id), f"segment {segment_id}")
 
+    @register_problems()
     def receipt_of_digest(self, unit_id: str, sha256: str) -> str:
         """The same for whoever has the bytes and not their name."""
         for upload in self._register.uploads_of_digest(unit_id, sha256):

@@ -14,7 +14,9 @@ from firmware_bridge.clock import SystemClock
 from hw_sim.agency.authority import Authority
 from hw_sim.agency.certificates import file_signer
 from hw_sim.agency.objects.folder import FolderStore
-from hw_sim.agency.store.register import Register, Skipped
+from hw_sim.agency.store.problem import Problem
+from hw_sim.agency.store.register import BUSY_MS, Register, Skipped
+from hw_sim.agency.store.register_problem import register_problems
 from hw_sim.agency.store.tls import AgencyTrust
 from tests.hw_sim.agency.objects.ingest import Ingest
 from tests.hw_sim.agency.unit_double import DoubleSegment, UnitDouble, new_key
@@ -37,8 +39,8 @@ def unit(authority: Authority, tmp_path: Path) -> UnitDouble:
     return made
 
 
-def live(ingest: Ingest) -> None:
-    ingest.live(FolderStore(ingest.root), lambda _: None)
+def live(ingest: Ingest, busy_ms: int = BUSY_MS) -> None:
+    ingest.live(FolderStore(ingest.root), lambda _: None, busy_ms)
 
 
 @contextmanager
@@ -107,3 +109,33 @@ def test_a_store_that_had_moved_past_lines_reads_them_at_its_next_start(ingest: 
     assert stored(ingest, unit, segment)
     assert stored(ingest, unit, waiting)
     assert alarms(ingest) == []
+
+
+def test_a_busy_register_is_503_and_the_lines_are_read_afterwards(ingest: Ingest, unit: UnitDouble) -> None:
+    ingest.post(unit)
+    ingest.die()
+    live(ingest, busy_ms=1)
+    segment = unit.segment(1000)
+    unit.close(segment)
+    with closing(sqlite3.connect(ingest.root / "store.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Problem) as refused:
+            ingest.post(unit)
+        assert (refused.value.kind.status, refused.value.headers) == (503, {"Retry-After": "2"})
+        with pytest.raises(Problem) as refused:
+            ingest.upload(unit, segment)
+        assert refused.value.kind.status == 503
+    ingest.post(unit)
+    ingest.upload(unit, segment)
+    assert stored(ingest, unit, segment)
+
+
+def test_a_full_register_is_507_and_anything_else_stays_an_error() -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        db.execute("CREATE TABLE t (x)")
+        db.execute("PRAGMA max_page_count = 2")
+        with pytest.raises(Problem) as refused, register_problems():
+            db.execute("INSERT INTO t VALUES (zeroblob(1000000))")
+        assert (refused.value.kind.status, refused.value.headers) == (507, {"Retry-After": "60"})
+        with pytest.raises(sqlite3.OperationalError), register_problems():
+            db.execute("SELECT * FROM nothing")
