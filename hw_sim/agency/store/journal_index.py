@@ -1,4 +1,5 @@
-"""What the stored lines of a journal say, read into the register: the segments and statements they name.
+"""What the stored lines of a journal say, read into the register: the segments and statements they name, and which lines
+are missing between them.
 
 The register follows the log: it may be behind (a crash, a busy or full database between the two), and then the lines it
 has not read are read from the log. It never moves past a line it has not read: its segments would wait for ever.
@@ -43,7 +44,11 @@ class JournalIndex:
         before them."""
         repeated: list[Named] = []
         with self._register.atomic():
+            expected = since
             for head, record in lines:
+                if head.next_seq - 1 > expected:
+                    self._lost(unit_id, journal_id, expected, head.next_seq - 2)
+                expected = head.next_seq
                 named = self._read(unit_id, journal_id, head.next_seq - 1, record)
                 if named is not None:
                     repeated.append(named)
@@ -66,6 +71,22 @@ class JournalIndex:
         while part := list(islice(lines, LINES_AT_ONCE)):
             self.add(unit_id, journal_id, since, part)
             since = part[-1][0].next_seq
+
+    def _lost(self, unit_id: str, journal_id: str, first_seq: int, last_seq: int) -> None:
+        """The log goes on behind lines the unit has lost. Alarmed within the transaction: a gap that is registered is one
+        that was said. One that is registered already (the journal is read once more) is not said again."""
+        if (first_seq, last_seq) in self._register.gaps(journal_id):
+            return
+        self._register.add_gap(journal_id, first_seq, last_seq)
+        self._alarms.raise_alarm(
+            "journal-gap",
+            f"设备丢失了日志行 {first_seq}–{last_seq}，其后的已接收",
+            f"the unit has lost lines {first_seq} to {last_seq} of its journal; what follows was taken",
+            first_seq=first_seq,
+            last_seq=last_seq,
+            unit_id=unit_id,
+            journal_id=journal_id,
+        )
 
     def _read(self, unit_id: str, journal_id: str, seq: int, record: Record | None) -> Named | None:
         """Returns a naming that came too late."""

@@ -145,8 +145,6 @@ class JournalDesk:
             judgement = judge(unit_id, journal_id, head, from_seq, split_body(body), stored, keys, gap)
             for key in judgement.new_keys:
                 journal.keys.adopt(key)
-            if gap and judgement.accepted:
-                self._gap(journal, head.next_seq, from_seq - 1)
             self._store(journal, judgement.accepted)
             if judgement.refusal is not None:
                 raise self._refuse(journal, judgement.refusal, body)
@@ -214,19 +212,6 @@ class JournalDesk:
                 raise Problem(STORE_FULL, f"journal: {error.strerror}") from error
             raise
         journal.opened = True
-
-    def _gap(self, journal: Journal, first_seq: int, last_seq: int) -> None:
-        """Said before the lines behind it are stored: a gap that is there is one that was said."""
-        where = {"unit_id": journal.vault.unit_id, "journal_id": journal.vault.journal_id}
-        self._register.add_gap(journal.vault.journal_id, first_seq, last_seq)
-        self._alarms.raise_alarm(
-            "journal-gap",
-            f"设备丢失了日志行 {first_seq}–{last_seq}，其后的已接收",
-            f"the unit has lost lines {first_seq} to {last_seq} of its journal; what follows was taken",
-            first_seq=first_seq,
-            last_seq=last_seq,
-            **where,
-        )
 
     def _refuse(self, journal: Journal, refusal: Refusal, body: bytes) -> Problem:
         where = {"unit_id": journal.vault.unit_id, "journal_id": journal.vault.journal_id, "seq": refusal.seq}

@@ -139,3 +139,37 @@ def test_a_full_register_is_507_and_anything_else_stays_an_error() -> None:
         assert (refused.value.kind.status, refused.value.headers) == (507, {"Retry-After": "60"})
         with pytest.raises(sqlite3.OperationalError), register_problems():
             db.execute("SELECT * FROM nothing")
+
+
+def post_after_gap(ingest: Ingest, unit: UnitDouble, lost: int) -> None:
+    have = unit.next_seq - lost - 1
+    ingest.journals.post(unit.unit_id, unit.journal_id, have + lost, unit.lines[-1] + b"\n", have)
+
+
+def test_a_gap_is_said_once_when_the_lines_behind_it_are_stored_and_not_before(
+    ingest: Ingest, unit: UnitDouble
+) -> None:
+    ingest.post(unit)
+    unit.write_events(4)
+    folder = ingest.root / unit.unit_id / unit.journal_id / "journal"
+    taken = folder / f"{unit.next_seq - 1:012d}.jws"
+    taken.mkdir()  # the log cannot be written
+    with pytest.raises(OSError, match="directory"):
+        post_after_gap(ingest, unit, 3)
+    assert ingest.register.gaps(unit.journal_id) == []
+    assert alarms(ingest) == []
+    taken.rmdir()
+    with refusing(ingest, "UPDATE ON journal"), pytest.raises(sqlite3.Error, match="database trouble"):
+        post_after_gap(ingest, unit, 3)  # stored, and then not read
+    assert ingest.register.gaps(unit.journal_id) == []
+    post_after_gap(ingest, unit, 3)
+    assert ingest.register.gaps(unit.journal_id) == [(1, 3)]
+    said = alarms(ingest)
+    assert set(said) == {"journal-gap"}
+    with closing(sqlite3.connect(ingest.root / "store.db")) as db:
+        db.execute("DELETE FROM gap")
+        db.execute("UPDATE journal SET next_seq = 0")
+        db.commit()
+    ingest.die()
+    live(ingest)
+    assert ingest.register.gaps(unit.journal_id) == [(1, 3)], "the files' names tell it"
