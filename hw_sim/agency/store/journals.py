@@ -7,7 +7,6 @@ read into the register from where the register stands, and receipts a crash left
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -187,13 +186,24 @@ class JournalDesk:
         self._published(receipt)
 
     def recover(self) -> None:
-        """Open every journal there is: what a crash interrupted is finished here, not at the unit's next visit."""
+        """Open every journal there is: what a crash interrupted is finished here, not at the unit's next visit. One that
+        fails, for whatever reason, is alarmed and does not hold up the others."""
         for path in sorted(self._root.glob("*/*/journal")):
             try:
                 with self._journal(path.parent.parent.name, path.parent.name):
                     log.info("journal %s of %s open", path.parent.name, path.parent.parent.name)
-            except (Problem, OSError, sqlite3.Error) as error:
-                log.error("journal %s: %s", path.parent.name, error)  # the other units' must go on
+            except Problem as problem:
+                log.error("journal %s: %s", path.parent.name, problem)  # said already, or busy
+            except Exception as error:
+                log.exception("journal %s", path.parent.name)
+                self._alarms.raise_alarm(
+                    "journal-unopened",
+                    "启动时无法打开该日志，其余日志不受影响",
+                    "this journal could not be opened at the start; the others are not affected",
+                    unit_id=path.parent.parent.name,
+                    journal_id=path.parent.name,
+                    error=f"{type(error).__name__}: {error}"[:500],
+                )
 
     # --- storing -----------------------------------------------------------------------------------------------------
 

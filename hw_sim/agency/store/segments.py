@@ -11,7 +11,6 @@ import logging
 import os
 import re
 import socket
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,6 +115,7 @@ class SegmentDesk:
         self._limits = limits
         self._holders = holders
         self._quota = quota
+        self._failures: set[str] = set()
 
     @property
     def max_size(self) -> int:
@@ -272,8 +272,11 @@ class SegmentDesk:
                     current = self._register.upload(upload.upload_id) if held else None
                     if current is not None and current.state == "uploading":
                         self._where(current)
-            except (Problem, OSError, sqlite3.Error) as error:
-                log.error("upload %s of %s: %s", upload.upload_id, upload.unit_id, error)
+            except Problem as problem:
+                log.error("upload %s of %s: %s", upload.upload_id, upload.unit_id, problem)
+            except Exception as error:
+                log.exception("segment %s of %s", upload.segment_id, upload.unit_id)
+                self._failed(upload, error)
         self.settle_all()
         for upload in self._register.uploads_in("stored"):
             self._staging.whole(upload.upload_id).unlink(missing_ok=True)
@@ -283,8 +286,25 @@ class SegmentDesk:
         for upload in self._register.uploads_in("whole"):
             try:
                 self._settle_if_named(upload.unit_id, upload.segment_id)
-            except (Problem, OSError, sqlite3.Error) as error:
-                log.error("segment %s of %s: %s", upload.segment_id, upload.unit_id, error)
+            except Problem as problem:
+                log.error("segment %s of %s: %s", upload.segment_id, upload.unit_id, problem)
+            except Exception as error:
+                log.exception("segment %s of %s", upload.segment_id, upload.unit_id)
+                self._failed(upload, error)
+
+    def _failed(self, upload: Upload, error: Exception) -> None:
+        """Alarmed once in this process: it is tried again each minute."""
+        if upload.upload_id in self._failures:
+            return
+        self._failures.add(upload.upload_id)
+        self._alarms.raise_alarm(
+            "segment-unsettled",
+            "无法完成该片段的入库，将继续重试，其余片段不受影响",
+            "this segment could not be settled; it is tried again, the others are not affected",
+            unit_id=upload.unit_id,
+            segment_id=upload.segment_id,
+            error=f"{type(error).__name__}: {error}"[:500],
+        )
 
     def expire(self) -> int:
         """Give up unfinished uploads nobody has touched for long; the unit creates them again. How many."""

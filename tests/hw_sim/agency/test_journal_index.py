@@ -18,6 +18,8 @@ from hw_sim.agency.store.problem import Problem
 from hw_sim.agency.store.register import BUSY_MS, Register, Skipped
 from hw_sim.agency.store.register_problem import register_problems
 from hw_sim.agency.store.tls import AgencyTrust
+from recorder.evidence import jws
+from recorder.evidence.records import SegmentClose
 from tests.hw_sim.agency.objects.ingest import Ingest
 from tests.hw_sim.agency.unit_double import DoubleSegment, UnitDouble, new_key
 
@@ -35,6 +37,13 @@ def ingest(tmp_path: Path, authority: Authority) -> Iterator[Ingest]:
 @pytest.fixture
 def unit(authority: Authority, tmp_path: Path) -> UnitDouble:
     made = UnitDouble.enrolled(authority, "zfy-index", tmp_path / "unit")
+    made.write_boot()
+    return made
+
+
+@pytest.fixture
+def other(authority: Authority, tmp_path: Path) -> UnitDouble:
+    made = UnitDouble.enrolled(authority, "zfy-other", tmp_path / "other")
     made.write_boot()
     return made
 
@@ -173,3 +182,61 @@ def test_a_gap_is_said_once_when_the_lines_behind_it_are_stored_and_not_before(
     ingest.die()
     live(ingest)
     assert ingest.register.gaps(unit.journal_id) == [(1, 3)], "the files' names tell it"
+
+
+def test_a_signed_number_no_database_holds_is_refused(ingest: Ingest, unit: UnitDouble) -> None:
+    segment = unit.segment(1000)
+    unit.close(segment, size=2**63 - 1)
+    close = jws.split(unit.lines.pop().decode()).payload
+    record = SegmentClose(**{name: close[name] for name in SegmentClose.model_fields})
+    for size in (2**63, 2**70):
+        unit.write(record, size=size)
+        with pytest.raises(Problem) as refused:
+            ingest.post(unit)
+        assert (refused.value.kind.status, refused.value.members["seq"]) == (422, 2)
+        unit.lines.pop()
+    unit.write(record)
+    ingest.post(unit)
+
+
+def test_one_journal_that_fails_in_an_unforeseen_way_holds_up_no_other(
+    ingest: Ingest, unit: UnitDouble, other: UnitDouble
+) -> None:
+    ingest.post(unit)
+    ingest.post(other)
+    with closing(sqlite3.connect(ingest.root / "store.db")) as db:
+        db.execute("UPDATE journal SET next_seq = 'nonsense' WHERE journal_id = ?", [unit.journal_id])
+        db.commit()
+    ingest.die()
+    live(ingest)
+    assert alarms(ingest) == ["journal-unopened"]
+    other.write_events(1)
+    ingest.post(other)
+
+
+def test_one_segment_that_fails_in_an_unforeseen_way_holds_up_no_other(
+    ingest: Ingest, unit: UnitDouble, other: UnitDouble
+) -> None:
+    failures = 3
+
+    def step(name: str) -> None:
+        nonlocal failures
+        if name == "before put" and failures:
+            failures -= 1
+            raise RuntimeError("nobody thought of this")
+
+    ingest.die()
+    ingest.live(FolderStore(ingest.root), step)
+    segments = []
+    for each in (unit, other):
+        segments.append(each.segment(1000))
+        each.close(segments[-1])
+        ingest.upload(each, segments[-1])
+        with pytest.raises(RuntimeError, match="nobody"):
+            ingest.post(each)
+    ingest.segments.settle_all()
+    assert [stored(ingest, unit, segments[0]), stored(ingest, other, segments[1])].count(True) == 1
+    assert alarms(ingest) == ["segment-unsettled"]
+    ingest.segments.settle_all()
+    assert stored(ingest, unit, segments[0])
+    assert stored(ingest, other, segments[1])
