@@ -278,8 +278,11 @@ class SegmentDesk:
                 log.exception("segment %s of %s", upload.segment_id, upload.unit_id)
                 self._failed(upload, error)
         self.settle_all()
-        for upload in self._register.uploads_in("stored"):
-            self._staging.whole(upload.upload_id).unlink(missing_ok=True)
+        # From the folder, not from the register: that holds every upload there ever was.
+        for upload_id in self._staging.all_whole():
+            left = self._register.upload(upload_id)
+            if left is not None and left.state == "stored":
+                self._staging.whole(upload_id).unlink(missing_ok=True)
 
     def settle_all(self) -> None:
         """One that fails (a damaged journal, a full disk) must not hold up the others."""

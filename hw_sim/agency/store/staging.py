@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,10 @@ class Staging:
 
     def whole(self, upload_id: str) -> Path:
         return self._dir / f"{upload_id}.whole"
+
+    def all_whole(self) -> Iterator[str]:
+        """Ids of the uploads whose verified bytes lie here."""
+        return (path.stem for path in self._dir.glob("*.whole"))
 
     def now(self) -> float:
         return self._clock.wall_us() / 1e6

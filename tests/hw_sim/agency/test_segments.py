@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from hw_sim.agency.store.keeping import Keeper
 from hw_sim.agency.store.problem import Problem
 from hw_sim.agency.store.quota import QuotaDesk, UnitLimits
 from hw_sim.agency.store.receipts import ReceiptDesk
-from hw_sim.agency.store.register import IssuedReceipt, Register
+from hw_sim.agency.store.register import IssuedReceipt, Register, Upload, UploadState
 from hw_sim.agency.store.segments import Claim, Limits, SegmentDesk, claim_of
 from hw_sim.agency.store.staging import SYNC_BYTES, Staging
 from hw_sim.agency.store.statement_shelf import StatementShelf
@@ -103,6 +104,10 @@ def desks(tmp_path: Path) -> Iterator[Desks]:
     made.register.close()
 
 
+def upload(upload_id: str, state: UploadState) -> Upload:
+    return Upload(upload_id, UNIT, JOURNAL, SESSION, SEGMENT, sha256_b64u(b"x"), 1, state, 1, "boot-1", 0.0)
+
+
 def claim(data: bytes) -> Claim:
     return Claim(JOURNAL, SESSION, SEGMENT, sha256_b64u(data), len(data))
 
@@ -182,6 +187,25 @@ def test_a_crash_before_the_row_leaves_no_file(desks: Desks) -> None:
     orphan.write_bytes(b"nobody knows me")
     desks.restart()
     assert not orphan.exists()
+
+
+def test_a_start_clears_what_is_stored_and_reads_no_history(desks: Desks) -> None:
+    with desks.register.atomic():
+        for number in range(5000):
+            desks.register.add_upload(upload(f"{number:040d}", "stored"))
+        desks.register.add_upload(upload("a" * 40, "whole"))
+    left, waiting = desks.staging.whole(f"{7:040d}"), desks.staging.whole("a" * 40)
+    for path in (left, waiting):
+        path.write_bytes(b"x")
+    tracemalloc.start()
+    try:
+        desks.segments.recover()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not left.exists()
+    assert waiting.exists()
+    assert peak < 500_000, "all uploads ever stored were loaded"
 
 
 def test_wrong_bytes_found_after_a_crash_start_over(desks: Desks) -> None:
