@@ -275,6 +275,11 @@ class Register:
         marks = ", ".join("?" * len(states))
         return [Upload(*row) for row in self._rows(f"{self._UPLOAD} WHERE state IN ({marks})", *states)]
 
+    def promised_bytes(self) -> int:
+        """Declared by uploads that were begun, and not yet on the disk."""
+        row = self._row("SELECT COALESCE(SUM(size - synced), 0) FROM upload WHERE state = 'uploading'")
+        return 0 if row is None else int(row[0])
+
     def expired_uploads(self, before: float) -> list[Upload]:
         rows = self._rows(f"{self._UPLOAD} WHERE state = 'uploading' AND touched_at < ?", before)
         return [Upload(*row) for row in rows]

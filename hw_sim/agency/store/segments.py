@@ -132,9 +132,11 @@ class SegmentDesk:
             known = self._register.upload(upload_id)
             if known is None:
                 self._quota.admit(unit_id, claim.size)
-                if self._staging.free_bytes() < claim.size + self._limits.reserve:
-                    raise Problem(STORE_FULL, f"{claim.size} bytes do not fit")
-                with _disk_full():
+                # One transaction: of two creations at once the second counts what the first was promised.
+                with _disk_full(), self._register.atomic():
+                    promised = self._register.promised_bytes()
+                    if self._staging.free_bytes() < claim.size + promised + self._limits.reserve:
+                        raise Problem(STORE_FULL, f"{claim.size} bytes do not fit, {promised} are promised")
                     self._staging.create(self._fresh(upload_id, unit_id, claim))
                 return self._place(upload_id, 0, claim.size)
             if known.size != claim.size:
@@ -181,7 +183,7 @@ class SegmentDesk:
                 return place
             body = _Body(read, length, checksum)
             with _disk_full():
-                received = self._staging.receive(upload, offset, body.read, body.acceptable)
+                received = self._staging.receive(upload, offset, body.read, body.acceptable, self._limits.reserve)
             if not body.acceptable():
                 raise Problem(
                     CHECKSUM_MISMATCH,
