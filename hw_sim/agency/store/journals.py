@@ -20,7 +20,7 @@ from hw_sim.agency.store.alarms import Alarms
 from hw_sim.agency.store.device_keys import DeviceKeys
 from hw_sim.agency.store.disk import FULL
 from hw_sim.agency.store.journal_index import JournalIndex
-from hw_sim.agency.store.journal_log import JournalLog
+from hw_sim.agency.store.journal_log import MOST_LINES, JournalLog
 from hw_sim.agency.store.journal_rules import (
     Accepted,
     Head,
@@ -37,6 +37,7 @@ from hw_sim.agency.store.problem import (
     JOURNAL_FORK,
     JOURNAL_GAP,
     JOURNAL_INVALID,
+    JOURNAL_LATE,
     LOCKED,
     NOT_FOUND,
     STORE_FULL,
@@ -54,11 +55,20 @@ from recorder.evidence.trust import Trust
 log = logging.getLogger("agency.store")
 
 MAX_BODY = 4 << 20
+MOST_LOST = 10**8
+"""Lines a unit may declare lost at once: more than three years of a line a second. What is beyond is no loss of a card but
+an error, or somebody who wants the journal to end."""
 INLINE_BYTES = 64 << 20
 """How much a journal post stores in the object store before it is answered; the rest follows with ``settle``."""
 
 PATIENCE_S = 30.0
 """For another instance's work on the same journal: reading one after a start may take seconds."""
+
+_SIGNED_BUT = {
+    "fork": "同一设备签出了不同的日志",
+    "late": "曾申报丢失的日志行后来出现，已另存",
+    "broken": "已签名的日志行与已存的链不连续",
+}
 
 
 @dataclass(slots=True)
@@ -131,6 +141,9 @@ class JournalDesk:
         """
         if not body:
             raise Problem(BAD_REQUEST, "no lines")
+        lines = split_body(body)
+        if from_seq + len(lines) > MOST_LINES:
+            raise Problem(BAD_REQUEST, f"from={from_seq}: 序号过大 no journal has as many lines")
         self._require_owner(unit_id, journal_id)
         if from_seq > 0 and after != 0 and not self._exists(unit_id, journal_id):
             raise Problem(JOURNAL_GAP, f"from {from_seq}, have nothing", next_seq=0)
@@ -140,8 +153,10 @@ class JournalDesk:
             if gap and after != head.next_seq:
                 raise Problem(JOURNAL_GAP, f"from {from_seq}, have {head.next_seq}", next_seq=head.next_seq)
             keys = Keys(journal.keys.known, journal.keys.introduce)
+            if from_seq - head.next_seq > MOST_LOST:
+                raise Problem(BAD_REQUEST, f"from={from_seq}: 缺口过大 too wide a gap, have {head.next_seq}")
             stored = journal.log.aligned(from_seq)
-            judgement = judge(unit_id, journal_id, head, from_seq, split_body(body), stored, keys, gap)
+            judgement = judge(unit_id, journal_id, head, from_seq, lines, stored, keys, gap)
             for key in judgement.new_keys:
                 journal.keys.adopt(key)
             self._store(journal, judgement.accepted)
@@ -230,11 +245,14 @@ class JournalDesk:
         kept = journal.vault.keep_fork(refusal.seq, body)
         self._alarms.raise_alarm(
             f"journal-{refusal.kind}",
-            "同一设备签出了不同的日志" if refusal.kind == "fork" else "已签名的日志行与已存的链不连续",
+            _SIGNED_BUT[refusal.kind],
             refusal.reason,
             kept=kept,
             **where,
         )
+        if refusal.kind == "late":
+            # With next_seq the unit goes on where the store stands, as after a gap.
+            return Problem(JOURNAL_LATE, refusal.reason, seq=refusal.seq, next_seq=journal.log.head.next_seq)
         if refusal.kind == "fork":
             return Problem(JOURNAL_FORK, refusal.reason, seq=refusal.seq)
         return Problem(JOURNAL_INVALID, refusal.reason, seq=refusal.seq, reason=refusal.reason)

@@ -27,6 +27,9 @@ JOURNAL_GAP = ProblemKind(409, "urn:zfy:journal-gap", "lines before these are mi
 JOURNAL_FORK = ProblemKind(
     409, "urn:zfy:journal-fork", "a line differs from the stored one", "日志行与已存的不同（分叉）"
 )
+JOURNAL_LATE = ProblemKind(
+    409, "urn:zfy:journal-late", "lines that were declared lost are kept apart", "曾申报丢失的日志行，已另存"
+)
 JOURNAL_INVALID = ProblemKind(422, "urn:zfy:journal-invalid", "a journal line is not valid", "日志行无效")
 WRONG_OFFSET = ProblemKind(409, "urn:zfy:wrong-offset", "the upload is at another offset", "上传位置不符")
 DIGEST_CONFLICT = ProblemKind(

@@ -19,7 +19,7 @@ from hw_sim.agency.store.register import BUSY_MS, Register, Skipped
 from hw_sim.agency.store.register_problem import register_problems
 from hw_sim.agency.store.tls import AgencyTrust
 from recorder.evidence import jws
-from recorder.evidence.records import SegmentClose
+from recorder.evidence.records import Event, SegmentClose
 from tests.hw_sim.agency.objects.ingest import Ingest
 from tests.hw_sim.agency.unit_double import DoubleSegment, UnitDouble, new_key
 
@@ -240,3 +240,36 @@ def test_one_segment_that_fails_in_an_unforeseen_way_holds_up_no_other(
     ingest.segments.settle_all()
     assert stored(ingest, unit, segments[0])
     assert stored(ingest, other, segments[1])
+
+
+@pytest.mark.parametrize("seq", [10**12, 10**13, 10**11])
+def test_a_number_no_journal_reaches_and_a_gap_no_unit_has_are_refused(
+    ingest: Ingest, unit: UnitDouble, seq: int
+) -> None:
+    ingest.post(unit)
+    line = unit.line(Event(event="far", at_us=1, detail={}), seq=seq)
+    with pytest.raises(Problem) as refused:
+        ingest.journals.post(unit.unit_id, unit.journal_id, seq, line + b"\n", 1)
+    assert refused.value.kind.status == 400
+    ingest.die()
+    live(ingest)
+    unit.write_events(1)
+    ingest.post(unit)
+    assert alarms(ingest) == []
+
+
+def test_late_lines_behind_a_declared_gap_are_no_second_history(ingest: Ingest, unit: UnitDouble) -> None:
+    ingest.post(unit)
+    unit.write_events(4)
+    post_after_gap(ingest, unit, 3)
+    with pytest.raises(Problem) as refused:
+        ingest.post(unit)
+    assert refused.value.kind.type == "urn:zfy:journal-late"
+    assert refused.value.members == {"seq": 1, "next_seq": 5}
+    assert alarms(ingest) == ["journal-gap", "journal-late"]
+    (kept,) = (ingest.root / unit.unit_id / unit.journal_id / "forks").iterdir()
+    assert kept.read_bytes() == unit.body(0)
+    forged = unit.lines[2][:-8] + b"AAAAAAAA"
+    with pytest.raises(Problem) as refused:
+        ingest.journals.post(unit.unit_id, unit.journal_id, 2, forged + b"\n")
+    assert refused.value.kind.status == 422
