@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
-Micros = Annotated[int, Field(ge=0)]
-Count = Annotated[int, Field(ge=0)]
+MAX_INTEGER = 2**63 - 1
+"""What a database column, a C long long and a byte offset hold; JSON itself knows no limit."""
+Micros = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 
 
 class Model(BaseModel):

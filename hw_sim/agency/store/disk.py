@@ -11,6 +11,11 @@ from recorder.evidence.files import sync_dir
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+def free_bytes(directory: Path) -> int:
+    state = os.statvfs(directory)
+    return state.f_bavail * state.f_frsize
+
+
 def write_all(fd: int, data: bytes | memoryview, offset: int) -> None:
     """pwrite all of it. Never append mode: after a crash bytes would land behind orphans of the interrupted write."""
     view = memoryview(data)

@@ -15,6 +15,8 @@ from recorder.evidence.files import sync_dir
 
 FILE_BYTES = 8 << 20
 """A new file is begun beyond this: comparing a repeated post reads one file, not the journal."""
+MOST_LINES = 10**12
+"""``seq`` is below this: the names of the files have twelve digits, a line a second for thirty thousand years."""
 _NAME = re.compile(r"^(\d{12})\.jws$")
 
 
@@ -104,6 +106,8 @@ class JournalLog:
 
         Lines that do not begin where the log ends (the unit has lost some) begin a file of their own, whose name shows it.
         """
+        if head.next_seq > MOST_LINES:
+            raise ValueError(f"seq {head.next_seq - 1}: a file of this name would not be found again")
         if not self._ready:
             self.open()
         self._ready = False

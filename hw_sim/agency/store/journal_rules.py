@@ -68,10 +68,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """``fork``: another signed line with this ``seq``; ``broken``: signed, but its ``prev`` is not our head; ``invalid``:
-    signature, form or sender wrong. ``reason`` for people."""
+    """``fork``: another signed line with this ``seq``; ``late``: signed, and the unit had declared it lost; ``broken``:
+    signed, but its ``prev`` is not our head; ``invalid``: signature, form or sender wrong. ``reason`` for people."""
 
-    kind: Literal["fork", "broken", "invalid"]
+    kind: Literal["fork", "late", "broken", "invalid"]
     seq: int
     reason: str
 
@@ -108,9 +108,10 @@ def judge(
     result = Judgement()
     for seq, line in enumerate(lines, from_seq):
         if seq < head.next_seq:
-            if line == next(stored, None):
+            known = next(stored, None)
+            if line == known:
                 continue
-            result.refusal = _differs(line, seq, journal_id, keys)
+            result.refusal = _differs(line, seq, journal_id, keys, lost=known is None)
             return result
         try:
             linked = not after_gap or bool(result.accepted)
@@ -128,7 +129,7 @@ def judge(
     return result
 
 
-def _differs(line: bytes, seq: int, journal_id: str, keys: Keys) -> Refusal:
+def _differs(line: bytes, seq: int, journal_id: str, keys: Keys, lost: bool) -> Refusal:
     try:
         text, parts = _parse(line)
         key = keys.known(parts.kid)
@@ -139,6 +140,8 @@ def _differs(line: bytes, seq: int, journal_id: str, keys: Keys) -> Refusal:
         return Refusal("invalid", seq, f"differs from the stored line and does not verify: {error}")
     if parts.payload.get("seq") != seq or parts.payload.get("journal_id") != journal_id:
         return Refusal("invalid", seq, f"seq {parts.payload.get('seq')!r} is not {seq}, or another journal's line")
+    if lost:
+        return Refusal("late", seq, "signed, but the unit had declared it lost, and what follows is stored")
     return Refusal("fork", seq, "signed, but differs from the stored line with the same seq")
 
 

@@ -7,7 +7,6 @@ read into the register from where the register stands, and receipts a crash left
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,9 +19,9 @@ from hw_sim.agency.objects.ports import ObjectConflict, ObjectStoreError
 from hw_sim.agency.store.alarms import Alarms
 from hw_sim.agency.store.device_keys import DeviceKeys
 from hw_sim.agency.store.disk import FULL
-from hw_sim.agency.store.journal_log import JournalLog
+from hw_sim.agency.store.journal_index import JournalIndex
+from hw_sim.agency.store.journal_log import MOST_LINES, JournalLog
 from hw_sim.agency.store.journal_rules import (
-    INTERPRETED,
     Accepted,
     Head,
     Keys,
@@ -38,6 +37,7 @@ from hw_sim.agency.store.problem import (
     JOURNAL_FORK,
     JOURNAL_GAP,
     JOURNAL_INVALID,
+    JOURNAL_LATE,
     LOCKED,
     NOT_FOUND,
     STORE_FULL,
@@ -45,22 +45,30 @@ from hw_sim.agency.store.problem import (
 )
 from hw_sim.agency.store.receipts import ReceiptDesk
 from hw_sim.agency.store.register import IssuedReceipt, Named, Register
+from hw_sim.agency.store.register_problem import register_problems
 from hw_sim.agency.store.statement_shelf import StatementShelf
 from hw_sim.agency.store.troubles import Troubles
 from hw_sim.agency.store.vault import Vault
-from recorder.evidence import jws
-from recorder.evidence.records import Record, Recovery, SegmentClose, SegmentOpen, Statement
+from recorder.evidence.records import Record, Recovery, SegmentClose, Statement
 from recorder.evidence.trust import Trust
 
 log = logging.getLogger("agency.store")
 
 MAX_BODY = 4 << 20
+MOST_LOST = 10**8
+"""Lines a unit may declare lost at once: more than three years of a line a second. What is beyond is no loss of a card but
+an error, or somebody who wants the journal to end."""
 INLINE_BYTES = 64 << 20
 """How much a journal post stores in the object store before it is answered; the rest follows with ``settle``."""
 
 PATIENCE_S = 30.0
 """For another instance's work on the same journal: reading one after a start may take seconds."""
-_COMMON_SUFFIX = ".mp4.age"
+
+_SIGNED_BUT = {
+    "fork": "同一设备签出了不同的日志",
+    "late": "曾申报丢失的日志行后来出现，已另存",
+    "broken": "已签名的日志行与已存的链不连续",
+}
 
 
 @dataclass(slots=True)
@@ -105,12 +113,14 @@ class JournalDesk:
         self._staged = staged
         self._published = published
         self._statements = statements
+        self._index = JournalIndex(register, statements, alarms)
         self._locks = locks
         self._lock = threading.Lock()
         self._journals: dict[tuple[str, str], Journal] = {}
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
+    @register_problems()
     def position(self, unit_id: str, journal_id: str) -> dict[str, Any]:
         """GET: where the store is. Problem 404 when it has nothing."""
         self._require_owner(unit_id, journal_id)
@@ -120,6 +130,7 @@ class JournalDesk:
                     return _position(journal.log.head)
         raise Problem(NOT_FOUND, f"journal {journal_id}")
 
+    @register_problems()
     def post(
         self, unit_id: str, journal_id: str, from_seq: int, body: bytes, after: int | None = None
     ) -> dict[str, Any]:
@@ -130,6 +141,9 @@ class JournalDesk:
         """
         if not body:
             raise Problem(BAD_REQUEST, "no lines")
+        lines = split_body(body)
+        if from_seq + len(lines) > MOST_LINES:
+            raise Problem(BAD_REQUEST, f"from={from_seq}: 序号过大 no journal has as many lines")
         self._require_owner(unit_id, journal_id)
         if from_seq > 0 and after != 0 and not self._exists(unit_id, journal_id):
             raise Problem(JOURNAL_GAP, f"from {from_seq}, have nothing", next_seq=0)
@@ -139,12 +153,12 @@ class JournalDesk:
             if gap and after != head.next_seq:
                 raise Problem(JOURNAL_GAP, f"from {from_seq}, have {head.next_seq}", next_seq=head.next_seq)
             keys = Keys(journal.keys.known, journal.keys.introduce)
+            if from_seq - head.next_seq > MOST_LOST:
+                raise Problem(BAD_REQUEST, f"from={from_seq}: 缺口过大 too wide a gap, have {head.next_seq}")
             stored = journal.log.aligned(from_seq)
-            judgement = judge(unit_id, journal_id, head, from_seq, split_body(body), stored, keys, gap)
+            judgement = judge(unit_id, journal_id, head, from_seq, lines, stored, keys, gap)
             for key in judgement.new_keys:
                 journal.keys.adopt(key)
-            if gap and judgement.accepted:
-                self._gap(journal, head.next_seq, from_seq - 1)
             self._store(journal, judgement.accepted)
             if judgement.refusal is not None:
                 raise self._refuse(journal, judgement.refusal, body)
@@ -160,6 +174,7 @@ class JournalDesk:
             self._published(receipt)
         return answer
 
+    @register_problems()
     def settle(self, named: Named) -> None:
         """A segment's bytes are whole and the journal names it: place it, register it, issue its receipt.
 
@@ -172,6 +187,7 @@ class JournalDesk:
             self._clean_staging([placed])
         self._published(receipt)
 
+    @register_problems()
     def settle_statement(self, unit_id: str, journal_id: str, statement_id: str) -> None:
         """The same for the document of a written statement. Problem 404 for a journal that is not this unit's."""
         self._require_owner(unit_id, journal_id)
@@ -185,83 +201,42 @@ class JournalDesk:
         self._published(receipt)
 
     def recover(self) -> None:
-        """Open every journal there is: what a crash interrupted is finished here, not at the unit's next visit."""
+        """Open every journal there is: what a crash interrupted is finished here, not at the unit's next visit. One that
+        fails, for whatever reason, is alarmed and does not hold up the others."""
         for path in sorted(self._root.glob("*/*/journal")):
             try:
                 with self._journal(path.parent.parent.name, path.parent.name):
                     log.info("journal %s of %s open", path.parent.name, path.parent.parent.name)
-            except (Problem, OSError, sqlite3.Error) as error:
-                log.error("journal %s: %s", path.parent.name, error)  # the other units' must go on
+            except Problem as problem:
+                log.error("journal %s: %s", path.parent.name, problem)  # said already, or busy
+            except Exception as error:
+                log.exception("journal %s", path.parent.name)
+                self._alarms.raise_alarm(
+                    "journal-unopened",
+                    "启动时无法打开该日志，其余日志不受影响",
+                    "this journal could not be opened at the start; the others are not affected",
+                    unit_id=path.parent.parent.name,
+                    journal_id=path.parent.name,
+                    error=f"{type(error).__name__}: {error}"[:500],
+                )
 
     # --- storing -----------------------------------------------------------------------------------------------------
 
     def _store(self, journal: Journal, accepted: list[Accepted]) -> None:
         if not accepted:
             return
-        last = accepted[-1]
+        unit_id, journal_id, since = journal.vault.unit_id, journal.vault.journal_id, journal.log.head.next_seq
+        lines = [(Head(item.seq + 1, item.digest, item.kid), item.record) for item in accepted]
+        # Until the register has read them too: whatever ends this in between, the journal is opened anew, which reads them.
+        journal.opened = False
         try:
-            journal.log.append(Head(last.seq + 1, last.digest, last.kid), [item.line for item in accepted])
+            journal.log.append(lines[-1][0], [item.line for item in accepted])
+            self._index.add(unit_id, journal_id, since, lines)
         except OSError as error:
             if error.errno in FULL:
                 raise Problem(STORE_FULL, f"journal: {error.strerror}") from error
             raise
-        self._index(journal, [(item.seq, item.record) for item in accepted])
-
-    def _gap(self, journal: Journal, first_seq: int, last_seq: int) -> None:
-        """Said before the lines behind it are stored: a gap that is there is one that was said."""
-        where = {"unit_id": journal.vault.unit_id, "journal_id": journal.vault.journal_id}
-        self._register.add_gap(journal.vault.journal_id, first_seq, last_seq)
-        self._alarms.raise_alarm(
-            "journal-gap",
-            f"设备丢失了日志行 {first_seq}–{last_seq}，其后的已接收",
-            f"the unit has lost lines {first_seq} to {last_seq} of its journal; what follows was taken",
-            first_seq=first_seq,
-            last_seq=last_seq,
-            **where,
-        )
-
-    def _index(self, journal: Journal, records: list[tuple[int, Record | None]]) -> None:
-        """What the lines say of segments, and how far the register has read: one transaction."""
-        unit_id, journal_id, head = journal.vault.unit_id, journal.vault.journal_id, journal.log.head
-        repeated: list[Named] = []
-        with self._register.atomic():
-            for seq, record in records:
-                if isinstance(record, SegmentOpen):
-                    suffix = ".mp4" if record.encryption.format == "none" else ".mp4.age"
-                    self._register.opened(unit_id, record.segment_id, suffix)
-                named = self._named(unit_id, journal_id, seq, record)
-                if named is not None and not self._register.name(named):
-                    repeated.append(named)
-                if isinstance(record, Statement):
-                    self._statements.name(unit_id, journal_id, seq, record)
-            self._register.journal_at(unit_id, journal_id, head.next_seq, head.digest or "", head.kid or "")
-        for named in repeated:
-            self._alarms.raise_alarm(
-                "segment-named-twice",
-                "日志两次记载同一片段",
-                "the journal names a segment twice; the first naming stands",
-                unit_id=unit_id,
-                segment_id=named.segment_id,
-                seq=named.seq,
-            )
-
-    def _named(self, unit_id: str, journal_id: str, seq: int, record: Record | None) -> Named | None:
-        if isinstance(record, SegmentClose):
-            session_id, segment_id, sha256, size = (
-                record.session_id,
-                record.segment_id,
-                record.sha256,
-                record.size,
-            )
-        elif isinstance(record, Recovery) and record.subject == "segment" and record.outcome == "kept":
-            if record.session_id is None or record.segment_id is None or record.sha256 is None:
-                return None
-            session_id, segment_id = record.session_id, record.segment_id
-            sha256, size = record.sha256, record.kept_bytes
-        else:
-            return None
-        suffix = self._register.suffix(unit_id, segment_id) or _COMMON_SUFFIX
-        return Named(unit_id, journal_id, segment_id, session_id, sha256, size, suffix, seq)
+        journal.opened = True
 
     def _refuse(self, journal: Journal, refusal: Refusal, body: bytes) -> Problem:
         where = {"unit_id": journal.vault.unit_id, "journal_id": journal.vault.journal_id, "seq": refusal.seq}
@@ -270,11 +245,14 @@ class JournalDesk:
         kept = journal.vault.keep_fork(refusal.seq, body)
         self._alarms.raise_alarm(
             f"journal-{refusal.kind}",
-            "同一设备签出了不同的日志" if refusal.kind == "fork" else "已签名的日志行与已存的链不连续",
+            _SIGNED_BUT[refusal.kind],
             refusal.reason,
             kept=kept,
             **where,
         )
+        if refusal.kind == "late":
+            # With next_seq the unit goes on where the store stands, as after a gap.
+            return Problem(JOURNAL_LATE, refusal.reason, seq=refusal.seq, next_seq=journal.log.head.next_seq)
         if refusal.kind == "fork":
             return Problem(JOURNAL_FORK, refusal.reason, seq=refusal.seq)
         return Problem(JOURNAL_INVALID, refusal.reason, seq=refusal.seq, reason=refusal.reason)
@@ -366,7 +344,9 @@ class JournalDesk:
             if not journal.opened or not journal.log.ready:
                 self._open(journal)
             elif self._locks is not None and not journal.log.current():
-                self._catch_up(journal)
+                journal.log.catch_up()  # another instance has appended
+            if self._index.behind(journal_id, journal.log.head):
+                self._open(journal)  # and did not come to reading it into the register
             yield journal
 
     @contextmanager
@@ -380,13 +360,6 @@ class JournalDesk:
         except StillHeld as error:
             raise Problem(LOCKED, f"journal {journal_id}", headers={"Retry-After": "2"}) from error
 
-    def _catch_up(self, journal: Journal) -> None:
-        """Another instance has appended, and put into the register what it appended. If it was killed before that, the
-        journal is opened anew, which does it."""
-        head = journal.log.catch_up()
-        if head.next_seq != self._register.indexed(journal.vault.journal_id):
-            self._open(journal)
-
     def _open(self, journal: Journal) -> None:
         journal.opened = False
         journal.vault.sweep()
@@ -397,10 +370,9 @@ class JournalDesk:
         indexed = self._register.indexed(journal.vault.journal_id)
         if head.next_seq > indexed:
             try:
-                records = list(_reread(journal.log, indexed))
-            except ValueError as error:
+                self._index.catch_up(journal.vault.unit_id, journal.vault.journal_id, journal.log)
+            except (ValueError, OverflowError) as error:
                 raise self._damaged(journal, f"lines from {indexed} on: {error}") from error
-            self._index(journal, records)
         elif head.next_seq < indexed:
             # Only somebody's hand on the vault can do this: lines were durable before they were counted.
             raise self._damaged(journal, f"{head.next_seq} lines, registered {indexed}")
@@ -419,18 +391,6 @@ class JournalDesk:
             reason=reason,
         )
         return Problem(DAMAGED, reason)
-
-
-def _reread(journal_log: JournalLog, from_seq: int) -> Iterator[tuple[int, Record | None]]:
-    """Records of stored, once verified lines."""
-    for seq, line in journal_log.lines(from_seq):
-        parts = jws.split(line.decode("ascii"))
-        model = INTERPRETED.get(parts.typ)
-        if model is None:
-            yield seq, None
-        else:
-            fields = {name: value for name, value in parts.payload.items() if name in model.model_fields}
-            yield seq, model.model_validate(fields)
 
 
 def _position(head: Head) -> dict[str, Any]:

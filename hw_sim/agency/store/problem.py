@@ -27,6 +27,9 @@ JOURNAL_GAP = ProblemKind(409, "urn:zfy:journal-gap", "lines before these are mi
 JOURNAL_FORK = ProblemKind(
     409, "urn:zfy:journal-fork", "a line differs from the stored one", "日志行与已存的不同（分叉）"
 )
+JOURNAL_LATE = ProblemKind(
+    409, "urn:zfy:journal-late", "lines that were declared lost are kept apart", "曾申报丢失的日志行，已另存"
+)
 JOURNAL_INVALID = ProblemKind(422, "urn:zfy:journal-invalid", "a journal line is not valid", "日志行无效")
 WRONG_OFFSET = ProblemKind(409, "urn:zfy:wrong-offset", "the upload is at another offset", "上传位置不符")
 DIGEST_CONFLICT = ProblemKind(
@@ -50,6 +53,7 @@ DAMAGED = ProblemKind(
 )
 INTERNAL = ProblemKind(500, "urn:zfy:internal", "the store failed", "存储内部错误")
 UNAVAILABLE = ProblemKind(503, "urn:zfy:unavailable", "the store is stopping", "存储正在停止")
+REGISTER_BUSY = ProblemKind(503, "urn:zfy:busy", "the store is busy, come again", "存储正忙，请稍后再试")
 STORE_FULL = ProblemKind(507, "urn:zfy:store-full", "the store is full", "存储空间已满")
 
 

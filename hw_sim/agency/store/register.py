@@ -11,14 +11,13 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from recorder.database import Database
 
 _PRAGMAS = (
-    "busy_timeout=5000",
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
@@ -51,6 +50,11 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS latest (unit_id TEXT, kind TEXT, payload TEXT, received_at REAL,"
     " PRIMARY KEY (unit_id, kind))",
 )
+_ALL_READ = 1
+"""``user_version`` of a register that has read every line it counts. An older one may have counted lines it had not read
+when the database was busy or full: its journals are read once more when they are opened."""
+BUSY_MS = 5000
+"""How long a write waits for another process's before it fails."""
 STATUS_KEPT = 1000
 """Status messages kept of each unit."""
 
@@ -114,15 +118,23 @@ class IssuedReceipt:
     jws: str
 
 
+class Skipped(RuntimeError):
+    """Lines of a journal would count as read that were not."""
+
+
 class Register:
     """Thread-safe. ``with register.atomic():`` makes several calls one transaction."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_ms: int = BUSY_MS) -> None:
         self._lock = threading.RLock()
         self._db = Database(sqlite3.connect(path, check_same_thread=False))
-        for pragma in _PRAGMAS:
+        for pragma in (f"busy_timeout={busy_ms}", *_PRAGMAS):
             self._db.execute(f"PRAGMA {pragma}").fetchall()
         self._db.create(*_SCHEMA)
+        with self.atomic():
+            if int(self._db.execute("PRAGMA user_version").fetchone()[0]) < _ALL_READ:
+                self._db.execute("UPDATE journal SET next_seq = 0")
+                self._db.execute(f"PRAGMA user_version = {_ALL_READ}")
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
@@ -181,8 +193,12 @@ class Register:
         row = self._row("SELECT next_seq FROM journal WHERE journal_id = ?", journal_id)
         return 0 if row is None else int(row[0])
 
-    def journal_at(self, unit_id: str, journal_id: str, next_seq: int, head_digest: str, kid: str) -> None:
+    def journal_at(self, unit_id: str, journal_id: str, since: int, next_seq: int, head_digest: str, kid: str) -> None:
+        """The lines from ``since`` to ``next_seq`` have been read. Raises Skipped unless all before them had been."""
         with self.atomic():
+            indexed = self.indexed(journal_id)
+            if indexed != since:
+                raise Skipped(f"journal {journal_id}: read up to {indexed}, not to {since}")
             self._db.execute(
                 "INSERT INTO journal (journal_id, unit_id, next_seq, head_digest, kid) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (journal_id) DO UPDATE SET unit_id = excluded.unit_id, next_seq = excluded.next_seq,"
@@ -219,7 +235,8 @@ class Register:
         with self.atomic():
             known = self.named(named.unit_id, named.segment_id)
             if known is not None:
-                return known == named  # the same line, read again
+                # The same line, read again; whether its segment is sealed may not have been known the first time.
+                return replace(known, suffix=named.suffix) == named
             self._insert("named", asdict(named))
             return True
 
@@ -257,6 +274,11 @@ class Register:
     def uploads_in(self, *states: UploadState) -> list[Upload]:
         marks = ", ".join("?" * len(states))
         return [Upload(*row) for row in self._rows(f"{self._UPLOAD} WHERE state IN ({marks})", *states)]
+
+    def promised_bytes(self) -> int:
+        """Declared by uploads that were begun, and not yet on the disk."""
+        row = self._row("SELECT COALESCE(SUM(size - synced), 0) FROM upload WHERE state = 'uploading'")
+        return 0 if row is None else int(row[0])
 
     def expired_uploads(self, before: float) -> list[Upload]:
         rows = self._rows(f"{self._UPLOAD} WHERE state = 'uploading' AND touched_at < ?", before)

@@ -11,7 +11,6 @@ import logging
 import os
 import re
 import socket
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from hw_sim.agency.store.problem import (
 )
 from hw_sim.agency.store.quota import QuotaDesk
 from hw_sim.agency.store.register import Register, StoredObject, Upload
+from hw_sim.agency.store.register_problem import register_problems
 from hw_sim.agency.store.staging import Staging
 
 log = logging.getLogger("agency.store")
@@ -115,6 +115,7 @@ class SegmentDesk:
         self._limits = limits
         self._holders = holders
         self._quota = quota
+        self._failures: set[str] = set()
 
     @property
     def max_size(self) -> int:
@@ -122,6 +123,7 @@ class SegmentDesk:
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
+    @register_problems()
     def create(self, unit_id: str, claim: Claim, connection: socket.socket | None) -> Place:
         if claim.size > self._limits.max_size:
             raise Problem(TOO_LARGE, f"Upload-Length {claim.size} > {self._limits.max_size}")
@@ -130,20 +132,24 @@ class SegmentDesk:
             known = self._register.upload(upload_id)
             if known is None:
                 self._quota.admit(unit_id, claim.size)
-                if self._staging.free_bytes() < claim.size + self._limits.reserve:
-                    raise Problem(STORE_FULL, f"{claim.size} bytes do not fit")
-                with _disk_full():
+                # One transaction: of two creations at once the second counts what the first was promised.
+                with _disk_full(), self._register.atomic():
+                    promised = self._register.promised_bytes()
+                    if self._staging.free_bytes() < claim.size + promised + self._limits.reserve:
+                        raise Problem(STORE_FULL, f"{claim.size} bytes do not fit, {promised} are promised")
                     self._staging.create(self._fresh(upload_id, unit_id, claim))
                 return self._place(upload_id, 0, claim.size)
             if known.size != claim.size:
                 raise Problem(BAD_REQUEST, f"Upload-Length {claim.size}: this upload was created with {known.size}")
             return self._where(known)
 
+    @register_problems()
     def head(self, unit_id: str, upload_id: str, connection: socket.socket | None) -> Place:
         self._mine(unit_id, upload_id)
         with self._hold(upload_id, connection):
             return self._where(self._mine(unit_id, upload_id))
 
+    @register_problems()
     def patch(
         self,
         unit_id: str,
@@ -177,7 +183,7 @@ class SegmentDesk:
                 return place
             body = _Body(read, length, checksum)
             with _disk_full():
-                received = self._staging.receive(upload, offset, body.read, body.acceptable)
+                received = self._staging.receive(upload, offset, body.read, body.acceptable, self._limits.reserve)
             if not body.acceptable():
                 raise Problem(
                     CHECKSUM_MISMATCH,
@@ -191,6 +197,7 @@ class SegmentDesk:
                 self._finish(upload)
             return self._place(upload_id, received.offset, upload.size)
 
+    @register_problems()
     def terminate(self, unit_id: str, upload_id: str, connection: socket.socket | None) -> None:
         self._mine(unit_id, upload_id)
         with self._hold(upload_id, connection):
@@ -199,6 +206,7 @@ class SegmentDesk:
                 raise Problem(UPLOAD_COMPLETE)
             self._staging.discard(upload)
 
+    @register_problems()
     def receipt(self, unit_id: str, journal_id: str, segment_id: str) -> str:
         """The JWS. Problem 404 with ``state`` while there is none."""
         self._settle_if_named(unit_id, segment_id)
@@ -207,6 +215,7 @@ class SegmentDesk:
             stored = None
         return self._receipt_or(stored, self._register.uploads_of(unit_id, segment_id), f"segment {segment_id}")
 
+    @register_problems()
     def receipt_of_digest(self, unit_id: str, sha256: str) -> str:
         """The same for whoever has the bytes and not their name."""
         for upload in self._register.uploads_of_digest(unit_id, sha256):
@@ -265,19 +274,42 @@ class SegmentDesk:
                     current = self._register.upload(upload.upload_id) if held else None
                     if current is not None and current.state == "uploading":
                         self._where(current)
-            except (Problem, OSError, sqlite3.Error) as error:
-                log.error("upload %s of %s: %s", upload.upload_id, upload.unit_id, error)
+            except Problem as problem:
+                log.error("upload %s of %s: %s", upload.upload_id, upload.unit_id, problem)
+            except Exception as error:
+                log.exception("segment %s of %s", upload.segment_id, upload.unit_id)
+                self._failed(upload, error)
         self.settle_all()
-        for upload in self._register.uploads_in("stored"):
-            self._staging.whole(upload.upload_id).unlink(missing_ok=True)
+        # From the folder, not from the register: that holds every upload there ever was.
+        for upload_id in self._staging.all_whole():
+            left = self._register.upload(upload_id)
+            if left is not None and left.state == "stored":
+                self._staging.whole(upload_id).unlink(missing_ok=True)
 
     def settle_all(self) -> None:
         """One that fails (a damaged journal, a full disk) must not hold up the others."""
         for upload in self._register.uploads_in("whole"):
             try:
                 self._settle_if_named(upload.unit_id, upload.segment_id)
-            except (Problem, OSError, sqlite3.Error) as error:
-                log.error("segment %s of %s: %s", upload.segment_id, upload.unit_id, error)
+            except Problem as problem:
+                log.error("segment %s of %s: %s", upload.segment_id, upload.unit_id, problem)
+            except Exception as error:
+                log.exception("segment %s of %s", upload.segment_id, upload.unit_id)
+                self._failed(upload, error)
+
+    def _failed(self, upload: Upload, error: Exception) -> None:
+        """Alarmed once in this process: it is tried again each minute."""
+        if upload.upload_id in self._failures:
+            return
+        self._failures.add(upload.upload_id)
+        self._alarms.raise_alarm(
+            "segment-unsettled",
+            "无法完成该片段的入库，将继续重试，其余片段不受影响",
+            "this segment could not be settled; it is tried again, the others are not affected",
+            unit_id=upload.unit_id,
+            segment_id=upload.segment_id,
+            error=f"{type(error).__name__}: {error}"[:500],
+        )
 
     def expire(self) -> int:
         """Give up unfinished uploads nobody has touched for long; the unit creates them again. How many."""

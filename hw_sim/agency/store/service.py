@@ -28,6 +28,7 @@ from hw_sim.agency.store.instances import Instances
 from hw_sim.agency.store.journal_routes import JournalRoutes
 from hw_sim.agency.store.journals import JournalDesk
 from hw_sim.agency.store.keeping import Keeper
+from hw_sim.agency.store.lead import Step, Takeover
 from hw_sim.agency.store.locks import Locks
 from hw_sim.agency.store.quota import Gate, QuotaDesk, UnitLimits
 from hw_sim.agency.store.receipts import ReceiptDesk
@@ -123,6 +124,16 @@ class Instance:
             at = options.broker
             self._fleet = Fleet(self._register, clock, at.host, at.port, at.tls_dir, random.random, options.slots)
         self._leads = False
+        start_fleet: tuple[Step, ...] = () if self._fleet is None else (("fleet", self._fleet.start),)
+        self._takeover = Takeover(
+            (
+                *start_fleet,
+                ("journals", self._journals.recover),
+                ("segments", self._segments.recover),
+                ("statements", self._statements.settle_all),
+            ),
+            alarms,
+        )
         routes = (
             *UploadRoutes(self._segments, Gate(options.unit_limits.requests)).routes(),
             *JournalRoutes(self._journals, self._segments).routes(),
@@ -140,6 +151,7 @@ class Instance:
         while not stop.wait(HOUSEKEEPING_S if self._leads else LEAD_POLL_S):
             try:
                 if self._leads:
+                    self._takeover.run()
                     self._segments.settle_all()
                     self._statements.settle_all()
                     self._segments.expire()
@@ -157,13 +169,10 @@ class Instance:
     def _try_to_lead(self) -> None:
         if self._locks is not None and not self._locks.keep("leader"):
             return
-        self._leads = True
         log.info("this instance leads")
-        self._journals.recover()
-        self._segments.recover()
-        self._statements.settle_all()
-        if self._fleet is not None:
-            self._fleet.start()
+        # First what the units wait for: whatever is wrong with a journal or a segment, they are heard.
+        self._takeover.run()
+        self._leads = True
 
     # --- receipts over MQTT, and the other instances ------------------------------------------------------------------
 

@@ -7,20 +7,23 @@ the register knows as synced counts, and the file is cut to it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_bridge.ports import Clock
-from hw_sim.agency.store.disk import make_dirs, write_all
+from hw_sim.agency.store.disk import free_bytes, make_dirs, write_all
 from hw_sim.agency.store.register import Register, Upload
 from recorder.evidence.encoding import b64u
 from recorder.evidence.files import sync_dir
 
 SYNC_BYTES = 8 << 20
+CHECK_BYTES = 1 << 20
+"""About so often it is looked whether there is room: a call of a microsecond."""
 REJECTED_KEPT = 3
 """Attempts of one upload that did not match their digest and are kept for people to look at."""
 
@@ -36,10 +39,14 @@ class Received:
 class Staging:
     """Used under the upload's seat (``holders``)."""
 
-    def __init__(self, directory: Path, register: Register, clock: Clock) -> None:
+    def __init__(
+        self, directory: Path, register: Register, clock: Clock, free: Callable[[Path], int] = free_bytes
+    ) -> None:
+        """``free(directory)``: bytes the disk has left."""
         self._dir = directory
         self._register = register
         self._clock = clock
+        self._free = free
         self.boot_id = clock.boot_id()
         make_dirs(directory / "rejected")
 
@@ -48,6 +55,10 @@ class Staging:
 
     def whole(self, upload_id: str) -> Path:
         return self._dir / f"{upload_id}.whole"
+
+    def all_whole(self) -> Iterator[str]:
+        """Ids of the uploads whose verified bytes lie here."""
+        return (path.stem for path in self._dir.glob("*.whole"))
 
     def now(self) -> float:
         return self._clock.wall_us() / 1e6
@@ -86,11 +97,13 @@ class Staging:
         offset: int,
         read: Callable[[memoryview], int],
         accepted: Callable[[], bool] = lambda: True,
+        reserve: int = 0,
     ) -> Received:
         """Write what ``read`` gives (0: the end) from ``offset`` on; synced on return whatever happened.
 
-        ``accepted`` is asked when there is no more: False takes all of it back, and the offset is what it was. Raises
-        OSError from the disk; what came before it is synced.
+        ``accepted`` is asked when there is no more: False takes all of it back, and the offset is what it was. ``reserve``
+        bytes stay free on the disk, which others fill as well. Raises OSError (ENOSPC before the reserve is touched);
+        what came before it is synced.
         """
         begin = offset
         path = self.part(upload.upload_id)
@@ -99,6 +112,8 @@ class Staging:
         synced = offset
         try:
             while offset < upload.size:
+                if (offset - begin) % CHECK_BYTES < len(buffer) and self.free_bytes() < reserve:
+                    raise OSError(errno.ENOSPC, "only the reserve is left")
                 count = read(buffer[: min(len(buffer), upload.size - offset)])
                 if count == 0:
                     break
@@ -175,5 +190,4 @@ class Staging:
         return removed
 
     def free_bytes(self) -> int:
-        state = os.statvfs(self._dir)
-        return state.f_bavail * state.f_frsize
+        return self._free(self._dir)

@@ -8,7 +8,6 @@ import hashlib
 import logging
 import os
 import re
-import sqlite3
 from pathlib import Path
 from uuid import uuid4
 
@@ -134,8 +133,8 @@ class StatementDesk:
         for unit_id, journal_id, statement_id in self._shelf.all_waiting():
             try:
                 self._journals.settle_statement(unit_id, journal_id, statement_id)
-            except (Problem, OSError, sqlite3.Error) as error:
-                log.error("statement %s of %s: %s", statement_id, unit_id, error)
+            except Exception:
+                log.exception("statement %s of %s", statement_id, unit_id)
         self._sweep()
 
     def _sweep(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,14 @@ from firmware_bridge.ports import ClockQuality
 from hw_sim.agency.certificates import file_signer
 from hw_sim.agency.objects.folder import FolderStore
 from hw_sim.agency.store.alarms import Alarms
+from hw_sim.agency.store.disk import free_bytes
 from hw_sim.agency.store.holders import Holders
 from hw_sim.agency.store.journals import JournalDesk
 from hw_sim.agency.store.keeping import Keeper
 from hw_sim.agency.store.problem import Problem
 from hw_sim.agency.store.quota import QuotaDesk, UnitLimits
 from hw_sim.agency.store.receipts import ReceiptDesk
-from hw_sim.agency.store.register import IssuedReceipt, Register
+from hw_sim.agency.store.register import IssuedReceipt, Register, Upload, UploadState
 from hw_sim.agency.store.segments import Claim, Limits, SegmentDesk, claim_of
 from hw_sim.agency.store.staging import SYNC_BYTES, Staging
 from hw_sim.agency.store.statement_shelf import StatementShelf
@@ -61,6 +63,7 @@ class Desks:
     clock: HandClock = field(default_factory=HandClock)
     limits: Limits = field(default_factory=lambda: Limits(reserve=0))
     unit_limits: UnitLimits = field(default_factory=UnitLimits)
+    free: Callable[[Path], int] = free_bytes
     register: Register = field(init=False)
     segments: SegmentDesk = field(init=False)
     staging: Staging = field(init=False)
@@ -70,7 +73,7 @@ class Desks:
 
     def start(self) -> None:
         self.register = Register(self.root / "store.db")
-        self.staging = Staging(self.root / "staging", self.register, self.clock)
+        self.staging = Staging(self.root / "staging", self.register, self.clock, self.free)
         alarms = Alarms(self.root / "alarms.log", self.clock)
         receipts = ReceiptDesk(self.register, file_signer(new_key()), self.clock, "test")
         keeper = Keeper(FolderStore(self.root), self.clock, 86400.0)
@@ -103,6 +106,10 @@ def desks(tmp_path: Path) -> Iterator[Desks]:
     made.register.close()
 
 
+def upload(upload_id: str, state: UploadState) -> Upload:
+    return Upload(upload_id, UNIT, JOURNAL, SESSION, SEGMENT, sha256_b64u(b"x"), 1, state, 1, "boot-1", 0.0)
+
+
 def claim(data: bytes) -> Claim:
     return Claim(JOURNAL, SESSION, SEGMENT, sha256_b64u(data), len(data))
 
@@ -130,6 +137,48 @@ def test_a_store_without_room_refuses_before_the_bytes(tmp_path: Path) -> None:
     with pytest.raises(Problem) as refused:
         desks.segments.create(UNIT, claim(b"abc"), None)
     assert refused.value.kind.status == 507
+    desks.register.close()
+
+
+def another(digit: str, data: bytes) -> Claim:
+    return replace(claim(data), segment_id=f"{digit * 8}-0000-4000-8000-000000000000")
+
+
+def test_what_was_promised_to_others_is_not_free(tmp_path: Path) -> None:
+    room = 10_000
+    desks = Desks(tmp_path, limits=Limits(reserve=1000), free=lambda _: room)
+    first = desks.segments.create(UNIT, another("4", bytes(6000)), None).upload_id
+    with pytest.raises(Problem) as refused:
+        desks.segments.create(UNIT, another("5", bytes(4000)), None)
+    assert refused.value.kind.status == 507
+    push(desks, first, 0, bytes(5000))
+    room -= 5000
+    desks.segments.create(UNIT, another("6", bytes(3000)), None)
+    with pytest.raises(Problem):
+        desks.segments.create(UNIT, another("7", bytes(1)), None)
+    desks.register.close()
+
+
+def test_the_reserve_is_not_touched_by_an_upload_that_was_begun(tmp_path: Path) -> None:
+    room, data = 1 << 40, os.urandom(5 << 20)
+    desks = Desks(tmp_path, limits=Limits(reserve=1000), free=lambda _: room)
+    upload_id = desks.segments.create(UNIT, claim(data), None).upload_id
+    push(desks, upload_id, 0, data[:1000])
+    pending = reader(data[1000:])
+
+    def read(buffer: memoryview) -> int:
+        nonlocal room
+        room -= 1 << 33  # somebody else writes, too
+        return pending(buffer)
+
+    with pytest.raises(Problem) as refused:
+        desks.segments.patch(UNIT, upload_id, 1000, len(data) - 1000, read, None)
+    assert refused.value.kind.status == 507
+    assert room < 1000
+    kept = desks.segments.head(UNIT, upload_id, None).offset
+    assert 1000 < kept < len(data)
+    room = 1 << 40
+    assert push(desks, upload_id, kept, data[kept:]) == len(data)
     desks.register.close()
 
 
@@ -182,6 +231,25 @@ def test_a_crash_before_the_row_leaves_no_file(desks: Desks) -> None:
     orphan.write_bytes(b"nobody knows me")
     desks.restart()
     assert not orphan.exists()
+
+
+def test_a_start_clears_what_is_stored_and_reads_no_history(desks: Desks) -> None:
+    with desks.register.atomic():
+        for number in range(5000):
+            desks.register.add_upload(upload(f"{number:040d}", "stored"))
+        desks.register.add_upload(upload("a" * 40, "whole"))
+    left, waiting = desks.staging.whole(f"{7:040d}"), desks.staging.whole("a" * 40)
+    for path in (left, waiting):
+        path.write_bytes(b"x")
+    tracemalloc.start()
+    try:
+        desks.segments.recover()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not left.exists()
+    assert waiting.exists()
+    assert peak < 500_000, "all uploads ever stored were loaded"
 
 
 def test_wrong_bytes_found_after_a_crash_start_over(desks: Desks) -> None:

@@ -314,7 +314,9 @@ def test_behind_a_gap_everything_but_the_first_link_is_judged(store: StoreProces
     assert stored_lines(store, unit) == [*unit.lines[:3], unit.lines[6]]
     # Lines that turn up after all are kept apart, for people: receipts have said that they are lost.
     late = unit.post(3)
-    assert (late.status, late.json["type"]) == (409, "urn:zfy:journal-fork")
+    assert (late.status, late.json["type"]) == (409, "urn:zfy:journal-late")
+    assert (late.json["seq"], late.json["next_seq"]) == (3, 7)
+    assert alarms(store, unit) == ["journal-gap", "journal-late"], "no word of two histories"
     assert [entry.read_bytes() for entry in (vault(store, unit) / "forks").iterdir()] == [unit.body(3)]
 
 

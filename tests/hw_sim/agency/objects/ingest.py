@@ -16,7 +16,7 @@ from hw_sim.agency.store.journals import JournalDesk
 from hw_sim.agency.store.keeping import Keeper
 from hw_sim.agency.store.quota import QuotaDesk, UnitLimits
 from hw_sim.agency.store.receipts import ReceiptDesk
-from hw_sim.agency.store.register import IssuedReceipt, Register
+from hw_sim.agency.store.register import BUSY_MS, IssuedReceipt, Register
 from hw_sim.agency.store.segments import Claim, Limits, SegmentDesk
 from hw_sim.agency.store.staging import Staging
 from hw_sim.agency.store.statement_shelf import StatementShelf
@@ -95,9 +95,9 @@ class Ingest:
     journals: JournalDesk = field(init=False)
     staging: Staging = field(init=False)
 
-    def live(self, objects: ObjectStore, step: Step) -> None:
+    def live(self, objects: ObjectStore, step: Step, busy_ms: int = BUSY_MS) -> None:
         """A new process on this root."""
-        self.register = Register(self.root / "store.db")
+        self.register = Register(self.root / "store.db", busy_ms)
         self.staging = Staging(self.root / "staging", self.register, self.clock)
         alarms = Alarms(self.root / "alarms.log", self.clock)
         receipts = ReceiptDesk(self.register, WatchedSigner(self.signer, step), self.clock, "test")
