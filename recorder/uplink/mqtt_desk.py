@@ -12,10 +12,11 @@ import json
 import logging
 import queue
 import uuid
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from recorder.uplink.carrier import Carrier
+from recorder.uplink.carrier import Answer, Carrier
 from recorder.uplink.facts import JournalGrew, JournalReset
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import MQTT_MESSAGE, MQTT_STALLED, UplinkFault
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("recorder.uplink")
 AREA = "mqtt"
 STORE_STATE = "fleet/v1/store/state"
+ANSWERS_HELD = 32
+"""Answers that wait for a connection, the newest. Whoever waits for an older one asks again (docs/wire.md)."""
 
 
 def subscriptions(unit_id: str, carriers: Sequence[Carrier]) -> tuple[str, ...]:
@@ -93,6 +96,8 @@ class MqttDesk:
             raise ValueError("two carriers for one topic")
         self._inbound: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
         self._plan = ResendPlan()
+        self._answers: deque[tuple[int | None, Outgoing]] = deque(maxlen=ANSWERS_HELD)
+        """With the boot time at which nobody waits for them any more, None: never."""
         self._news: dict[int, Announced] = {}
         self._next_status_us = 0
         self._store_online: bool | None = None
@@ -151,19 +156,10 @@ class MqttDesk:
             self._take(item, now)
         for carrier in self._carriers.values():
             for answer in carrier.tick(now):
-                text = _json({**answer.members, **self._envelope(str(uuid.uuid4()))})
-                topic = f"{self._prefix}/{answer.suffix}"
-                self._link.publish(
-                    Outgoing(
-                        topic,
-                        text,
-                        retain=answer.retain,
-                        correlation_data=answer.correlation_data,
-                        expiry_s=answer.expiry_s,
-                    )
-                )
+                self._answer(answer, now)
         if not self._link.connected:
             return
+        self._publish_answers(now)
         if now >= self._next_status_us:
             self._publish_status(online=True)
             self._publish_health()
@@ -241,6 +237,29 @@ class MqttDesk:
             self._store_state(value)
 
     # --- outbound ----------------------------------------------------------------------------------------------------
+
+    def _answer(self, answer: Answer, now_us: int) -> None:
+        """Nothing is given to a connection that does not stand: it would keep every one, for as long as the broker is away.
+        What is retained says how things are, and its carrier says so again on every connection."""
+        if answer.retain and not self._link.connected:
+            return
+        message = Outgoing(
+            f"{self._prefix}/{answer.suffix}",
+            _json({**answer.members, **self._envelope(str(uuid.uuid4()))}),
+            retain=answer.retain,
+            correlation_data=answer.correlation_data,
+            expiry_s=answer.expiry_s,
+        )
+        until_us = None if answer.expiry_s is None else now_us + round(answer.expiry_s * 1e6)
+        self._answers.append((until_us, message))
+        if self._link.connected:
+            self._publish_answers(now_us)
+
+    def _publish_answers(self, now_us: int) -> None:
+        while self._answers:
+            until_us, message = self._answers.popleft()
+            if until_us is None or now_us < until_us:
+                self._link.publish(message)
 
     def _publish_status(self, *, online: bool) -> None:
         self._link.publish(Outgoing(f"{self._prefix}/up/status", self._status_text(online=online), retain=True))
