@@ -194,14 +194,16 @@ class CommandCheck:
     def _refusal(self, command: AgencyCommand, book: CommandBook, wall_s: float, clock_set: bool) -> Refused | None:
         if command.iat <= book.floor:
             return Refused("command-too-old", command)
-        if not 0 < command.exp - command.iat <= self.max_s:
-            return Refused("command-term", command)
         if not clock_set:
             return Refused(CLOCK, command, final=False)
+        if wall_s < command.iat - SKEW_S:
+            # Before anything final: what is final is remembered, and once forgotten its ``iat`` is the floor. One that
+            # lies far ahead (milliseconds taken for seconds) would shut out every command after it.
+            return Refused("command-early", command, final=False)
+        if not 0 < command.exp - command.iat <= self.max_s:
+            return Refused("command-term", command)
         if wall_s >= command.exp:
             return Refused(EXPIRED, command)
-        if wall_s < command.iat - SKEW_S:
-            return Refused("command-early", command, final=False)
         if command.order.kind not in self.allow:
             return Refused(NOT_ALLOWED, command)
         return None

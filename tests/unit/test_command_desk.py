@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hw_sim.agency.certificates import file_signer
 from recorder.evidence import jws
+from recorder.evidence.command_book import CommandBook
 from recorder.evidence.signer import FileSigner
 from recorder.unit.assignments import REFUSALS_RECORDED
 from recorder.unit.events import ControlRequest
@@ -159,6 +160,14 @@ def test_what_is_not_for_now_or_not_for_us_is_refused_in_both_languages(
     assert kit.of("mark") == []
     (record,) = [c for c in kit.of("command") if c["source"] == "mqtt"]
     assert (record["result"], record["detail"]) == ("refused", code)
+
+
+def test_an_agency_that_dates_commands_far_ahead_does_not_shut_itself_out(kit: Kit) -> None:
+    kit.start()
+    for number in range(CommandBook.MOST + 1):
+        ahead = {"iat": 1_800_000_000_000.0 + number, "exp": 1_800_000_600_000.0}  # milliseconds
+        assert kit.commanded("mark", ahead)["code"] == "command-early"
+    assert kit.commanded("mark")["result"] == "done"
 
 
 def test_a_forged_one_is_refused_and_a_flood_does_not_fill_the_journal(kit: Kit) -> None:
