@@ -22,7 +22,7 @@ from recorder.uplink.facts import (
 )
 from recorder.uplink.links import Link, LinkPolicy
 from recorder.uplink.precedence import STATUTORY_S
-from recorder.uplink.queue import AskReceipt, PostJournal, Upload, UploadQueue, Wait
+from recorder.uplink.queue import CALLED_US, AskReceipt, PostJournal, Upload, UploadQueue, Wait
 from recorder.uplink.turn import MqttState, StoreState, TurnWord
 
 J = "00000000-0000-4000-8000-000000000000"
@@ -445,10 +445,32 @@ def test_priority_granted_by_the_agency_goes_before_the_rest_until_it_ends() -> 
 
 def test_a_grant_ends_the_pause_after_a_busy_answer() -> None:
     queue = waiting_queue()
-    queue.failed("store", 0, 0.5, retry_after_s=600.0)
+    queue.failed("store", 0, 0.999)
     queue.turn.told(TurnWord(for_s=60.0, wait_s=0.0), S, 0.0)
     queue.called(S)
     assert queue.next(S, T0) == Upload(seg(1, "a", closed_at=T0))
+
+
+def test_no_grant_undoes_a_retry_after_of_the_whole_store() -> None:
+    queue = waiting_queue()
+    queue.failed("store", 0, 0.0, retry_after_s=600.0)
+    queue.turn.told(TurnWord(for_s=3600.0, wait_s=0.0), S, 0.0)
+    queue.called(S)
+    assert queue.next(S, T0) == Wait(600 * S)
+    assert isinstance(queue.next(600 * S, T0), Upload)
+
+
+def test_a_broker_that_repeats_a_grant_does_not_make_the_unit_hammer_the_store() -> None:
+    queue = waiting_queue()
+    tries = 0
+    for tenth in range(600):  # a minute of ten grants a second
+        now = tenth * S // 10
+        queue.turn.told(TurnWord(for_s=3600.0, wait_s=0.0), now, 0.0)
+        queue.called(now)
+        if not isinstance(queue.next(now, T0), Wait):
+            tries += 1
+            queue.failed("store", now, 0.999)
+    assert tries <= 60 * S // CALLED_US * 3, "two tries of the ordinary backoff follow each call that counts"
 
 
 WORDS = st.lists(
