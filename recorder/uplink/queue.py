@@ -315,7 +315,7 @@ class UploadQueue:
         if item.asking or self.precedence.metered(item.segment, wall_s):
             return True
         cargo: Cargo = "marked" if self.precedence.preferred(item.segment, wall_s) else "plain"
-        slack_s = None if wall_s is None else self.precedence.deadline(item.segment) - wall_s
+        slack_s = None if wall_s is None else self.precedence.due(item.segment, wall_s) - wall_s
         return self._links.allows(self._link, cargo, slack_s)
 
     def held(self, wall_s: float) -> int:

@@ -21,7 +21,7 @@ from recorder.uplink.facts import (
     SessionStopped,
 )
 from recorder.uplink.links import Link, LinkPolicy
-from recorder.uplink.precedence import STATUTORY_S
+from recorder.uplink.precedence import SKEW_S, STATUTORY_S
 from recorder.uplink.queue import CALLED_US, AskReceipt, PostJournal, Upload, UploadQueue, Wait
 from recorder.uplink.turn import MqttState, StoreState, TurnWord
 
@@ -560,6 +560,27 @@ def test_what_the_agency_granted_goes_first_until_then() -> None:
     queue.apply(seg(5, "b", closed_at=T0))
     assert queue.next(0, T0 + 99) == Upload(seg(5, "b", closed_at=T0), first=True)
     assert queue.next(0, T0 + 100) == Upload(seg(4, "c", closed_at=T0)), "back to the usual order"
+
+
+@given(st.floats(T0 + SKEW_S + 1, T0 + 1e9), st.booleans())
+def test_what_a_wrong_clock_dated_ahead_does_not_wait_for_that_day(closed_at: float, stopped: bool) -> None:
+    queue = UploadQueue(BackoffPolicy(2.0, 300.0), 5.0, links=LinkPolicy("anchors", 2 * 3600.0))
+    queue.link_is(Link.METERED)
+    queue.apply(seg(1, closed_at=closed_at))
+    if stopped:
+        queue.apply(SessionStopped("a", closed_at))
+    queue.turn.told(TurnWord(for_s=0.0, wait_s=1800.0), 0, 0.0)
+    assert isinstance(queue.next(0, T0), Upload), "neither for a cheap line nor for a grant"
+    assert queue.held(T0) == 0
+
+
+@given(st.floats(-1e6, SKEW_S), st.floats(0, 1e6))
+def test_on_a_metered_line_nothing_waits_longer_than_its_day(closed_ago: float, later: float) -> None:
+    queue = UploadQueue(BackoffPolicy(2.0, 300.0), 5.0, links=LinkPolicy("anchors", 2 * 3600.0))
+    queue.link_is(Link.METERED)
+    queue.apply(seg(1, closed_at=T0 + closed_ago))
+    goes = isinstance(queue.next(0, T0 + later), Upload)
+    assert goes == (T0 + closed_ago + STATUTORY_S - (T0 + later) <= 2 * 3600.0 or closed_ago - later > SKEW_S)
 
 
 def test_a_grant_for_the_metered_line_opens_it_until_then() -> None:
