@@ -16,7 +16,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from recorder.evidence import jws
 from recorder.evidence.base import Model, Uuid
 from recorder.evidence.command_book import CommandBook, KnownCommand
-from recorder.evidence.command_texts import CLOCK, EXPIRED, NOT_ALLOWED
+from recorder.evidence.command_texts import CLOCK, EXPIRED, NOT_ALLOWED, TOO_OLD
 from recorder.evidence.jws import JwsError
 from recorder.evidence.p256 import PublicKey
 
@@ -193,7 +193,7 @@ class CommandCheck:
 
     def _refusal(self, command: AgencyCommand, book: CommandBook, wall_s: float, clock_set: bool) -> Refused | None:
         if command.iat <= book.floor:
-            return Refused("command-too-old", command)
+            return Refused(TOO_OLD, command)
         if not clock_set:
             return Refused(CLOCK, command, final=False)
         if wall_s < command.iat - SKEW_S:

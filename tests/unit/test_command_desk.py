@@ -178,6 +178,27 @@ def test_a_forged_one_is_refused_and_a_flood_does_not_fill_the_journal(kit: Kit)
     assert kit.of("session-start") == []
 
 
+def test_what_is_refused_for_good_stays_refused_after_any_noise(kit: Kit) -> None:
+    kit.start()
+    text, offset = kit.command("mark"), kit.clock.offset_us
+    for _ in range(REFUSALS_RECORDED + 1):
+        kit.hand_over("junk")
+    kit.clock.offset_us += 3_600_000_000
+    refused = kit.hand_over(text)
+    assert refused["code"] == "command-expired" and refused["seq"] is not None
+    kit.clock.offset_us = offset
+    assert kit.hand_over(text) == refused, "the clock was wrong then; what was answered holds"
+    assert kit.of("mark") == []
+
+
+def test_old_commands_again_and_again_do_not_fill_the_journal(kit: Kit) -> None:
+    kit.start()
+    old = [kit.command("mark", changes={"exp": 4e9}) for _ in range(CommandBook.MOST + 1)]
+    for text in old * 3:
+        kit.hand_over(text)
+    assert len(kit.results()) <= len(old) + REFUSALS_RECORDED
+
+
 def test_without_a_clock_it_is_refused_and_may_come_again(kit: Kit) -> None:
     kit.start()
     text = kit.command("mark")
