@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import queue
+import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("recorder.uplink")
 AREA = "mqtt"
 STORE_STATE = "fleet/v1/store/state"
+MOST_WAITING = 64
+"""Messages between two ticks. The connection waits for room beyond that, and the broker for the connection."""
+ROOM_S = 2.0
 ANSWERS_HELD = 32
 """Answers that wait for a connection, the newest. Whoever waits for an older one asks again (docs/wire.md)."""
 
@@ -95,6 +99,7 @@ class MqttDesk:
         if len(self._carriers) != len(carriers):
             raise ValueError("two carriers for one topic")
         self._inbound: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
+        self._room = threading.Semaphore(MOST_WAITING)
         self._plan = ResendPlan()
         self._answers: deque[tuple[int | None, Outgoing]] = deque(maxlen=ANSWERS_HELD)
         """With the boot time at which nobody waits for them any more, None: never."""
@@ -111,9 +116,15 @@ class MqttDesk:
         return self._outbox.count()
 
     def _new_link(self) -> Link:
-        link = self._make_link(self._inbound.put, lambda: self._status_text(online=False))
+        link = self._make_link(self._deliver, lambda: self._status_text(online=False))
         link.start()
         return link
+
+    def _deliver(self, item: Inbound) -> None:
+        """On the connection's thread. Raises queue.Full for a message nobody made room for (see ``MqttLink``)."""
+        if isinstance(item, Message) and not self._room.acquire(timeout=ROOM_S):
+            raise queue.Full("messages come faster than they are handled")
+        self._inbound.put(item)
 
     # --- when the agency asks ----------------------------------------------------------------------------------------
 
@@ -148,11 +159,13 @@ class MqttDesk:
         """Handle what came in, rebuild a dead connection, publish what is due."""
         now = self._clock.boottime_us()
         self._watch(now)
-        while True:
+        for _ in range(2 * MOST_WAITING):  # not for ever: whoever sends must not keep what else is due
             try:
                 item = self._inbound.get_nowait()
             except queue.Empty:
                 break
+            if isinstance(item, Message):
+                self._room.release()
             self._take(item, now)
         for carrier in self._carriers.values():
             for answer in carrier.tick(now):

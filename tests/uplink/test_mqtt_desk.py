@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import queue
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from recorder.uplink.facts import JournalGrew, Notice, Segment, fact_of
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import MQTT_LOST, UplinkFault
 from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, MessageProperties, Outgoing
-from recorder.uplink.mqtt_desk import ANSWERS_HELD, MqttDesk, subscriptions
+from recorder.uplink.mqtt_desk import ANSWERS_HELD, MOST_WAITING, MqttDesk, subscriptions
 from recorder.uplink.outbox import Outbox
 from recorder.uplink.resend import ANNOUNCE_EXPIRY_S, STUCK_US
 
@@ -318,6 +320,36 @@ def test_without_a_connection_answers_do_not_pile_up(bench: Bench, retain: bool)
     desk.tick()
     numbers = [body["n"] for body in link.payloads("up/chat")]
     assert numbers == ([1001] if retain else list(range(1002 - ANSWERS_HELD, 1002)))
+
+
+def test_a_flood_waits_at_the_connection_and_loses_nothing(bench: Bench) -> None:
+    """More than there is room for, from a thread as the connection's; the tick makes room."""
+    done = threading.Event()
+
+    def flood() -> None:
+        for number in range(3 * MOST_WAITING):
+            text = json.dumps({"msg_id": f"m{number}", "fruit": "pear"})
+            bench.links[0].deliver(Message("fleet/v1/u1/down/basket", text.encode()))
+        done.set()
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    while not done.wait(0.01):
+        bench.desk.tick()
+    thread.join(10)
+    bench.desk.tick()
+    assert [value["msg_id"] for value, _ in bench.basket.got] == [f"m{number}" for number in range(3 * MOST_WAITING)]
+
+
+def test_a_message_nobody_makes_room_for_is_not_taken(bench: Bench) -> None:
+    message = Message("fleet/v1/u1/down/basket", b'{"msg_id": "m", "fruit": "pear"}')
+    for _ in range(MOST_WAITING):
+        bench.links[0].deliver(message)
+    with pytest.raises(queue.Full):
+        bench.links[0].deliver(message)
+    bench.links[0].deliver(Disconnected(UplinkFault(MQTT_LOST, "")))
+    bench.desk.tick()
+    assert len(bench.basket.got) == MOST_WAITING and bench.board.active()
 
 
 def test_an_answer_nobody_waits_for_any_more_is_not_sent(bench: Bench) -> None:
