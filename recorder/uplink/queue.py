@@ -318,6 +318,10 @@ class UploadQueue:
         slack_s = None if wall_s is None else self.precedence.due(item.segment, wall_s) - wall_s
         return self._links.allows(self._link, cargo, slack_s)
 
+    def pressing(self, wall_s: float) -> bool:
+        """Little time is left to something that has to be sent."""
+        return any(self.precedence.pressing_in_s(item.segment, wall_s) <= 0 for item in self._items.values())
+
     def held(self, wall_s: float) -> int:
         """How many segments wait for a line that costs less."""
         return sum(not self._may_go(item, wall_s) for item in self._items.values())
