@@ -228,7 +228,7 @@ def _run(
     check = JournalCheck(
         files, journal.directory, [signer.public_key()], backlog_end(recovered.before), events, board.clock
     )
-    control = ControlSocket(run_dir / "control.sock", events)
+    control = ControlSocket(run_dir / "control.sock", events, board.clock.boottime_us)
     for finding in listen(board, events, gnss=config.gnss.enabled):
         unit.found(finding)
     check.start()

@@ -327,7 +327,7 @@ class Uplink(Section):
     dock_interfaces: tuple[InterfacePattern, ...]
     metered_interfaces: tuple[InterfacePattern, ...]
     metered: Literal["anchors", "marked", "all"]
-    metered_yield_h: Annotated[float, Field(ge=0, le=24)]
+    metered_yield_h: Annotated[float, Field(ge=1, le=24)]
     max_kb_s: Annotated[int, Field(ge=0, le=1_000_000)]
     dscp: Annotated[int, Field(ge=0, le=63)]
     grant_patience_s: Annotated[float, Field(ge=1, le=3600)]

@@ -21,6 +21,7 @@ UNKNOWN_END: Final = "outcome-unknown"
 WHEN_IDLE: Final = "when-idle"
 NOT_ALLOWED: Final = "command-not-allowed"
 CLOCK: Final = "clock-not-set"
+TOO_OLD: Final = "command-too-old"
 
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     "": ("已执行", "done"),
@@ -34,7 +35,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "command-unknown": ("本版本不认识此指令", "this version knows no such command"),
     "command-unit": ("指令给其他设备", "the command is for another unit"),
     # --- believed, and not to be carried out
-    "command-too-old": (
+    TOO_OLD: (
         "指令早于已忘记的指令，可能是重放",
         "older than what the unit still remembers: perhaps a replay",
     ),

@@ -16,7 +16,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from recorder.evidence import jws
 from recorder.evidence.base import Model, Uuid
 from recorder.evidence.command_book import CommandBook, KnownCommand
-from recorder.evidence.command_texts import CLOCK, EXPIRED, NOT_ALLOWED
+from recorder.evidence.command_texts import CLOCK, EXPIRED, NOT_ALLOWED, TOO_OLD
 from recorder.evidence.jws import JwsError
 from recorder.evidence.p256 import PublicKey
 
@@ -193,15 +193,17 @@ class CommandCheck:
 
     def _refusal(self, command: AgencyCommand, book: CommandBook, wall_s: float, clock_set: bool) -> Refused | None:
         if command.iat <= book.floor:
-            return Refused("command-too-old", command)
-        if not 0 < command.exp - command.iat <= self.max_s:
-            return Refused("command-term", command)
+            return Refused(TOO_OLD, command)
         if not clock_set:
             return Refused(CLOCK, command, final=False)
+        if wall_s < command.iat - SKEW_S:
+            # Before anything final: what is final is remembered, and once forgotten its ``iat`` is the floor. One that
+            # lies far ahead (milliseconds taken for seconds) would shut out every command after it.
+            return Refused("command-early", command, final=False)
+        if not 0 < command.exp - command.iat <= self.max_s:
+            return Refused("command-term", command)
         if wall_s >= command.exp:
             return Refused(EXPIRED, command)
-        if wall_s < command.iat - SKEW_S:
-            return Refused("command-early", command, final=False)
         if command.order.kind not in self.allow:
             return Refused(NOT_ALLOWED, command)
         return None

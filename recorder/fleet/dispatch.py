@@ -13,6 +13,8 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass
 
+HEAP_SLACK = 16
+
 
 @dataclass(frozen=True, slots=True)
 class DispatchPolicy:
@@ -110,6 +112,14 @@ class Dispatcher:
         if unit.queued_as != rank:
             unit.queued_as = rank
             heapq.heappush(self._waiting, (rank, unit_id))
+            self._shed()
+
+    def _shed(self) -> None:
+        """Entries that count no more leave at the top only: one whose demand keeps changing would leave many."""
+        if len(self._waiting) > 2 * len(self._units) + HEAP_SLACK:
+            units = self._units.items()
+            self._waiting = [(unit.queued_as, unit_id) for unit_id, unit in units if unit.queued_as is not None]
+            heapq.heapify(self._waiting)
 
     # --- the decision ------------------------------------------------------------------------------------------------
 
@@ -197,6 +207,10 @@ class Dispatcher:
 
     def waiting(self) -> int:
         return len(self._units) - len(self._holders)
+
+    def entries(self) -> int:
+        """How much it remembers; bounded by the number of units."""
+        return len(self._waiting) + len(self._leases) + len(self._units)
 
     def demands(self) -> dict[str, Demand]:
         return {unit_id: unit.demand for unit_id, unit in self._units.items()}

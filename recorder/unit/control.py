@@ -2,7 +2,8 @@
 something is recorded.
 
 root and the unit's own user may give every command. Whoever else can connect is the uplink, the one process that faces the
-network: it may ask, and hand over what is signed. Were it taken over, it could still not end a recording."""
+network: it may ask, and hand over what is signed. Were it taken over, it could still not end a recording, nor fill the
+journal with what it was refused: the first few of those are facts, the rest is in the log."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from typing import Any
 
 from recorder.evidence.records import Command as CommandRecord
 from recorder.evidence.records import CommandSource
+from recorder.unit.assignments import REFUSALS_RECORDED
 from recorder.unit.control_socket import refusal
 from recorder.unit.duty import Answer, Command, Duty, UnitServices
 
@@ -45,6 +47,7 @@ class ControlCommands:
         self._read_only: set[str] = set()
         self._own_record: set[str] = set()
         self._for_uplink: set[str] = set()
+        self._not_permitted = 0
         for duty in duties:
             for name, command in duty.commands().items():
                 if name in self._commands:
@@ -76,7 +79,9 @@ class ControlCommands:
                 f"the command {name} is for root and the unit's own user only",
             )
             log.error("control.not-permitted", extra={"fields": {"command": name}})
-            self._record(name, source, answer)
+            self._not_permitted += 1
+            if self._not_permitted <= REFUSALS_RECORDED:
+                self._record(name, source, answer)
             return answer
         failed = False
         try:

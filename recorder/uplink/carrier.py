@@ -16,8 +16,9 @@ from recorder.uplink.mqtt import MessageProperties
 class Answer:
     """Published as ``fleet/v1/{unit}/{suffix}`` with ``members``, ``msg_id`` and ``sent_at`` (docs/wire.md).
 
-    It waits for a connection, but is not durable: what must arrive is repeated by its owner, or asked for again by
-    whoever waits for it. ``correlation_data``: MQTT 5 Correlation Data (§3.3.2.3.6) of the message answered. ``expiry_s``:
+    The newest few wait for a connection, not durably: what must arrive is repeated by its owner, or asked for again by
+    whoever waits for it. What is retained does not wait: its carrier repeats it on every connection (``connected``).
+    ``correlation_data``: MQTT 5 Correlation Data (§3.3.2.3.6) of the message answered. ``expiry_s``:
     seconds after which nobody waits for it any more; None: it stays.
     """
 

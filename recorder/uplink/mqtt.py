@@ -40,6 +40,8 @@ SESSION_EXPIRY_S = 14 * 24 * 3600
 WILL_DELAY_S = 30
 """A drop of a few seconds on a moving vehicle is no news: back within this time, the will is never published."""
 RECEIVE_MAXIMUM = 20
+MAX_PACKET = 128 << 10
+"""Maximum Packet Size (MQTT 5 §3.1.2.11.4): the largest message for a unit, a desired configuration, is 48 KiB of JWS."""
 CONTENT_TYPE = "application/json"
 LOOP_S = 0.2
 MUTE_LIMIT = 3
@@ -122,7 +124,8 @@ class MqttOptions:
 
 
 class MqttLink:
-    """``deliver`` is called on the link's thread and must only enqueue."""
+    """``deliver`` is called on the link's thread and must only enqueue. When it raises for a message, the connection is
+    given up before the message is acknowledged: the broker brings it again."""
 
     def __init__(
         self,
@@ -209,6 +212,7 @@ class MqttLink:
             properties = _properties(PacketTypes.CONNECT)
             properties.SessionExpiryInterval = options.session_expiry_s
             properties.ReceiveMaximum = RECEIVE_MAXIMUM
+            properties.MaximumPacketSize = MAX_PACKET
             clean = options.session_expiry_s == 0 or self._mute >= MUTE_LIMIT
             client.connect(options.host, options.port, options.keepalive_s, clean_start=clean, properties=properties)
             opened_us = self._clock.boottime_us()

@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 import logging
 import queue
+import threading
 import uuid
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from recorder.uplink.carrier import Carrier
+from recorder.uplink.carrier import Answer, Carrier
 from recorder.uplink.facts import JournalGrew, JournalReset
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import MQTT_MESSAGE, MQTT_STALLED, UplinkFault
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("recorder.uplink")
 AREA = "mqtt"
 STORE_STATE = "fleet/v1/store/state"
+MOST_WAITING = 64
+"""Messages between two ticks. The connection waits for room beyond that, and the broker for the connection."""
+ROOM_S = 2.0
+ANSWERS_HELD = 32
+"""Answers that wait for a connection, the newest. Whoever waits for an older one asks again (docs/wire.md)."""
 
 
 def subscriptions(unit_id: str, carriers: Sequence[Carrier]) -> tuple[str, ...]:
@@ -92,7 +99,10 @@ class MqttDesk:
         if len(self._carriers) != len(carriers):
             raise ValueError("two carriers for one topic")
         self._inbound: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
+        self._room = threading.Semaphore(MOST_WAITING)
         self._plan = ResendPlan()
+        self._answers: deque[tuple[int | None, Outgoing]] = deque(maxlen=ANSWERS_HELD)
+        """With the boot time at which nobody waits for them any more, None: never."""
         self._news: dict[int, Announced] = {}
         self._next_status_us = 0
         self._store_online: bool | None = None
@@ -106,9 +116,15 @@ class MqttDesk:
         return self._outbox.count()
 
     def _new_link(self) -> Link:
-        link = self._make_link(self._inbound.put, lambda: self._status_text(online=False))
+        link = self._make_link(self._deliver, lambda: self._status_text(online=False))
         link.start()
         return link
+
+    def _deliver(self, item: Inbound) -> None:
+        """On the connection's thread. Raises queue.Full for a message nobody made room for (see ``MqttLink``)."""
+        if isinstance(item, Message) and not self._room.acquire(timeout=ROOM_S):
+            raise queue.Full("messages come faster than they are handled")
+        self._inbound.put(item)
 
     # --- when the agency asks ----------------------------------------------------------------------------------------
 
@@ -143,27 +159,20 @@ class MqttDesk:
         """Handle what came in, rebuild a dead connection, publish what is due."""
         now = self._clock.boottime_us()
         self._watch(now)
-        while True:
+        for _ in range(2 * MOST_WAITING):  # not for ever: whoever sends must not keep what else is due
             try:
                 item = self._inbound.get_nowait()
             except queue.Empty:
                 break
+            if isinstance(item, Message):
+                self._room.release()
             self._take(item, now)
         for carrier in self._carriers.values():
             for answer in carrier.tick(now):
-                text = _json({**answer.members, **self._envelope(str(uuid.uuid4()))})
-                topic = f"{self._prefix}/{answer.suffix}"
-                self._link.publish(
-                    Outgoing(
-                        topic,
-                        text,
-                        retain=answer.retain,
-                        correlation_data=answer.correlation_data,
-                        expiry_s=answer.expiry_s,
-                    )
-                )
+                self._answer(answer, now)
         if not self._link.connected:
             return
+        self._publish_answers(now)
         if now >= self._next_status_us:
             self._publish_status(online=True)
             self._publish_health()
@@ -241,6 +250,29 @@ class MqttDesk:
             self._store_state(value)
 
     # --- outbound ----------------------------------------------------------------------------------------------------
+
+    def _answer(self, answer: Answer, now_us: int) -> None:
+        """Nothing is given to a connection that does not stand: it would keep every one, for as long as the broker is away.
+        What is retained says how things are, and its carrier says so again on every connection."""
+        if answer.retain and not self._link.connected:
+            return
+        message = Outgoing(
+            f"{self._prefix}/{answer.suffix}",
+            _json({**answer.members, **self._envelope(str(uuid.uuid4()))}),
+            retain=answer.retain,
+            correlation_data=answer.correlation_data,
+            expiry_s=answer.expiry_s,
+        )
+        until_us = None if answer.expiry_s is None else now_us + round(answer.expiry_s * 1e6)
+        self._answers.append((until_us, message))
+        if self._link.connected:
+            self._publish_answers(now_us)
+
+    def _publish_answers(self, now_us: int) -> None:
+        while self._answers:
+            until_us, message = self._answers.popleft()
+            if until_us is None or now_us < until_us:
+                self._link.publish(message)
 
     def _publish_status(self, *, online: bool) -> None:
         self._link.publish(Outgoing(f"{self._prefix}/up/status", self._status_text(online=online), retain=True))

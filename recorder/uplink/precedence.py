@@ -12,6 +12,8 @@ from recorder.uplink.facts import DeadlineMoved, Fact, Granted, Marked, Segment,
 
 STATUTORY_S = 24 * 3600.0
 PRESSING_S = 2 * 3600.0
+SKEW_S = 300.0
+"""A clock may be put back by so much without a word."""
 
 
 class Precedence:
@@ -84,9 +86,18 @@ class Precedence:
             return math.inf if returned is None else returned + STATUTORY_S
         return self._stopped.get(segment.session_id, segment.closed_at) + STATUTORY_S
 
+    def due(self, segment: Segment, wall_s: float | None) -> float:
+        """:meth:`deadline`, as far as it can be believed. What was closed, or brought back, in a time still to come was
+        dated by a clock that was wrong then or is wrong now: how long it has waited nobody knows, so it is due now.
+        Otherwise a clock a year ahead would hold evidence back for a year."""
+        deadline = self.deadline(segment)
+        if wall_s is None or math.isinf(deadline) or deadline <= wall_s + STATUTORY_S + SKEW_S:
+            return deadline
+        return wall_s
+
     def rank(self, segment: Segment, wall_s: float | None) -> tuple[bool, float, int]:
         """Smaller goes first."""
-        return (not self.preferred(segment, wall_s), self.deadline(segment), segment.seq)
+        return (not self.preferred(segment, wall_s), self.due(segment, wall_s), segment.seq)
 
     def first(self, segment: Segment, wall_s: float | None) -> bool:
         """It waits for nobody's grant: preferred, or little time is left."""
@@ -94,7 +105,7 @@ class Precedence:
 
     def pressing_in_s(self, segment: Segment, wall_s: float | None) -> float:
         """Seconds until it presses; infinite when it never does."""
-        return math.inf if wall_s is None else self.deadline(segment) - self._pressing_s - wall_s
+        return math.inf if wall_s is None else self.due(segment, wall_s) - self._pressing_s - wall_s
 
     def preferred(self, segment: Segment, wall_s: float | None) -> bool:
         """Marked, or given priority by the agency."""

@@ -35,6 +35,8 @@ from recorder.uplink.precedence import PRESSING_S, Precedence
 from recorder.uplink.turn import Turn
 
 PATIENCE_S = 300.0
+CALLED_US = 5_000_000
+"""So often a grant may end the rest after a failure."""
 JOURNAL = ""
 """The journal's name among things that fail (see ``blame``); segments have their ids."""
 
@@ -90,14 +92,18 @@ class _Lane:
 
     attempts: int = 0
     not_before_us: int = 0
+    asked_us: int = 0
+    """The store itself asked to be left alone until then (``Retry-After``)."""
 
-    def fail(self, now_us: int, delay_s: float) -> None:
+    def fail(self, now_us: int, delay_s: float, *, asked: bool = False) -> None:
         self.attempts += 1
         self.not_before_us = now_us + round(delay_s * 1e6)
+        self.asked_us = self.not_before_us if asked else 0
 
     def clear(self) -> None:
         self.attempts = 0
         self.not_before_us = 0
+        self.asked_us = 0
 
 
 @dataclass(slots=True)
@@ -143,6 +149,7 @@ class UploadQueue:
         self._head_seq = -1
         self._next_post: int | None = None
         self._posted_us: int | None = None
+        self._called_us: int | None = None
 
     # --- facts -------------------------------------------------------------------------------------------------------
 
@@ -275,7 +282,7 @@ class UploadQueue:
         if lane is None:
             return 0.0
         delay = self._policy.delay_s(lane.attempts + 1, fraction, retry_after_s, slack)
-        lane.fail(now_us, delay)
+        lane.fail(now_us, delay, asked=retry_after_s is not None)
         return delay
 
     def hurry(self, now_us: int, fraction: float) -> None:
@@ -287,10 +294,15 @@ class UploadQueue:
             lane.not_before_us = min(lane.not_before_us, soon)
 
     def called(self, now_us: int) -> None:
-        """The store grants a slot: it has chosen who comes, so come at once whatever it answered before."""
-        for lane in (self._store, self._crowd):
-            lane.attempts = 0
-            lane.not_before_us = min(lane.not_before_us, now_us)
+        """The store grants a slot: it has chosen who comes, so come at once although it turned us away before. Not when it
+        asked to be left alone altogether, and not for every word: a grant is not signed, and a broker that repeats it must
+        not have the unit hammer the store."""
+        if self._called_us is not None and now_us - self._called_us < CALLED_US:
+            return
+        self._called_us = now_us
+        self._crowd.clear()
+        self._store.attempts = 0
+        self._store.not_before_us = max(self._store.asked_us, min(self._store.not_before_us, now_us))
 
     # --- the decision ------------------------------------------------------------------------------------------------
 
@@ -303,8 +315,12 @@ class UploadQueue:
         if item.asking or self.precedence.metered(item.segment, wall_s):
             return True
         cargo: Cargo = "marked" if self.precedence.preferred(item.segment, wall_s) else "plain"
-        slack_s = None if wall_s is None else self.precedence.deadline(item.segment) - wall_s
+        slack_s = None if wall_s is None else self.precedence.due(item.segment, wall_s) - wall_s
         return self._links.allows(self._link, cargo, slack_s)
+
+    def pressing(self, wall_s: float) -> bool:
+        """Little time is left to something that has to be sent."""
+        return any(self.precedence.pressing_in_s(item.segment, wall_s) <= 0 for item in self._items.values())
 
     def held(self, wall_s: float) -> int:
         """How many segments wait for a line that costs less."""

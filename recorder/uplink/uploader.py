@@ -144,6 +144,8 @@ class Uploader:
         self._goodput = Pace()
         self._late: int | None = None
         self._look_again_us = 0
+        self._pressing = False
+        self._press_look_us = 0
         self.status: dict[str, Any] = self._snapshot()
 
     def start(self) -> None:
@@ -329,13 +331,21 @@ class Uploader:
             self.status = self._snapshot()
 
     def _pace(self, now_us: int) -> None:
-        """The cap: what has been sent since the last look is waited for, except at the dock. A stop ends the waiting."""
+        """The cap: what has been sent since the last look is waited for, except at the dock, and except while something
+        presses: what a line is spared is no reason to be late. A stop ends the waiting."""
         sent, self._paced = self._segments_client.body_bytes_sent - self._paced, self._segments_client.body_bytes_sent
-        if self._bucket is None or self._watch.way.link is Link.DOCK:
+        if self._bucket is None or self._watch.way.link is Link.DOCK or self._presses(now_us):
             return
         pause_s = self._bucket.take(sent, now_us)
         if pause_s > 0 and self._stop.wait(pause_s):
             raise Stopped
+
+    def _presses(self, now_us: int) -> bool:
+        """Looked at now and then: blocks are many, and so may segments be."""
+        if now_us >= self._press_look_us:
+            self._press_look_us = now_us + LOOK_US
+            self._pressing = self._queue.pressing(self._clock.wall_us() / 1e6)
+        return self._pressing
 
     def _drain_quietly(self) -> None:
         """Like ``_drain``, but the connection in use is not closed under the upload."""

@@ -40,6 +40,10 @@ def test_the_defaults_lack_nothing_but_the_agencys_keys(defaults: Layer) -> None
             "[uplink]\nsegment_s = 3",
             "agency.toml:4:1: uplink.segment_s: unknown key, did you mean 'capture.segment_s'?",
         ),
+        (
+            "[uplink]\nmetered_yield_h = 0",
+            "agency.toml:4:1: uplink.metered_yield_h: must be at least 1 (got 0)",
+        ),
         ("[uplnk]", "agency.toml:3:1: uplnk: unknown key, did you mean 'uplink'?"),
         ("[uplink]\nxyzzy = 3", "agency.toml:4:1: uplink.xyzzy: unknown key"),
         (

@@ -102,6 +102,13 @@ def test_every_way_of_being_wrong(code: str, text: Callable[[], str], wall_s: fl
     assert code in TEXTS
 
 
+@given(st.floats(NOW + SKEW_S + 1, 1e15), st.floats(-1e6, 1e6))
+def test_nothing_ahead_of_the_clock_is_refused_for_good(iat: float, term_s: float) -> None:
+    """Only what is refused for good is remembered, and may become the floor below which nothing is taken."""
+    refused = verdict(made(iat=iat, exp=iat + term_s))
+    assert (refused.code, refused.final) == ("command-early", False)
+
+
 def test_without_a_key_nothing_is_believed() -> None:
     assert verdict(made(), check=CommandCheck(None, "zfy-1", 1.0, KINDS)).code == "command-key-missing"
 

@@ -173,3 +173,17 @@ def test_a_unit_that_changes_its_mind_is_ranked_by_what_it_said_last(again: floa
     desk.heard("b", demand(60.0), again)
     desk.lost("holder")
     assert granted(desk.tick(again + 1.0)) == ["a"]
+
+
+def test_units_whose_demand_keeps_changing_leave_nothing_behind() -> None:
+    desk = Dispatcher(POLICY, slots=1)
+    desk.heard("holder", demand(0.0), 0.0)
+    desk.tick(0.0)
+    for number in range(5_000):
+        desk.heard("restless", demand(1e6 - number), 0.0)
+        desk.heard("calm", demand(2e6), 0.0)
+    assert desk.entries() < 64
+    desk.lost("holder")
+    assert granted(desk.tick(1.0)) == ["restless"]
+    desk.lost("restless")
+    assert granted(desk.tick(2.0)) == ["calm"]

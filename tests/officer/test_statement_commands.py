@@ -104,7 +104,7 @@ def unit(tmp_path: Path) -> Iterator[list[dict[str, Any]]]:
     """A control socket that reads what it is handed; refuses with one signature."""
     events: queue.Queue[Any] = queue.Queue()
     (tmp_path / "run").mkdir()
-    server = ControlSocket(tmp_path / "run" / "control.sock", events)
+    server = ControlSocket(tmp_path / "run" / "control.sock", events, lambda: 0)
     seen: list[dict[str, Any]] = []
 
     def loop() -> None:

@@ -96,3 +96,7 @@ def test_a_data_partition_that_is_late_is_waited_for_and_never_written_around(na
     assert "var-lib-recorder.mount" in setting(unit, "After")[0].split()
     assert setting(unit, "ExecStartPre")[0] == "+/usr/lib/zfy-recorder/await-data"
     assert setting(unit, "Restart") == ["always"]
+
+
+def test_what_faces_the_network_cannot_take_the_recorders_memory() -> None:
+    assert setting(SYSTEMD / "recorder-uplink.service", "MemoryMax") == ["96M"]

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hw_sim.agency.certificates import file_signer
 from recorder.evidence import jws
+from recorder.evidence.command_book import CommandBook
 from recorder.evidence.signer import FileSigner
 from recorder.unit.assignments import REFUSALS_RECORDED
 from recorder.unit.events import ControlRequest
@@ -161,12 +162,41 @@ def test_what_is_not_for_now_or_not_for_us_is_refused_in_both_languages(
     assert (record["result"], record["detail"]) == ("refused", code)
 
 
+def test_an_agency_that_dates_commands_far_ahead_does_not_shut_itself_out(kit: Kit) -> None:
+    kit.start()
+    for number in range(CommandBook.MOST + 1):
+        ahead = {"iat": 1_800_000_000_000.0 + number, "exp": 1_800_000_600_000.0}  # milliseconds
+        assert kit.commanded("mark", ahead)["code"] == "command-early"
+    assert kit.commanded("mark")["result"] == "done"
+
+
 def test_a_forged_one_is_refused_and_a_flood_does_not_fill_the_journal(kit: Kit) -> None:
     stranger = file_signer(ec.generate_private_key(ec.SECP256R1()))
     for _ in range(REFUSALS_RECORDED + 10):
         assert kit.hand_over(kit.command("start", stranger))["code"] == "command-signature"
     assert kit.results() == [("agency-command", "refused", "command-signature")] * REFUSALS_RECORDED
     assert kit.of("session-start") == []
+
+
+def test_what_is_refused_for_good_stays_refused_after_any_noise(kit: Kit) -> None:
+    kit.start()
+    text, offset = kit.command("mark"), kit.clock.offset_us
+    for _ in range(REFUSALS_RECORDED + 1):
+        kit.hand_over("junk")
+    kit.clock.offset_us += 3_600_000_000
+    refused = kit.hand_over(text)
+    assert refused["code"] == "command-expired" and refused["seq"] is not None
+    kit.clock.offset_us = offset
+    assert kit.hand_over(text) == refused, "the clock was wrong then; what was answered holds"
+    assert kit.of("mark") == []
+
+
+def test_old_commands_again_and_again_do_not_fill_the_journal(kit: Kit) -> None:
+    kit.start()
+    old = [kit.command("mark", changes={"exp": 4e9}) for _ in range(CommandBook.MOST + 1)]
+    for text in old * 3:
+        kit.hand_over(text)
+    assert len(kit.results()) <= len(old) + REFUSALS_RECORDED
 
 
 def test_without_a_clock_it_is_refused_and_may_come_again(kit: Kit) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import queue
@@ -17,8 +19,13 @@ import pytest
 
 from recorder.unit import control_socket
 from recorder.unit.control_client import ControlError, request
-from recorder.unit.control_socket import MAX_LINE, PASSED_FILE, ControlSocket, refusal
+from recorder.unit.control_socket import MAX_LINE, MOST_CONNECTIONS, PASSED_FILE, ControlSocket, refusal
 from recorder.unit.events import ControlRequest, UnitEvent
+
+
+def standing() -> int:
+    """A clock that stands still."""
+    return 0
 
 
 @dataclass
@@ -51,7 +58,7 @@ class Loop:
 def loop(tmp_path: Path) -> Iterator[Loop]:
     events: queue.Queue[Any] = queue.Queue()
     path = tmp_path / "control.sock"
-    server = ControlSocket(path, events)
+    server = ControlSocket(path, events, standing)
     running = Loop(path, events)
     thread = threading.Thread(target=running.run)
     thread.start()
@@ -76,7 +83,11 @@ def test_only_owner_and_group_may_speak(loop: Loop) -> None:
 def test_who_asks_is_known(uid: int | None, tmp_path: Path) -> None:
     events: queue.Queue[Any] = queue.Queue()
     path = tmp_path / "control.sock"
-    server = ControlSocket(path, events) if uid is None else ControlSocket(path, events, lambda connection: uid)
+    server = (
+        ControlSocket(path, events, standing)
+        if uid is None
+        else ControlSocket(path, events, standing, lambda connection: uid)
+    )
     asking = threading.Thread(target=request, args=(path, {"cmd": "status"}, 10))
     asking.start()
     event = events.get(timeout=10)
@@ -140,6 +151,61 @@ def test_many_at_once(loop: Loop) -> None:
     assert sorted(answer["echo"]["n"] for answer in answers) == list(range(20))
 
 
+def test_one_user_cannot_use_up_the_units_threads_and_files(tmp_path: Path) -> None:
+    events: queue.Queue[Any] = queue.Queue()
+    path, uids = tmp_path / "control.sock", [4711] * (MOST_CONNECTIONS + 1)
+    server = ControlSocket(path, events, standing, lambda connection: uids.pop() if uids else 0)
+    before = threading.active_count()
+    held = []
+    for _ in range(MOST_CONNECTIONS):
+        held.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        held[-1].connect(str(path))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as refused:
+        refused.settimeout(10)
+        refused.connect(str(path))
+        # Its answer says that all before it were taken: they are accepted in their order.
+        answer = json.loads(refused.makefile("rb").readline())
+    assert answer["error"]["code"] == "busy" and answer["error"]["zh"] and answer["error"]["en"]
+    assert threading.active_count() <= before + MOST_CONNECTIONS
+    asking = threading.Thread(target=request, args=(path, {"cmd": "status"}, 10))
+    asking.start()
+    event = events.get(timeout=10)
+    event.reply({"ok": True})
+    asking.join(10)
+    assert event.peer_uid == 0, "root is served all the same"
+    for connection in held:
+        connection.close()
+    server.close()
+
+
+def test_one_who_left_makes_room_for_the_next(loop: Loop) -> None:
+    for number in range(MOST_CONNECTIONS + 8):
+        assert request(loop.path, {"cmd": "x", "n": number}, timeout_s=10)["ok"]
+
+
+def test_a_request_that_trickles_in_is_given_up(tmp_path: Path) -> None:
+    """Every look at the clock is four seconds later."""
+    events: queue.Queue[Any] = queue.Queue()
+    path, now_us = tmp_path / "control.sock", itertools.count(0, 4_000_000)
+    server = ControlSocket(path, events, lambda: next(now_us))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(10)
+        connection.connect(str(path))
+        got = b"?"
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(50):
+                connection.sendall(b" ")
+                connection.settimeout(0.2)
+                with contextlib.suppress(TimeoutError):
+                    got = connection.recv(1)
+                    break
+            else:
+                pytest.fail("still listening after fifty bytes")
+        assert got in (b"", b"?")
+    server.close()
+    assert events.empty()
+
+
 def test_a_main_loop_that_does_not_answer(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control_socket, "ANSWER_TIMEOUT_S", 0.05)
     blocked = threading.Event()
@@ -185,7 +251,7 @@ def test_a_stale_socket_of_a_crashed_unit_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as old:
         old.bind(str(path))
-    ControlSocket(path, queue.Queue()).close()
+    ControlSocket(path, queue.Queue(), standing).close()
 
 
 def test_an_open_file_comes_with_the_request(loop: Loop, tmp_path: Path) -> None:

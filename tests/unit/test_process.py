@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from recorder.channel import messages
 from recorder.channel.exits import EXIT_INCOMPLETE
+from recorder.unit.assignments import REFUSALS_RECORDED
 from recorder.unit.duties.officer_desk import OfficerDesk
 from recorder.unit.events import (
     ButtonEdge,
@@ -344,6 +345,13 @@ def test_the_uplink_gives_no_orders(kit: UnitKit, name: str) -> None:
         "refused",
         "not-permitted",
     )
+
+
+def test_what_the_uplink_is_refused_does_not_fill_the_journal(kit: UnitKit) -> None:
+    for _ in range(REFUSALS_RECORDED + 10):
+        assert ask_as(kit, UPLINK, cmd="stop")["error"]["code"] == "not-permitted"
+    said = [payload["detail"] for typ, payload in kit.records() if typ == "command"]
+    assert said == ["not-permitted"] * REFUSALS_RECORDED
 
 
 def test_the_uplink_may_ask_and_hand_over_what_is_signed(kit: UnitKit) -> None:

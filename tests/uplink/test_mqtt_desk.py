@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import queue
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from recorder.uplink.facts import JournalGrew, Notice, Segment, fact_of
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import MQTT_LOST, UplinkFault
 from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, MessageProperties, Outgoing
-from recorder.uplink.mqtt_desk import MqttDesk, subscriptions
+from recorder.uplink.mqtt_desk import ANSWERS_HELD, MOST_WAITING, MqttDesk, subscriptions
 from recorder.uplink.outbox import Outbox
 from recorder.uplink.resend import ANNOUNCE_EXPIRY_S, STUCK_US
 
@@ -283,6 +285,80 @@ def test_what_comes_down_goes_to_its_carrier_and_the_answer_is_published(bench: 
     assert sent.retain and sent.correlation_data == b"c7"
     body = json.loads(sent.payload)
     assert body["in_reply_to"] == "m1" and body["msg_id"] != "m1" and "sent_at" in body
+
+
+class ChattyCarrier:
+    """Has something to say at every tick, as a unit does whose health changes."""
+
+    suffix = "down/chat"
+
+    def __init__(self, retain: bool) -> None:
+        self._retain = retain
+        self._said = 0
+
+    def arrived(self, value: dict[str, Any], properties: MessageProperties) -> None:
+        raise ValueError("talks only")
+
+    def connected(self) -> None:
+        return
+
+    def tick(self, now_us: int) -> list[Answer]:
+        del now_us
+        self._said += 1
+        return [Answer("up/chat", {"n": self._said}, retain=self._retain, expiry_s=600)]
+
+
+@pytest.mark.parametrize("retain", [True, False])
+def test_without_a_connection_answers_do_not_pile_up(bench: Bench, retain: bool) -> None:
+    desk = bench.make_desk(ChattyCarrier(retain))
+    link = bench.links[-1]
+    for _ in range(1000):
+        bench.clock.now_us += S // 2
+        desk.tick()
+    assert link.sent == [], "a connection that does not stand would keep every one of them"
+    link.up()
+    desk.tick()
+    numbers = [body["n"] for body in link.payloads("up/chat")]
+    assert numbers == ([1001] if retain else list(range(1002 - ANSWERS_HELD, 1002)))
+
+
+def test_a_flood_waits_at_the_connection_and_loses_nothing(bench: Bench) -> None:
+    """More than there is room for, from a thread as the connection's; the tick makes room."""
+    done = threading.Event()
+
+    def flood() -> None:
+        for number in range(3 * MOST_WAITING):
+            text = json.dumps({"msg_id": f"m{number}", "fruit": "pear"})
+            bench.links[0].deliver(Message("fleet/v1/u1/down/basket", text.encode()))
+        done.set()
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    while not done.wait(0.01):
+        bench.desk.tick()
+    thread.join(10)
+    bench.desk.tick()
+    assert [value["msg_id"] for value, _ in bench.basket.got] == [f"m{number}" for number in range(3 * MOST_WAITING)]
+
+
+def test_a_message_nobody_makes_room_for_is_not_taken(bench: Bench) -> None:
+    message = Message("fleet/v1/u1/down/basket", b'{"msg_id": "m", "fruit": "pear"}')
+    for _ in range(MOST_WAITING):
+        bench.links[0].deliver(message)
+    with pytest.raises(queue.Full):
+        bench.links[0].deliver(message)
+    bench.links[0].deliver(Disconnected(UplinkFault(MQTT_LOST, "")))
+    bench.desk.tick()
+    assert len(bench.basket.got) == MOST_WAITING and bench.board.active()
+
+
+def test_an_answer_nobody_waits_for_any_more_is_not_sent(bench: Bench) -> None:
+    desk = bench.make_desk(ChattyCarrier(retain=False))
+    desk.tick()
+    bench.clock.now_us += 600 * S
+    bench.links[-1].up()
+    desk.tick()
+    assert [body["n"] for body in bench.links[-1].payloads("up/chat")] == [2]
 
 
 def test_a_unit_listens_topic_by_topic(bench: Bench) -> None:

@@ -16,7 +16,16 @@ from hw_sim.agency.proxy import FaultProxy
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.faults import MQTT_LOST
 from recorder.uplink.http import tls_context
-from recorder.uplink.mqtt import MUTE_LIMIT, Connected, Disconnected, Inbound, Message, MqttLink, MqttOptions
+from recorder.uplink.mqtt import (
+    MAX_PACKET,
+    MUTE_LIMIT,
+    Connected,
+    Disconnected,
+    Inbound,
+    Message,
+    MqttLink,
+    MqttOptions,
+)
 from tests.integration.wire_parse import Connect, packets
 from tests.uplink.broker import Mosquitto
 from tests.uplink.pki import UNIT, Pki
@@ -77,8 +86,9 @@ def test_a_session_that_cannot_be_had_is_begun_anew(broker: MuteBroker, pki: Pki
     link = MqttLink(options, lambda: tls_context(pki.tls), clock, BackoffPolicy(0.01, 0.01), lambda: 0.0, inbound.put)
     link.start()
     try:
-        kept = [broker.connects.get(timeout=20).clean_start for _ in range(MUTE_LIMIT)]
-        assert kept == [False] * MUTE_LIMIT
+        connects = [broker.connects.get(timeout=20) for _ in range(MUTE_LIMIT)]
+        assert [connect.clean_start for connect in connects] == [False] * MUTE_LIMIT
+        assert connects[0].properties.MaximumPacketSize == MAX_PACKET, "no broker may send what fills the memory"
         broker.answers.put(CONNACK)
         assert broker.connects.get(timeout=20).clean_start
         assert not broker.connects.get(timeout=20).clean_start, "it was answered: the new session is kept"

@@ -21,8 +21,8 @@ from recorder.uplink.facts import (
     SessionStopped,
 )
 from recorder.uplink.links import Link, LinkPolicy
-from recorder.uplink.precedence import STATUTORY_S
-from recorder.uplink.queue import AskReceipt, PostJournal, Upload, UploadQueue, Wait
+from recorder.uplink.precedence import SKEW_S, STATUTORY_S
+from recorder.uplink.queue import CALLED_US, AskReceipt, PostJournal, Upload, UploadQueue, Wait
 from recorder.uplink.turn import MqttState, StoreState, TurnWord
 
 J = "00000000-0000-4000-8000-000000000000"
@@ -445,10 +445,32 @@ def test_priority_granted_by_the_agency_goes_before_the_rest_until_it_ends() -> 
 
 def test_a_grant_ends_the_pause_after_a_busy_answer() -> None:
     queue = waiting_queue()
-    queue.failed("store", 0, 0.5, retry_after_s=600.0)
+    queue.failed("store", 0, 0.999)
     queue.turn.told(TurnWord(for_s=60.0, wait_s=0.0), S, 0.0)
     queue.called(S)
     assert queue.next(S, T0) == Upload(seg(1, "a", closed_at=T0))
+
+
+def test_no_grant_undoes_a_retry_after_of_the_whole_store() -> None:
+    queue = waiting_queue()
+    queue.failed("store", 0, 0.0, retry_after_s=600.0)
+    queue.turn.told(TurnWord(for_s=3600.0, wait_s=0.0), S, 0.0)
+    queue.called(S)
+    assert queue.next(S, T0) == Wait(600 * S)
+    assert isinstance(queue.next(600 * S, T0), Upload)
+
+
+def test_a_broker_that_repeats_a_grant_does_not_make_the_unit_hammer_the_store() -> None:
+    queue = waiting_queue()
+    tries = 0
+    for tenth in range(600):  # a minute of ten grants a second
+        now = tenth * S // 10
+        queue.turn.told(TurnWord(for_s=3600.0, wait_s=0.0), now, 0.0)
+        queue.called(now)
+        if not isinstance(queue.next(now, T0), Wait):
+            tries += 1
+            queue.failed("store", now, 0.999)
+    assert tries <= 60 * S // CALLED_US * 3, "two tries of the ordinary backoff follow each call that counts"
 
 
 WORDS = st.lists(
@@ -538,6 +560,27 @@ def test_what_the_agency_granted_goes_first_until_then() -> None:
     queue.apply(seg(5, "b", closed_at=T0))
     assert queue.next(0, T0 + 99) == Upload(seg(5, "b", closed_at=T0), first=True)
     assert queue.next(0, T0 + 100) == Upload(seg(4, "c", closed_at=T0)), "back to the usual order"
+
+
+@given(st.floats(T0 + SKEW_S + 1, T0 + 1e9), st.booleans())
+def test_what_a_wrong_clock_dated_ahead_does_not_wait_for_that_day(closed_at: float, stopped: bool) -> None:
+    queue = UploadQueue(BackoffPolicy(2.0, 300.0), 5.0, links=LinkPolicy("anchors", 2 * 3600.0))
+    queue.link_is(Link.METERED)
+    queue.apply(seg(1, closed_at=closed_at))
+    if stopped:
+        queue.apply(SessionStopped("a", closed_at))
+    queue.turn.told(TurnWord(for_s=0.0, wait_s=1800.0), 0, 0.0)
+    assert isinstance(queue.next(0, T0), Upload), "neither for a cheap line nor for a grant"
+    assert queue.held(T0) == 0
+
+
+@given(st.floats(-1e6, SKEW_S), st.floats(0, 1e6))
+def test_on_a_metered_line_nothing_waits_longer_than_its_day(closed_ago: float, later: float) -> None:
+    queue = UploadQueue(BackoffPolicy(2.0, 300.0), 5.0, links=LinkPolicy("anchors", 2 * 3600.0))
+    queue.link_is(Link.METERED)
+    queue.apply(seg(1, closed_at=T0 + closed_ago))
+    goes = isinstance(queue.next(0, T0 + later), Upload)
+    assert goes == (T0 + closed_ago + STATUTORY_S - (T0 + later) <= 2 * 3600.0 or closed_ago - later > SKEW_S)
 
 
 def test_a_grant_for_the_metered_line_opens_it_until_then() -> None:

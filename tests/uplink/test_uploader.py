@@ -16,6 +16,7 @@ from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.http import StoreClient
 from recorder.uplink.link_watch import Way
 from recorder.uplink.links import Link
+from recorder.uplink.precedence import STATUTORY_S
 from recorder.uplink.receipts import ReceiptStore
 from recorder.uplink.settings import UplinkSettings
 from recorder.uplink.uploader import Hurry, Uploader, store_client
@@ -188,6 +189,7 @@ def test_the_cap_holds_everywhere_but_at_the_dock(
     store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles, way: Way, capped: bool
 ) -> None:
     """What may go in a time is arithmetic of the bucket (test_pacing); here, that bytes are counted and waited for."""
+    unit.wall = clock.wall_us() / 1e6
     running = made(store, dataclasses.replace(settings, max_kb_s=1000), clock, unit, Watch(way))
     segment = unit.segment(1_500_000)
     began_us = clock.boottime_us()
@@ -200,9 +202,23 @@ def test_the_cap_holds_everywhere_but_at_the_dock(
     assert running.uploader.close(5)
 
 
+def test_the_cap_gives_way_while_something_presses(
+    store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles
+) -> None:
+    """At this cap a megabyte takes a quarter of an hour, longer than the test waits."""
+    unit.wall = clock.wall_us() / 1e6 - STATUTORY_S + 600
+    running = made(store, dataclasses.replace(settings, max_kb_s=1), clock, unit, Watch(LTE))
+    segment = unit.segment(MB)
+    running.give(segment)
+    running.uploader.start()
+    running.until(running.done(segment))
+    assert running.uploader.close(5)
+
+
 def test_a_stop_does_not_wait_for_the_cap(
     store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles
 ) -> None:
+    unit.wall = clock.wall_us() / 1e6
     running = made(store, dataclasses.replace(settings, max_kb_s=1), clock, unit, Watch(LTE))
     running.give(unit.segment(MB))
     running.uploader.start()

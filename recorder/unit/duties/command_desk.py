@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from recorder.evidence import records as r
 from recorder.evidence.command_book import SOURCE, CommandBook, CommandResult, KnownCommand
-from recorder.evidence.command_texts import INTERNAL, refusal_outcome, texts
+from recorder.evidence.command_texts import INTERNAL, TOO_OLD, refusal_outcome, texts
 from recorder.evidence.commands import AgencyCommand, AnyOrder, CommandCheck, Grant, RefetchReceipt, Refused, Repeated
 from recorder.evidence.files import OsFiles
 from recorder.evidence.state import JournalState
@@ -42,7 +43,8 @@ class CommandDesk(Duty):
         super().__init__(services)
         self._book = CommandBook()
         self._files = OsFiles()
-        self._refusals = 0
+        self._refusals: Counter[bool] = Counter()
+        """By whether the agency signed it."""
 
     def commands(self) -> Mapping[str, Command]:
         return {NAME: self._arrived}
@@ -78,13 +80,16 @@ class CommandDesk(Duty):
     # --- what becomes of it ------------------------------------------------------------------------------------------
 
     def _refuse(self, refused: Refused, text: str, kid: str) -> Answer:
-        """Bounded: who holds old commands, or makes wrong ones, must not fill the journal."""
+        """What the agency signed and is refused for good is always remembered: it must not be carried out when the clock or
+        the configuration has changed, and each can be refused so but once (what the book forgets is too old). The rest is
+        bounded, noise apart from what is signed: who holds old commands, or makes wrong ones, must not fill the journal."""
         command, code = refused.command, refused.code
-        self._refusals += 1
-        if self._refusals <= REFUSALS_RECORDED:
-            if command is not None and refused.final:
-                self._record(command, "refused", code, self._ordered(command, text, kid))
-            else:
+        if command is not None and refused.final and code != TOO_OLD:
+            self._record(command, "refused", code, self._ordered(command, text, kid))
+        else:
+            signed = command is not None
+            self._refusals[signed] += 1
+            if self._refusals[signed] <= REFUSALS_RECORDED:
                 self._write(_id_of(text) if command is None else command.jti, _name(command), "refused", code)
         log.warning("command.refused", extra={"fields": {"code": code}})
         return self._said(None if command is None else command.jti, _name(command), refusal_outcome(code), code)
