@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hw_sim.fleet_sim.chart import Line, chart
+from hw_sim.fleet_sim.chart import Axis, Line, Panel, chart, decades, linear
 from hw_sim.fleet_sim.engine import ADMITTED, FleetRun, Scheme
 from hw_sim.fleet_sim.load import MB, Load, LoadPlan, make_load
 from hw_sim.fleet_sim.tally import Tally
 
 MARKED_S = 30.0
 OVER_LIMIT = 1.1
+
+STEPS = 200
+"""Places along an axis at which a line is drawn."""
+
+LIMIT, GRANTS, LOTTERY = "#888", "#06c", "#c30"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +68,57 @@ def table(results: Sequence[FleetResult]) -> str:
 
 
 def picture(result: FleetResult) -> str:
+    """How long marked evidence waits, and, beside it, what is left to send."""
+    return chart(f"{result.load.plan.units:,} 台设备入坞 units dock", [waiting(result), remaining(result)])
+
+
+def waiting(result: FleetResult) -> Panel:
+    """The share of the marked segments that has its receipt, over the time it waited."""
+    marked = sum(piece.marked for unit in result.load.units for piece in unit.pieces)
+    waits = {scheme: sorted(tally.marked_waits) for scheme, tally in result.tallies.items()}
+    every = [wait for each in waits.values() for wait in each]
+    x = decades("等待 waiting, s", max(0.1, min(every, default=1.0)), max(every, default=1.0))
+    lines = [
+        Line("许可 grants", GRANTS, cumulative(waits["grants"], marked, x)),
+        Line("429 + full jitter", LOTTERY, cumulative(waits["lottery"], marked, x)),
+        Line(f"上限 bound, p99: {MARKED_S:.0f} s", LIMIT, [(MARKED_S, 0.0), (MARKED_S, 100.0)], dashed=True),
+    ]
+    title = "重点标记：已有回执的比例 marked evidence: share that has its receipt"
+    return Panel(title, x, linear("%", 100.0), lines)
+
+
+def cumulative(waits: Sequence[float], of: int, x: Axis) -> list[tuple[float, float]]:
+    """Percent of ``of`` that waited no longer than each of the places along ``x``. ``waits`` in ascending order; what never
+    got its receipt is in ``of`` alone, so the line then ends below 100 %."""
+    places = [x.low * (x.high / x.low) ** (step / STEPS) for step in range(STEPS + 1)]
+    return [(place, 100.0 * bisect_right(waits, place) / max(1, of)) for place in places]
+
+
+def remaining(result: FleetResult) -> Panel:
+    """Bytes left over time: no scheme can be faster than the link."""
     total, limit = float(result.load.plan.total_bytes), result.load.limit_s
     docks, share = sorted(unit.dock_s for unit in result.load.units), total / result.load.plan.units
     ideal, through = [(0.0, total)], 0.0
     for number, dock in enumerate(docks, 1):
         through = max(through, dock) + share / result.load.plan.link_rate
-        if number % max(1, len(docks) // 200) == 0:
+        if number % max(1, len(docks) // STEPS) == 0:
             ideal.append((through, total - number * share))
+    left = {
+        "许可 grants": _left(result.tallies["grants"], total),
+        "429 + full jitter": _left(result.tallies["lottery"], total),
+        "线路极限 link's limit": [*ideal, (limit, 0.0)],
+    }
     lines = [
-        Line("线路极限 the link's own limit", "#888", [*ideal, (limit, 0.0)], dashed=True),
-        Line("许可 grants", "#06c", _left(result.tallies["grants"], total)),
-        Line("429 + full jitter", "#c30", _left(result.tallies["lottery"], total)),
+        Line(name, colour, [(x / 60, y / 1e12) for x, y in points], dashed=colour == LIMIT)
+        for (name, points), colour in zip(left.items(), (GRANTS, LOTTERY, LIMIT), strict=True)
     ]
-    return chart(f"{result.load.plan.units:,} 台设备入坞 units dock", lines)
+    last = max(x for line in lines for x, _ in line.points)
+    return Panel(
+        "全部录像：待传 everything: left to send",
+        linear("分钟 minutes", last),
+        linear("TB", total / 1e12),
+        lines,
+    )
 
 
 def _left(tally: Tally, total: float) -> list[tuple[float, float]]:

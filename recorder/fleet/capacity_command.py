@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import math
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import click
 
 from recorder.cli import fail, say
 from recorder.fleet.capacity import Capacity, CapacityInputError, capacity, read_units
+from recorder.fleet.cli import settings_of, settings_option
+from recorder.fleet.settings import FleetError
 from recorder.loading import system_clock
 
 MAKES_IT, WILL_NOT, CANNOT_TELL = 0, 1, 2
@@ -24,29 +28,51 @@ _CHINA = timezone(timedelta(hours=8))
     "--units",
     "source",
     type=click.File("rb"),
-    required=True,
-    help="设备及其待传量（JSON），- 为标准输入 units and their backlogs as JSON, - for standard input",
+    help="设备及其待传量（JSON），- 为标准输入；不填则询问存储 units and their backlogs as JSON, - for standard input; "
+    "without it the store is asked",
 )
 @click.option("--rate", "rate_mbps", type=float, required=True, help="存储接收速率（MB/s） what the store takes, MB/s")
 @click.option("--json", "as_json", is_flag=True, help="JSON 输出 as JSON")
-def capacity_command(source: BinaryIO, rate_mbps: float, as_json: bool) -> None:
+@settings_option
+def capacity_command(source: BinaryIO | None, rate_mbps: float, as_json: bool, settings_file: Path | None) -> None:
     """能否赶上储存时限 · whether the fleet will make its deadlines (art. 24).
 
     退出码 exit: 0 赶得上 makes it · 1 赶不上 will not · 2 无法判断 cannot tell.
     """
     if not (math.isfinite(rate_mbps) and rate_mbps > 0):
         fail("--rate: 必须大于 0", "--rate: must be above 0", CANNOT_TELL)
-    name = getattr(source, "name", "-")
+    if source is not None and settings_file is not None:
+        fail("--units 与 --settings 只能用其一", "--units or --settings, not both", CANNOT_TELL)
+    name, value = _of_store(settings_file) if source is None else _of_file(source)
     try:
-        units = read_units(json.loads(source.read()))
+        units = read_units(value)
     except CapacityInputError as error:
         fail(f"{name}: {error}", f"{name}: {error}", CANNOT_TELL)
-    except (ValueError, RecursionError) as error:
-        fail(f"{name}: 不是 JSON：{error}", f"{name}: not JSON: {error}", CANNOT_TELL)
     now = system_clock().wall_us() / 1e6
     result = capacity(units, now, rate_mbps * 1e6)
     click.echo(json.dumps(as_members(result, now), ensure_ascii=False, indent=1) if as_json else text(result, now))
     sys.exit(MAKES_IT if result.answer == "makes-it" else WILL_NOT)
+
+
+def _of_file(source: BinaryIO) -> tuple[str, Any]:
+    """Its name and what it holds; exit 2 when that is not JSON."""
+    name = getattr(source, "name", "-")
+    try:
+        return name, json.loads(source.read())
+    except (ValueError, RecursionError) as error:
+        fail(f"{name}: 不是 JSON：{error}", f"{name}: not JSON: {error}", CANNOT_TELL)
+
+
+def _of_store(settings_file: Path | None) -> tuple[str, Any]:
+    """The store's address and every unit it has heard of; exit 2 when it cannot be asked."""
+    from recorder.fleet.store import StoreReader, real_client
+
+    settings = settings_of(settings_file)
+    try:
+        with closing(real_client(settings, system_clock())) as client:
+            return f"{settings.file.store.url}/fleet/units", list(StoreReader(client).units())
+    except FleetError as error:
+        fail(error.zh, error.en, CANNOT_TELL)
 
 
 def as_members(result: Capacity, now: float) -> dict[str, object]:

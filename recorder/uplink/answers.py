@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from email.utils import parsedate_to_datetime
+from enum import Enum
 from typing import Any
 
 from recorder.uplink.faults import (
@@ -46,6 +47,29 @@ def fault_of(answer: Answer, subject: str = "") -> UplinkFault:
     detail = problem.get("detail") or ""
     text = " ".join(str(part)[:200] for part in (answer.status, said, detail) if part)
     return UplinkFault(kind, text, subject=subject, retry_after_s=retry_after(answer))
+
+
+class NoReceipt(Enum):
+    """What a 404 on the question for a receipt asks of the unit (docs/wire.md)."""
+
+    SEND = "send"
+    """The store has not all bytes: create again, which goes on where the store's bytes end."""
+    POST_JOURNAL = "post-journal"
+    """The bytes are whole, the journal does not name them yet."""
+    ASK_LATER = "ask-later"
+    """The bytes are whole and named, the store's own object store is away: there is nothing the unit could do."""
+
+
+def no_receipt(answer: Answer) -> NoReceipt:
+    """A state this version does not know, or none, is answered by sending: a creation too many costs one request, a segment
+    never sent is lost."""
+    match members(answer).get("state"):
+        case "awaiting-store":
+            return NoReceipt.ASK_LATER
+        case "awaiting-journal":
+            return NoReceipt.POST_JOURNAL
+        case _:
+            return NoReceipt.SEND
 
 
 def members(answer: Answer) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recorder.evidence.encoding import unb64u
-from recorder.uplink.answers import fault_of, members
+from recorder.uplink.answers import NoReceipt, fault_of, members, no_receipt
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.facts import Fact, JournalReset, Statement
 from recorder.uplink.faults import (
@@ -98,8 +98,8 @@ class StatementSender:
             return answer.body.decode("ascii", "replace").strip()
         if answer.status != 404:
             raise fault_of(answer, statement.statement_id)
-        state = members(answer).get("state")
-        if state == "awaiting-store":
+        if no_receipt(answer) is NoReceipt.ASK_LATER:
+            state = members(answer).get("state")
             raise UplinkFault(RECEIPT_PENDING, f"state {state}", subject=statement.statement_id)
         return self._put(statement, path, between_blocks)
 

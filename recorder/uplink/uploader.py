@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from recorder.evidence.encoding import b64u
-from recorder.uplink.answers import fault_of, members
+from recorder.uplink.answers import NoReceipt, fault_of, members, no_receipt
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.connection import ConnectionOptions
 from recorder.uplink.facts import Fact, Segment, Statement
@@ -427,11 +427,12 @@ class Uploader:
         if answer.status != 404:
             raise fault_of(answer, segment.segment_id)
         self._answered()
-        state = members(answer).get("state")
-        if state == "awaiting-journal":
+        wanted = no_receipt(answer)
+        if wanted is NoReceipt.POST_JOURNAL:
             self._queue.journal_position(None)  # it may have fewer lines than we think: look again
-        else:
+        elif wanted is NoReceipt.SEND:
             self._queue.must_upload(segment.segment_id)
+        state = members(answer).get("state")
         raise UplinkFault(RECEIPT_PENDING, f"state {state}", subject=segment.segment_id)
 
     # --- receipts ----------------------------------------------------------------------------------------------------

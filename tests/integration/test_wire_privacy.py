@@ -225,6 +225,10 @@ def test_every_request_is_a_documented_one(shift: Tapped) -> None:
         elif request.method not in ("PATCH", "PUT"):
             assert request.body == b""
     assert {method for method, _ in seen} >= {"POST", "PATCH"}
+    statements = {(method, pattern.rpartition("/")[2]) for method, pattern in seen if "/statements/" in pattern}
+    assert statements == {("GET", "receipt"), ("PUT", uuid)}, (
+        "both routes of a statement, or a shift that does too little"
+    )
 
 
 @pytest.mark.timeout(200)

@@ -80,6 +80,8 @@ class FakeStore:
         """Whether it has tus's checksum extension: a PATCH that came whole is compared with its ``Upload-Checksum``."""
         self.silent_about_offset = False
         """A creation does not say the offset: tus does not ask for it."""
+        self.objects_away = False
+        """Its object store cannot be used: what is complete and named has no receipt yet."""
         self.on_body: Callable[[Upload], None] = lambda _upload: None
         self.released = threading.Event()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -337,7 +339,12 @@ class FakeStore:
 
     def _claimable(self, upload: Upload, lines: list[bytes]) -> bool:
         segment_id = upload.metadata["segment_id"]
-        return upload.complete and segment_id not in self.receipts and self._closed(segment_id, lines)
+        return (
+            not self.objects_away
+            and upload.complete
+            and segment_id not in self.receipts
+            and self._closed(segment_id, lines)
+        )
 
     def _closed(self, segment_id: str, lines: list[bytes]) -> bool:
         parts = (jws.split(line.decode().strip()) for line in lines)
@@ -351,6 +358,8 @@ class FakeStore:
         journal_id = upload.metadata["journal_id"]
         if not self._closed(segment_id, self.journal.get(journal_id, [])):
             return problem(404, "urn:zfy:no-receipt", state="awaiting-journal")
+        if self.objects_away:
+            return problem(404, "urn:zfy:no-receipt", state="awaiting-store")
         return 200, {"Content-Type": "application/jose"}, self.receipt(journal_id, [upload]).encode()
 
     def receipt(self, journal_id: str, uploads: list[Upload], **changes: Any) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from recorder.uplink.answers import fault_of, members, offset_of, retry_after, whole_number
+from recorder.uplink.answers import NoReceipt, fault_of, members, no_receipt, offset_of, retry_after, whole_number
 from recorder.uplink.faults import UplinkFault
 from recorder.uplink.http import Answer
 
@@ -42,6 +42,22 @@ def test_a_body_that_is_no_object_has_no_members(body: bytes) -> None:
 @pytest.mark.parametrize(("value", "number"), [(5, 5), ("5", 5), (True, None), (-1, None), (5.0, None), (None, None)])
 def test_whole_numbers(value: object, number: int | None) -> None:
     assert whole_number(value) == number
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        (b'{"state": "unknown"}', NoReceipt.SEND),
+        (b'{"state": "uploading"}', NoReceipt.SEND),
+        (b'{"state": "awaiting-journal"}', NoReceipt.POST_JOURNAL),
+        (b'{"state": "awaiting-store"}', NoReceipt.ASK_LATER),
+        (b'{"state": "of a later version"}', NoReceipt.SEND),
+        (b'{"state": ["awaiting-store"]}', NoReceipt.SEND),
+        (b"<html>", NoReceipt.SEND),
+    ],
+)
+def test_what_a_missing_receipt_asks_of_the_unit(body: bytes, wanted: NoReceipt) -> None:
+    assert no_receipt(Answer(404, {}, body)) is wanted
 
 
 def test_the_stores_words_are_kept_but_bounded() -> None:

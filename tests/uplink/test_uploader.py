@@ -107,6 +107,21 @@ def test_a_store_that_forgot_the_upload_is_asked_for_the_receipt_first(running: 
     assert ("POST", "uploads") in methods[asked:], "created again only after asking"
 
 
+def test_what_only_waits_for_the_object_store_is_asked_for_and_not_sent_again(running: Running) -> None:
+    running.store.objects_away = True
+    segment = running.unit.segment(MB)
+    receipt = f"/journals/{segment.journal_id}/segments/{segment.segment_id}/receipt"
+    running.give(segment)
+    running.until(lambda: running.store.count("GET", receipt) >= 3)
+    assert "receipt-pending" in running.codes()
+    assert running.uploader.status["backlog"]["segments"] == 1, "nothing is done without its receipt"
+    running.store.objects_away = False
+    running.until(running.done(segment))
+    assert (running.store.count("POST", "/uploads"), running.store.count("PATCH")) == (1, 1)
+    assert running.uploader.status["bytes_sent"] == segment.size
+    running.until(lambda: running.board.active() == [])
+
+
 def test_the_journal_keeps_its_rhythm_during_a_long_upload(running: Running) -> None:
     posted: list[int] = []
 

@@ -21,6 +21,7 @@ from tests.hw_sim.agency.mqtt_client import MqttDouble
 from tests.hw_sim.agency.proxied import HEADER, ProxiedUnit, at, escaped
 from tests.hw_sim.agency.test_store_journal import alarms, believed, stored_lines, vault
 from tests.hw_sim.agency.test_store_uploads import closed
+from tests.hw_sim.agency.underway import underway
 from tests.hw_sim.agency.unit_double import TUS, Reply, UnitDouble, client_context
 from tests.support import require_program
 
@@ -68,17 +69,6 @@ def objects(front: StoreFront, unit: UnitDouble) -> list[bytes]:
 def receipts_with_segments(front: StoreFront, unit: UnitDouble, authority: Authority) -> list[str]:
     found = [believed(authority, path.read_text().strip()) for path in (vault(front, unit) / "receipts").iterdir()]
     return [item.segment_id for receipt in found for item in receipt.segments]
-
-
-def underway(front: StoreFront, location: str, beyond: int = 0) -> None:
-    """Bytes of the PATCH that was begun are on the disk: it holds its upload."""
-    part = front.root / "staging" / f"{location.rpartition('/')[2]}.part"
-    waiting = threading.Event()
-    for _ in range(4000):
-        if part.stat().st_size > beyond:
-            return
-        waiting.wait(0.005)
-    pytest.fail("the PATCH has not begun")
 
 
 # --- one store in two processes ---------------------------------------------------------------------------------------
@@ -139,7 +129,7 @@ def test_a_request_at_one_instance_throws_off_the_stale_connection_at_the_other(
     stale_at, later = instances[holder], instances[1 - holder]
     location = later.create(segment).headers["location"]
     stale = stale_at.start_patch(location, 0, len(segment.data), segment.data[:100_000])
-    underway(front, location)
+    underway(front.root, location)
     offset = later.head(location).offset
     assert offset <= 100_000
     assert later.patch(location, offset, segment.data[offset:]).status == 204
@@ -157,7 +147,7 @@ def test_a_request_through_nginx_throws_off_a_stale_one_wherever_it_is(front: St
         segment = unit.segment(300_000)
         location = unit.create(segment).headers["location"]
         stale = unit.start_patch(location, 0, len(segment.data), segment.data[:100_000])
-        underway(front, location)
+        underway(front.root, location)
         offset = unit.head(location).offset
         assert unit.patch(location, offset, segment.data[offset:]).status == 204
         # nginx says that the instance gave up, or has closed already.
@@ -177,7 +167,7 @@ def test_a_killed_instance_is_resumed_at_the_other_and_nothing_sent_twice(
     location = unit.create(segment).headers["location"]
     assert first.patch(location, 0, segment.data[:1_000_000]).status == 204
     broken = first.start_patch(location, 1_000_000, 2_000_000, segment.data[1_000_000:1_500_000])
-    underway(front, location, 1_000_000)
+    underway(front.root, location, 1_000_000)
     front.instance(0).kill()
     try:
         offset = second.head(location).offset
@@ -367,7 +357,7 @@ def test_nginx_counts_what_one_certificate_has_under_way_and_leaves_journals_alo
         locations = [unit.create(unit.segment(200_000)).headers["location"] for _ in range(3)]
         held = [unit.start_patch(location, 0, 200_000, bytes(70_000)) for location in locations[:2]]
         for location in locations[:2]:
-            underway(front, location)
+            underway(front.root, location)
         refused = unit.head(locations[2])
         assert (refused.status, refused.headers["retry-after"]) == (429, "2")
         assert unit.post(0).status == 200

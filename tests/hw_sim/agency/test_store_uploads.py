@@ -17,6 +17,7 @@ from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.records import Recovery
 from tests.hw_sim.agency.conftest import NewUnit
 from tests.hw_sim.agency.test_store_journal import alarms, believed, vault
+from tests.hw_sim.agency.underway import underway
 from tests.hw_sim.agency.unit_double import TUS, DoubleSegment, UnitDouble, patch_headers
 
 SIZE = 300_000
@@ -194,17 +195,20 @@ def test_an_early_refusal_reaches_a_client_that_is_still_sending(unit: UnitDoubl
 def test_partial_data_of_a_dropped_connection_is_kept(store: StoreProcess, unit: UnitDouble) -> None:
     segment = closed(unit)
     location = unit.create(segment).headers["location"]
-    unit.start_patch(location, 0, SIZE, segment.data[:200_000]).close()
+    dropped = unit.start_patch(location, 0, SIZE, segment.data[:200_000])
+    underway(store.root, location)
+    dropped.close()
     offset = unit.head(location).offset
     assert 0 < offset <= 200_000
     assert unit.patch(location, offset, segment.data[offset:]).status == 204
     assert object_file(store, unit, segment).read_bytes() == segment.data
 
 
-def test_a_request_throws_off_a_half_dead_connection_of_the_same_upload(unit: UnitDouble) -> None:
+def test_a_request_throws_off_a_half_dead_connection_of_the_same_upload(store: StoreProcess, unit: UnitDouble) -> None:
     segment = closed(unit)
     location = unit.create(segment).headers["location"]
     stale = unit.start_patch(location, 0, SIZE, segment.data[:100_000])
+    underway(store.root, location)
     # Sent in records of 16 KiB, so what HEAD finds is what had arrived.
     offset = unit.head(location).offset
     reply = unit.patch(location, offset, segment.data[offset:])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
 
 from hw_sim.cli import main
+from hw_sim.fleet_sim.chart import decades
 from hw_sim.fleet_sim.engine import FleetRun
 from hw_sim.fleet_sim.load import MB, LoadPlan, make_load
-from hw_sim.fleet_sim.report import FleetResult, simulate
+from hw_sim.fleet_sim.report import FleetResult, cumulative, remaining, simulate, waiting
 from tests.support import tier
 
 SMALL = LoadPlan(units=300, link_rate=60 * MB)
@@ -73,4 +75,26 @@ def test_the_command_writes_the_page_and_its_picture(tmp_path: Path) -> None:
     text = target.read_text(encoding="utf-8")
     assert "| 60 | **许可 grants** |" in text and "| 40 | **许可 grants** |" in text
     assert "scale.svg" in text
-    assert target.with_suffix(".svg").read_text(encoding="utf-8").startswith("<svg")
+    drawing = ElementTree.fromstring(target.with_suffix(".svg").read_text(encoding="utf-8"))
+    words = {text.text for text in drawing.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"等待 waiting, s", "分钟 minutes", "许可 grants", "429 + full jitter"} <= words
+
+
+def test_the_picture_shows_who_waits_and_what_is_left(results: list[FleetResult]) -> None:
+    result = results[0]
+    waits = {line.name: line for line in waiting(result).lines}
+    for name, tally in (("许可 grants", result.tallies["grants"]), ("429 + full jitter", result.tallies["lottery"])):
+        shares = [share for _, share in waits[name].points]
+        assert shares == sorted(shares) and shares[-1] == 100.0, "every marked segment has its receipt in the end"
+        assert all(share >= 99.0 for place, share in waits[name].points if place >= tally.marked_p99_s)
+    sooner = zip(waits["许可 grants"].points, waits["429 + full jitter"].points, strict=True)
+    assert sum(grants[1] - lottery[1] for grants, lottery in sooner) > 0
+    for line in remaining(result).lines:
+        assert line.points[0][1] == result.load.plan.total_bytes / 1e12 and line.points[-1][1] == 0.0
+
+
+def test_what_never_got_its_receipt_keeps_the_line_below_the_top() -> None:
+    x = decades("s", 1.0, 100.0)
+    shares = dict(cumulative([1.0, 10.0], 4, x))
+    assert (shares[1.0], shares[max(shares)]) == (25.0, 50.0)
+    assert cumulative([], 0, x)[-1][1] == 0.0
