@@ -21,7 +21,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from firmware_bridge.ports import AudioBlock, Clock, DeviceError
-from firmware_bridge.raspberry_pi.portaudio import Heard, PortAudio, device_error, keep_periods
+from firmware_bridge.raspberry_pi.portaudio import Heard, PortAudio, device_error
 
 LOG = logging.getLogger(__name__)
 
@@ -204,13 +204,19 @@ class _Opening:
 
 class _PyAudioInput:
     def __init__(self, device: str, rate: int, block: int, heard: Heard) -> None:
-        keep_periods(max(4, round(DEVICE_BUFFER_S * rate / block)))
         self._portaudio = PortAudio()
         try:
-            self._stream = self._portaudio.open_input(device, rate, block, heard)
+            self._stream = self._portaudio.open_input(device, rate, block, heard, buffer_s=DEVICE_BUFFER_S)
         except BaseException:
             self._portaudio.close()
             raise
+        if self.buffer_s < DEVICE_BUFFER_S / 2:  # a device may have less
+            LOG.warning("%s: 声卡缓冲只有 the device keeps only %.3f s", device, self.buffer_s)
+
+    @property
+    def buffer_s(self) -> float:
+        """What the device keeps besides the block it is filling, as ALSA granted it."""
+        return float(self._stream.get_input_latency())
 
     def is_active(self) -> bool:
         return bool(self._stream.is_active())
@@ -219,5 +225,5 @@ class _PyAudioInput:
         self._portaudio.close(self._stream)
 
 
-def open_pyaudio(device: str, rate: int, block: int, heard: Heard) -> InputStream:
+def open_pyaudio(device: str, rate: int, block: int, heard: Heard) -> _PyAudioInput:
     return _PyAudioInput(device, rate, block, heard)

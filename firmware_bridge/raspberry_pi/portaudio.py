@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import logging
+import math
 import os
 import threading
 from collections.abc import Callable
@@ -65,9 +66,10 @@ class PortAudio:
             )
         return found
 
-    def open_input(self, device: str, rate: int, block: int, heard: Heard) -> Any:
+    def open_input(self, device: str, rate: int, block: int, heard: Heard, *, buffer_s: float | None = None) -> Any:
         """A running mono stream. ``heard`` is called on a thread of PortAudio's with every ``block`` samples and must
-        only enqueue. Raises OSError, DeviceError."""
+        only enqueue. ``buffer_s``: what the device itself is to keep; None: as little as PortAudio likes. Raises OSError,
+        DeviceError."""
         overflow = self._pyaudio.paInputOverflow
         proceed, enough = (None, self._pyaudio.paContinue), (None, self._pyaudio.paComplete)
 
@@ -75,10 +77,14 @@ class PortAudio:
             del count, times
             return proceed if heard(data, bool(status & overflow)) else enough
 
+        index = find_device(device, self.devices(), "microphone").index
+        if buffer_s is not None:
+            keep_periods(math.ceil(buffer_s * rate / block) + 2)  # with fewer PortAudio makes the blocks larger instead
+            ask_for_input_buffer(index, buffer_s)
         return self._open(
             rate=rate,
             input=True,
-            input_device_index=find_device(device, self.devices(), "microphone").index,
+            input_device_index=index,
             frames_per_buffer=block,
             stream_callback=called,
         )
@@ -103,14 +109,59 @@ class PortAudio:
 
 
 def keep_periods(count: int) -> None:
-    """How many blocks the device's own buffer holds, for streams opened from now on: PortAudio asks for 4, and a reader
-    that is later than that loses sound. PyAudio does not pass this on (``pa_linux_alsa.h``)."""
+    """Into how many blocks at most a device's buffer is divided, for streams opened from now on (``pa_linux_alsa.h``);
+    PyAudio does not pass this on. It does not make the buffer larger: see :func:`ask_for_input_buffer`."""
+    library = _portaudio()
+    if library is not None:
+        library.PaAlsa_SetNumPeriods(count)
+
+
+class _DeviceInfo(ctypes.Structure):
+    """``PaDeviceInfo`` of ``portaudio.h``, structVersion 2."""
+
+    _fields_ = (
+        ("structVersion", ctypes.c_int),
+        ("name", ctypes.c_char_p),
+        ("hostApi", ctypes.c_int),
+        ("maxInputChannels", ctypes.c_int),
+        ("maxOutputChannels", ctypes.c_int),
+        ("defaultLowInputLatency", ctypes.c_double),
+        ("defaultLowOutputLatency", ctypes.c_double),
+        ("defaultHighInputLatency", ctypes.c_double),
+        ("defaultHighOutputLatency", ctypes.c_double),
+        ("defaultSampleRate", ctypes.c_double),
+    )
+
+
+_DEVICE_INFO_VERSION: Final = 2
+
+
+def ask_for_input_buffer(index: int, seconds: float) -> None:
+    """The device's own buffer is to hold so much, for streams opened from now on until PortAudio ends.
+
+    PortAudio asks ALSA for ``suggestedLatency`` and one block (``pa_linux_alsa.c``, ``FinishConfigure``), and PyAudio
+    always suggests the device's ``defaultLowInputLatency``: two blocks of 20 ms with a loopback card, and a reader that is
+    later than that loses sound. PyAudio has no parameter for it, so the default is written where PortAudio keeps it. It
+    delays nothing: PortAudio still calls back with every block.
+    """
+    library = _portaudio()
+    if library is None:
+        return
+    library.Pa_GetDeviceInfo.restype = ctypes.POINTER(_DeviceInfo)
+    info = library.Pa_GetDeviceInfo(index)
+    if not info or info.contents.structVersion != _DEVICE_INFO_VERSION:
+        LOG.warning("无法加大声卡缓冲 the sound device's buffer stays small: PaDeviceInfo %d", index)
+        return
+    info.contents.defaultLowInputLatency = seconds
+
+
+def _portaudio() -> Any:
+    """The library that PyAudio has loaded, or None, which the log tells."""
     try:
-        library = ctypes.CDLL("libportaudio.so.2")
+        return ctypes.CDLL("libportaudio.so.2")
     except OSError as error:
         LOG.warning("无法加大声卡缓冲 the sound device's buffer stays small: %s", error)
-        return
-    library.PaAlsa_SetNumPeriods(count)
+        return None
 
 
 def find_device(wanted: str, devices: list[SoundDevice], kind: Literal["microphone", "speaker"]) -> SoundDevice:

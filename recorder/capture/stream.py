@@ -74,6 +74,8 @@ class SegmentStream:
         self._open: _Open | None = None
         self._input: deque[Item] = deque()
         self._lost_frames = 0
+        self._free_us = 0
+        """Where what is on the disk ends: no frame begins before."""
         self._end_us: int | None = None
         self._retry_us = 0
         self._retry_after_us = 0
@@ -190,11 +192,12 @@ class SegmentStream:
         elif self._open is not None and not self._open.mux.audio(packet):
             self._open.audio_gaps_us += packet.duration_us  # too late: its segment is closed
 
-    def _frame(self, frame: EncodedFrame) -> None:
+    def _frame(self, delivered: EncodedFrame) -> None:
+        frame = self._placed(delivered)
         match self._splitter.frame(frame.timestamp_us, frame.keyframe):
             case End():
                 self._end_us = frame.timestamp_us
-                self._input.appendleft(frame)
+                self._input.appendleft(delivered)
                 return
             case Split():
                 if self._open is not None:
@@ -212,6 +215,16 @@ class SegmentStream:
         segment.mux.video(frame)
         while (fragment := segment.mux.due()) is not None:
             self._write(segment, fragment)
+
+    def _placed(self, frame: EncodedFrame) -> EncodedFrame:
+        """Not before the end of what is written. When no frame comes, the last one goes to the disk with its nominal
+        length; the next may have been exposed sooner than that, and only its delivery been late. A sample cannot begin
+        before the one before has ended (ISO/IEC 14496-12, 8.8.12), so it is placed there: later by less than a frame."""
+        if frame.timestamp_us >= self._free_us:
+            return frame
+        placed = EncodedFrame(frame.data, frame.keyframe, self._free_us, frame.sensor)
+        self._free_us += 1  # another that lies before it comes behind this one
+        return placed
 
     def _begin(self, frame: EncodedFrame) -> _Open | None:
         context = self._context
@@ -292,6 +305,7 @@ class SegmentStream:
             # Sound alone covers nothing: while a hung camera gives no picture the recording is interrupted, and the
             # gap has to begin at its last frame, not where the microphone ended.
             segment.media_end_us = max(segment.media_end_us, fragment.media_end_us)
+            self._free_us = max(self._free_us, fragment.media_end_us)
         self._report_entry(segment, entry)
         self._context.storage_works(segment.segment_id)
         self._retry_after_us = 0

@@ -1,7 +1,10 @@
 """Walks the boxes of a fragmented MP4 (ISO/IEC 14496-12) as it streams by: fragments contiguous, frames counted.
 
-Nothing is decoded. What is checked: the bytes are a sequence of whole boxes, each fragment's ``tfdt`` continues where the
-track's samples ended, and how many video samples there are. Every size is bounded: the input may be hostile.
+Nothing is decoded. What is checked: the bytes are a sequence of whole boxes, the fragments are numbered without a gap
+(``mfhd``), none begins before the one before has ended (``tfdt``), and how many video samples there are. A fragment that
+begins later extends the last sample before it (8.8.12): the writer had put it on the disk because the camera halted, and
+could not know for how long. So it is judged as what it shows: a picture that stands still. Every size is bounded: the
+input may be hostile.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ MAX_SAMPLES = 1 << 20
 """In one ``trun``: a fragment of an hour at 240 frames a second has fewer."""
 FREEZE_US = 500_000
 """A frame shown longer than this is no frame rate but a picture that stood still while nobody filmed."""
+MAX_EXTENSION_S = 86_400
+"""A last sample that is extended by more is a broken number: no camera halts for a day within one segment."""
 _KEPT = (b"moov", b"moof")
 _TFHD_DEFAULT_DURATION = 0x08
 
@@ -30,6 +35,7 @@ class Track:
     default_duration: int = 0
     first_time: int | None = None
     next_time: int | None = None
+    last_duration: int = 0
     samples: int = 0
 
 
@@ -144,9 +150,13 @@ class BoxWalk:
 
     def _moof(self, body: bytes) -> None:
         self.fragments += 1
-        for kind, traf in _boxes(body):
-            if kind == b"traf":
-                self._traf(traf)
+        for kind, data in _boxes(body):
+            if kind == b"mfhd":
+                (number,) = struct.unpack_from(">I", data, 4)
+                if number != self.fragments:
+                    self._problem(f"fragment {self.fragments} is numbered {number}")
+            elif kind == b"traf":
+                self._traf(data)
 
     def _traf(self, body: bytes) -> None:
         track: Track | None = None
@@ -165,6 +175,7 @@ class BoxWalk:
                     self._frozen(track, durations)
                 track.samples += count
                 track.next_time = (track.next_time or 0) + sum(durations)
+                track.last_duration = durations[-1] if durations else 0
 
     def _tfhd(self, data: bytes) -> tuple[Track, int]:
         flags, track_id = struct.unpack_from(">II", data)
@@ -179,9 +190,14 @@ class BoxWalk:
     def _begins(self, track: Track, time: int) -> None:
         if track.first_time is None:
             track.first_time = time
-        elif track.next_time is not None and track.video and abs(time - track.next_time) > 1:
-            lack = (time - track.next_time) * 1000 / track.timescale
-            self._problem(f"fragment {self.fragments} begins {lack:+.1f} ms from where the one before ended")
+        elif track.next_time is not None and track.video:
+            late = time - track.next_time
+            if not -1 <= late <= MAX_EXTENSION_S * track.timescale:
+                lack = late * 1000 / track.timescale
+                self._problem(f"fragment {self.fragments} begins {lack:+.1f} ms from where the one before ended")
+            elif late > 1:
+                start = track.next_time - track.last_duration
+                self._stands_still(track, start - track.first_time, track.last_duration + late)
         track.next_time = time
 
     def _frozen(self, track: Track, durations: Sequence[int]) -> None:
@@ -190,9 +206,18 @@ class BoxWalk:
             return
         at = (track.next_time or 0) - (track.first_time or 0)
         for duration in durations:
-            if duration > limit and len(self.freezes) < MAX_PROBLEMS:
-                self.freezes.append((at * 1_000_000 // track.timescale, duration * 1_000_000 // track.timescale))
+            self._stands_still(track, at, duration)
             at += duration
+
+    def _stands_still(self, track: Track, at: int, duration: int) -> None:
+        """A sample at ``at``, for ``duration``, in ticks since the track's first; told again when it was extended."""
+        start_us = at * 1_000_000 // track.timescale
+        if duration <= FREEZE_US * track.timescale // 1_000_000:
+            return
+        if self.freezes and self.freezes[-1][0] == start_us:
+            self.freezes.pop()
+        if len(self.freezes) < MAX_PROBLEMS:
+            self.freezes.append((start_us, duration * 1_000_000 // track.timescale))
 
     def _problem(self, text: str) -> None:
         if len(self.problems) < MAX_PROBLEMS:

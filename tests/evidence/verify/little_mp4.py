@@ -27,13 +27,15 @@ def head() -> bytes:
     return box(b"ftyp", b"isom", bytes(4)) + moov
 
 
-def fragment(start: int, frames: int, media: bytes) -> bytes:
-    """``start`` in ticks; ``media`` goes into ``mdat``."""
+def fragment(start: int, frames: int, media: bytes, number: int = 1) -> bytes:
+    """``start`` in ticks; ``media`` goes into ``mdat``; ``number``: which fragment of the file, from 1."""
     tfhd = box(b"tfhd", struct.pack(">II", 0x020000, 1))
     tfdt = box(b"tfdt", struct.pack(">IQ", 1 << 24, start))
     rows = b"".join(struct.pack(">II", FRAME, 100) for _ in range(frames))
     trun = box(b"trun", struct.pack(">III", 0x301, frames, 0), rows)
-    return box(b"moof", box(b"mfhd", struct.pack(">II", 0, 1)), box(b"traf", tfhd, tfdt, trun)) + box(b"mdat", media)
+    return box(b"moof", box(b"mfhd", struct.pack(">II", 0, number)), box(b"traf", tfhd, tfdt, trun)) + box(
+        b"mdat", media
+    )
 
 
 def padded(data: bytes, to: int) -> bytes:

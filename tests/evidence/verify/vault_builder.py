@@ -274,7 +274,10 @@ class VaultBuilder:
         for number in range(fragments):
             media = hashlib.sha256(f"{segment.segment_id}/{number}".encode()).digest() * 8
             piece = little_mp4.fragment(
-                number * FRAGMENT_FRAMES * little_mp4.FRAME, FRAGMENT_FRAMES, media[: 100 * FRAGMENT_FRAMES]
+                number * FRAGMENT_FRAMES * little_mp4.FRAME,
+                FRAGMENT_FRAMES,
+                media[: 100 * FRAGMENT_FRAMES],
+                number + 1,
             )
             plains.append(little_mp4.padded(piece, CHUNK if segment.sealed else 64))
         ends = [segment.start_us] + [segment.start_us + (n + 1) * FRAGMENT_US for n in range(fragments)]

@@ -6,6 +6,7 @@ stalls are exact, and nothing waits for a processor that is busy.
 
 from __future__ import annotations
 
+import queue
 import subprocess
 import sys
 import threading
@@ -16,7 +17,13 @@ import numpy as np
 import pytest
 
 from firmware_bridge.ports import AudioBlock, DeviceError, Samples
-from firmware_bridge.raspberry_pi.microphone import HUNG_US, KEPT_S, PyAudioMicrophone
+from firmware_bridge.raspberry_pi.microphone import (
+    DEVICE_BUFFER_S,
+    HUNG_US,
+    KEPT_S,
+    PyAudioMicrophone,
+    open_pyaudio,
+)
 from hw_sim.devices.alsa_fifo import Plug, SoundCards
 from recorder.capture.timeline import AudioTimeline
 from tests.firmware_bridge.manual_clock import ManualClock
@@ -101,6 +108,28 @@ def test_blocks_of_any_size(rig: Rig, size: int) -> None:
         said = b"".join(rig.say(size) for _ in range(8))
         assert b"".join(rig.read().samples.tobytes() for _ in range(8)) == said
         rig.microphone.close()
+
+
+@pytest.mark.parametrize(("rate", "size"), [(48_000, 960), (48_000, 1024), (16_000, 320)])
+def test_the_device_keeps_half_a_second_and_still_delivers_every_block(rig: Rig, rate: int, size: int) -> None:
+    """What ALSA granted, as PortAudio read it back: PyAudio alone asks for two blocks, and a reader that gets no
+    processor for 0.4 s has then lost sound. A block comes as soon as it is there, however large the buffer is."""
+    blocks: queue.SimpleQueue[int] = queue.SimpleQueue()
+    wanted = iter([True, True, False])  # ends the stream: closing it while it waits in read(2) would wait for ever
+
+    def heard(data: bytes, overflowed: bool) -> bool:
+        blocks.put(len(data))
+        return next(wanted, False)
+
+    stream = open_pyaudio("mic", rate, size, heard)
+    assert stream.buffer_s >= DEVICE_BUFFER_S - size / rate
+    for _ in range(3):
+        rig.say(size)
+        assert blocks.get(timeout=30) == 2 * size
+    pause = threading.Event()
+    while stream.is_active():
+        pause.wait(0.01)
+    stream.close()
 
 
 @pytest.mark.parametrize("ppm", [-200, 0, 200])
