@@ -19,7 +19,7 @@ from firmware_bridge.clock import SystemClock
 from hw_sim.agency.agency import Agency
 from hw_sim.runner import journal_view
 from hw_sim.virtual_pi import card, image, storage_faults, write_log
-from hw_sim.virtual_pi.fielded import RECORD, FieldedUnit
+from hw_sim.virtual_pi.fielded import RECORD, UPLOADED, FieldedUnit
 from hw_sim.virtual_pi.machine import Parts, VirtualPi
 from recorder.evidence.verify.command import verify_for_simulator
 from tests.support import tier
@@ -105,7 +105,8 @@ def test_a_moment_of_write_errors_costs_no_signed_media_and_the_recording_goes_o
         pi.pause(6.0)
         pi.press(RECORD, 2.0)
         unit.wait_status("not s['recording']", 60)
-        pi.pause(2.0)
+        unit.wait_status(UPLOADED, 240)  # the uplink, too, is over it
+        pi.sh("sync")
         files = unit.copy_out(tmp_path / "after")
         # The page cache would answer for what never reached the disk: judge the disk itself as well.
         pi.cut()
