@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import pytest
 
 from firmware_bridge.clock import SystemClock
 from hw_sim.agency.agency import Agency
+from hw_sim.runner import journal_view
 from hw_sim.virtual_pi import card, image, storage_faults, write_log
-from hw_sim.virtual_pi.fielded import RECORD, FieldedUnit
+from hw_sim.virtual_pi.fielded import RECORD, UPLOADED, FieldedUnit
 from hw_sim.virtual_pi.machine import Parts, VirtualPi
 from recorder.evidence.verify.command import verify_for_simulator
 from tests.support import tier
@@ -28,6 +30,8 @@ pytestmark = pytest.mark.timeout(900)
 
 POINTS = {"quick": 10, "ci": 20, "nightly": 200}
 DISK_MB = 256
+REFUSED = "{'storage-io-error', 'storage-read-only', 'storage-fault'} & set(s['faults'])"
+"""Not ``storage-low``, which a disk this small has from the first moment on."""
 
 
 @contextmanager
@@ -60,7 +64,7 @@ def test_a_disk_that_refuses_every_write_is_a_fault_and_what_it_held_stays_whole
         begin(unit)
         unit.pi.pause(6.0)
         storage_faults.fail_writes(unit.pi, True)
-        status = unit.wait_status("any(f.startswith(('storage', 'journal')) for f in s['faults'])", 60)
+        status = unit.wait_status(REFUSED, 60)
         assert status["recording"], "a disk that fails is no reason to stop"
         unit.pi.cut()
         unit.pi.boot()
@@ -73,6 +77,54 @@ def test_a_disk_that_refuses_every_write_is_a_fault_and_what_it_held_stays_whole
         summary = verify_for_simulator(files, unit.agency.trust_dir, None, None)
     assert summary["integrity"] in ("intact", "incomplete"), summary
     assert summary["unaccounted_s"] == 0.0
+
+
+def test_a_moment_of_write_errors_costs_no_signed_media_and_the_recording_goes_on(
+    images: Images, tmp_path: Path
+) -> None:
+    """A worn card: new blocks refuse their writes for some seconds, the file system's own journal takes them."""
+    with machine(images, tmp_path) as unit:
+        pi = unit.pi
+        storage_faults.take_out(pi)
+        storage_faults.put_in(pi)
+        begin(unit)
+        pi.wait_for("[ $(ls /var/lib/recorder/segments/*/*.mp4* | wc -l) -ge 2 ]", 60)
+        before = journal_view.view(unit.copy_out(tmp_path / "before") / "journal").segments
+        session = unit.status()["session_id"]
+        process = pi.sh("systemctl show -p MainPID --value recorder-unit")
+        storage_faults.fail_new_blocks(pi)
+        onset = unit.wait_status(REFUSED, 60)
+        pi.pause(1.0)
+        storage_faults.fail_writes(pi, False)
+        over = unit.wait_status(f"not ({REFUSED}) and {RECORDING}", 60)
+        assert (over["session_id"], over["boot_id"]) == (session, pi.boot_id)
+        assert pi.sh("systemctl show -p MainPID --value recorder-unit") == process, (
+            "a bad block is no reason to restart"
+        )
+        assert "rw" in pi.sh(f"findmnt -no OPTIONS {storage_faults.MOUNT}").split(","), "the test meant the media alone"
+        pi.pause(6.0)
+        pi.press(RECORD, 2.0)
+        unit.wait_status("not s['recording']", 60)
+        unit.wait_status(UPLOADED, 240)  # the uplink, too, is over it
+        pi.sh("sync")
+        files = unit.copy_out(tmp_path / "after")
+        # The page cache would answer for what never reached the disk: judge the disk itself as well.
+        pi.cut()
+        found = card.look(pi.parts.disks[0], tmp_path / "card")
+        assert found.file_system == "clean", found.fsck
+        trust = unit.agency.trust_dir
+        summaries = [verify_for_simulator(folder, trust, None, None) for folder in (files, found.files)]
+    view = journal_view.view(files / "journal")
+    assert "storage-io-error" in view.faults, (onset["faults"], view.faults)
+    assert card.altered(files) == [] and card.altered(found.files) == []
+    closed = {key: segment.sha256 for key, segment in before.items() if segment.state == "closed"}
+    assert closed and {key: view.segments[key].sha256 for key in closed} == closed
+    later = [s for s in view.segments.values() if s.state == "closed" and s.media_start_us > over["at_us"]]
+    assert later, "a segment begun after the errors, and finished"
+    lost_s = sum((gap.to_us or 0) - gap.from_us for gap in view.gaps.values()) / 1e6
+    click.echo(f"write errors from {onset['at_us'] / 1e6:.1f} to {over['at_us'] / 1e6:.1f} s: gaps {lost_s:.1f} s")
+    for summary in summaries:
+        assert summary["integrity"] in ("intact", "incomplete") and summary["unaccounted_s"] == 0.0, summary
 
 
 def test_every_disk_that_a_lost_cache_can_leave_is_verifiable(images: Images, tmp_path: Path) -> None:
