@@ -36,7 +36,7 @@ from recorder.unit.store_key import StoreKeyFile
 
 log = logging.getLogger("fleet.host")
 
-TURN_S = 0.25
+TURN_S = 0.5
 CATCH_UP_US = 200_000
 ANSWER_S = 2.0
 DOCKED = ("receipt", "store-forecast")
@@ -156,11 +156,12 @@ class UnitHost:
             next_us = 0
             while not self._stop.is_set():
                 self._obey()
-                for key, _ in self._selector.select(TURN_S / 2):
+                for key, _ in self._selector.select(TURN_S / 4):
                     self._serve(key.data)
                 if self._clock.boottime_us() >= next_us:
                     for unit in list(self.units.values()):
-                        unit.turn(self._clock)
+                        if unit.head_seq is None:
+                            unit.turn(self._clock)
                     next_us = self._clock.boottime_us() + round(TURN_S * 1e6)
         except BaseException as error:
             log.exception("the unit host has ended")

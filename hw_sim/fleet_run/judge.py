@@ -149,6 +149,8 @@ def segment_violations(
         yield f"{name}: 没有对象 no object in the register"
     elif (entry["sha256"], entry["size"]) != (segment.sha256, segment.size):
         yield f"{name}: 登记与日志不同 the register differs from the journal"
+    elif entry["stored_at"] < journal.docked_at:
+        yield f"{name}: 入坞之前已存 stored before its unit docked"
     elif entry["stored_at"] > segment.deadline:
         yield f"{name}: 超时 late by {entry['stored_at'] - segment.deadline:.0f} s"
     files = store.files.get(segment.segment_id, [])
@@ -196,7 +198,7 @@ def _segment_row(journal: UnitJournal, segment: ClosedSegment, store: StoreSide)
         segment.marked,
         segment.deadline,
         stored_at,
-        None if stored_at is None else round(max(0.0, stored_at - journal.docked_at), 3),
+        None if stored_at is None else round(stored_at - journal.docked_at, 3),
         None if stored_at is None else round(segment.deadline - stored_at, 3),
     )
 

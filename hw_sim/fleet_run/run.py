@@ -203,7 +203,14 @@ class FleetRun:
     def _dock(self, folder: UnitFolder, host: UnitHost) -> None:
         folder.run.mkdir(parents=True, exist_ok=True)
         host.dock(folder)
-        self.children[folder.unit_id].start()
+        self._plug_in(folder, host)
+
+    def _plug_in(self, folder: UnitFolder, host: UnitHost) -> None:
+        """The line comes with the dock, not before the unit has noticed it: waits are counted from its boot record."""
+        if folder.unit_id in host.docked:
+            self.children[folder.unit_id].start()
+        else:
+            self._at(self._now_s() + TICK_S, partial(self._plug_in, folder, host))
 
     def _look(self, agency: Agency) -> None:
         self.usage.look("mosquitto", with_children(agency.broker.pid))

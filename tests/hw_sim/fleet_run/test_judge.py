@@ -80,6 +80,10 @@ def late(_: UnitJournal, at_store: StoreSide) -> None:
     at_store.objects["segment-1"]["stored_at"] = 2001.0
 
 
+def too_early(_: UnitJournal, at_store: StoreSide) -> None:
+    at_store.objects["segment-1"]["stored_at"] = 899.0
+
+
 def two_files(_: UnitJournal, at_store: StoreSide) -> None:
     at_store.files["segment-1"].append(Path("segment-1.mp4"))
 
@@ -130,6 +134,7 @@ def released_without_a_record(unit: UnitJournal, _: StoreSide) -> None:
         (no_object, "no object"),
         (other_digest, "differs from the journal"),
         (late, "late by 1 s"),
+        (too_early, "before its unit docked"),
         (two_files, "2 个文件"),
         (no_file, "0 个文件"),
         (two_receipts, "2 张有效回执"),
