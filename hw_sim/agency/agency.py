@@ -38,8 +38,10 @@ class Agency:
         clock: Clock | None = None,
         instances: int = 0,
         slots: int = 0,
+        options: tuple[str, ...] = (),
     ) -> None:
-        """``slots``: upload slots the store grants (docs/wire.md); 0: none, units upload as they like."""
+        """``slots``: upload slots the store grants (docs/wire.md); 0: none, units upload as they like. ``options``: further
+        command line options of the store."""
         self._clock = clock or SystemClock()
         self._files = OsFiles()
         directory = directory.absolute()
@@ -49,7 +51,7 @@ class Agency:
         self.store_root = (store_root or directory / "store").absolute()
         self._dir = directory
         self._instances = instances
-        self._slots = ("--slots", str(slots)) if slots else ()
+        self._options = (*(("--slots", str(slots)) if slots else ()), *options)
         self._store: StoreServer | None = None
         self._proxies: list[FaultProxy] = []
 
@@ -69,7 +71,7 @@ class Agency:
     def start(self) -> None:
         """Broker, store, then the line. Raises AgencyError."""
         self.broker.start()
-        self._store = self._make_store(("--mqtt", f"{HOST}:{self.broker.port}", *self._slots))
+        self._store = self._make_store(("--mqtt", f"{HOST}:{self.broker.port}", *self._options))
         self._store.start()
         self._proxies = [FaultProxy(port, self._clock) for port in (self._store.port, self.broker.port)]
         self._files.replace(self.fleet_file, self._fleet_settings().encode("utf-8"), 0o644)

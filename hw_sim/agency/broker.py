@@ -48,6 +48,10 @@ class Broker:
     ) -> None:
         self.stop()
 
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None or self._process.poll() is not None else self._process.pid
+
     def start(self) -> None:
         """Returns when it accepts connections. Raises AgencyError."""
         if self._process is not None and self._process.poll() is None:

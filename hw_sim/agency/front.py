@@ -62,6 +62,15 @@ class StoreFront:
         """From 0."""
         return self._instances[number]
 
+    @property
+    def count(self) -> int:
+        return self._count
+
+    @property
+    def nginx_pid(self) -> int | None:
+        """Its master; the workers are that one's children."""
+        return None if self._nginx is None or self._nginx.poll() is not None else self._nginx.pid
+
     def start(self) -> None:
         """Returns when all instances and nginx serve; whatever runs is left alone. Raises AgencyError."""
         if self._sockets is None:

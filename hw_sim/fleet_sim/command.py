@@ -1,4 +1,4 @@
-"""``hw-sim fleet``: the scheduler simulation from the command line."""
+"""``hw-sim fleet``: many units at once, simulated (the scheduler) or real (their uplink processes)."""
 
 from __future__ import annotations
 
@@ -7,27 +7,69 @@ from pathlib import Path
 
 import click
 
+from hw_sim.fleet_run.marked import kept
+from hw_sim.fleet_run.plan import MB as SEGMENT_MB
+from hw_sim.fleet_run.plan import FleetPlan
 from hw_sim.fleet_sim.load import MB, LoadPlan
 from hw_sim.fleet_sim.report import page, picture, simulate, table
 
 
 @click.command("fleet")
 @click.option(
+    "--units", type=click.IntRange(1, 1000), default=200, show_default=True, help="真实上传进程数 real uplink processes"
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("out/fleet-run"),
+    show_default=True,
+    help="输出文件夹 output folder",
+)
+@click.option("--segments", type=click.IntRange(1, 1000), default=6, show_default=True, help="每台片段数 of each unit")
+@click.option("--segment-mb", type=click.FloatRange(0.25), default=1.0, show_default=True, help="片段大小 size of each")
+@click.option("--instances", type=click.IntRange(1, 16), default=2, show_default=True, help="存储实例数 of the store")
+@click.option("--slots", type=click.IntRange(0), default=16, show_default=True, help="上传许可数 upload slots; 0: none")
+@click.option("--objects", default="folder:", show_default=True, help="对象存储 docs/object-stores.md")
+@click.option("--faults/--no-faults", default=True, help="按种子杀进程、断线路 kill processes, break the line, by seed")
+@click.option(
     "--simulate",
     "sizes",
     type=click.IntRange(1, 100_000),
     multiple=True,
-    required=True,
-    help="设备数，可重复 number of units, repeatable",
+    help="改为仿真调度，设备数可重复 simulate the scheduler instead: number of units, repeatable",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="随机种子 seed")
 @click.option("--link-mb-s", type=click.FloatRange(1.0), default=1250.0, show_default=True, help="线路 the line, MB/s")
 @click.option("--write", "target", type=click.Path(path_type=Path, dir_okay=False), help="写成文档 write a page, *.md")
-def fleet_command(sizes: tuple[int, ...], seed: int, link_mb_s: float, target: Path | None) -> None:
-    """全部设备同时入坞 · a whole fleet docks at once: grants beside 429 and full jitter.
+def fleet_command(
+    units: int,
+    out: Path,
+    segments: int,
+    segment_mb: float,
+    instances: int,
+    slots: int,
+    objects: str,
+    faults: bool,
+    sizes: tuple[int, ...],
+    seed: int,
+    link_mb_s: float,
+    target: Path | None,
+) -> None:
+    """全部设备入坞 · a whole fleet docks: real uplink processes against one agency, with faults, judged from the disk.
 
-    退出码 exit: 0 达到上限 holds · 1 未达到 does not.
+    --simulate：同时入坞的大量设备，许可与 429 随机退避相比 · very many units, grants beside 429 and full jitter.
+
+    退出码 exit: 0 达到上限 holds · 1 未达到 does not · 2 无法运行 cannot run · 130 被中断 interrupted.
     """
+    if sizes:
+        sys.exit(_simulate(sizes, seed, link_mb_s, target))
+    from hw_sim.fleet_run.command import run_fleet
+
+    plan = FleetPlan(units, seed, segments, round(segment_mb * SEGMENT_MB), instances, slots, faults)
+    sys.exit(run_fleet(plan, out, objects, target, click.echo, lambda text: click.echo(text, err=True)))
+
+
+def _simulate(sizes: tuple[int, ...], seed: int, link_mb_s: float, target: Path | None) -> int:
     results = []
     for units in sizes:
         results.append(simulate(LoadPlan(units=units, seed=seed, link_rate=link_mb_s * MB)))
@@ -41,7 +83,8 @@ def fleet_command(sizes: tuple[int, ...], seed: int, link_mb_s: float, target: P
         options += "" if seed == 1 else f" --seed {seed}"
         options += "" if link_mb_s == 1250.0 else f" --link-mb-s {link_mb_s:g}"
         command = f"./dev run hw-sim fleet{options} --write {target}"
-        target.write_text(page(results, command, drawing.name), encoding="utf-8")
+        of_run = kept(target.read_text(encoding="utf-8")) if target.exists() else ""
+        target.write_text(page(results, command, drawing.name) + of_run, encoding="utf-8")
         drawing.write_text(picture(max(results, key=lambda each: each.load.plan.units)), encoding="utf-8")
         click.echo(f"{target}\n{drawing}")
-    sys.exit(1 if failures else 0)
+    return 1 if failures else 0
