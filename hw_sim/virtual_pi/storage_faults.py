@@ -52,7 +52,8 @@ def fail_writes(pi: VirtualPi, failing: bool) -> None:
 def fail_new_blocks(pi: VirtualPi) -> None:
     """From now on every write to a block that is free at this moment is an I/O error: a worn card, whose file system does
     not notice, since its journal and its tables lie where writes still succeed."""
-    listing = pi.sh(f"sync {MOUNT} && dumpe2fs /dev/mapper/{NAME} 2>/dev/null")
+    # Again where it met a bitmap whose checksum was just being changed, and said so with its exit status.
+    listing = pi.wait_for(f'words=$(dumpe2fs /dev/mapper/{NAME} 2>/dev/null) && echo "$words"', 30)
     _become(pi, "\n".join(worn_table(_sectors(pi), *free_extents(listing))))
 
 
