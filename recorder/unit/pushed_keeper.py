@@ -33,8 +33,10 @@ class PushedKeeper:
 
     def heal(self) -> None:
         """A state that could not be read may be readable now: a card that failed once is no reason to forget it."""
-        if not self._store.damaged or self._state_due:
-            return
+        if self._store.damaged and not self._state_due:
+            self._read_again()
+
+    def _read_again(self) -> None:
         found = self._store.load()
         if not self._store.damaged:
             self.state = found.but(rejected=self.state.rejected)
