@@ -33,7 +33,10 @@ def test_what_nobody_decided_may_not() -> None:
         ({"uplink": {"store_url": "https://x", "io_timeout_s": 5}}, ["uplink.store_url"]),
         ({"faults": {"lens": {"enabled": False, "dwell_s": 1}}}, ["faults.lens.enabled"]),
         ({"storage": {"reserve_mb": 10**8, "release_below_free_mb": 1, "keep_window_h": 2160}}, ["storage"]),
-        ({"session": {"auto_shift": False, "resume_within_h": 0.05}}, ["session.auto_shift", "session.resume_within_h"]),
+        (
+            {"session": {"auto_shift": False, "resume_within_h": 0.05}},
+            ["session.auto_shift", "session.resume_within_h"],
+        ),
         ({"faults": {"lens": {"blurred_ratio": 0.05, "sample_s": 0.1}}}, ["faults.lens.blurred_ratio"]),
         ({"uplink": 5}, ["uplink"]),
         ({"nonsense": {"x": 1}, "night": {"lampp": 1}}, []),

@@ -95,7 +95,10 @@ def test_types_and_names(defaults: Layer, text: str, expected: str) -> None:
         ('[uplink]\nmetered = "some"', "agency.toml:4:1: uplink.metered: "),
         ('[uplink]\nstore_url = "https://[store"', "agency.toml:4:1: uplink.store_url: should be https://"),
         ("[capture]\npre_event_s = 120", "agency.toml:4:1: warning: capture.pre_event_s: cam0: 120 s of pre-roll need"),
-        ("[watermark]\nmargin_px = 200\n[cameras.cam0]\nwidth = 160", "agency.toml:4:1: watermark.margin_px: the watermark"),
+        (
+            "[watermark]\nmargin_px = 200\n[cameras.cam0]\nwidth = 160",
+            "agency.toml:4:1: watermark.margin_px: the watermark",
+        ),
         ("[storage]\nreserve_mb = 4096", "agency.toml:4:1: warning: storage.reserve_mb: release_below_free_mb is not"),
     ],
 )

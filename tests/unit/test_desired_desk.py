@@ -304,7 +304,7 @@ def test_one_that_comes_before_the_cameras_waits_for_them_and_is_judged_by_them(
 
 def test_with_no_camera_at_all_it_is_taken_up_and_proves_nothing(tmp_path: Path) -> None:
     blind = Remote(tmp_path)
-    blind.ask("desired", desired=blind.desired(1, '[night]\nlampp = true\n'))
+    blind.ask("desired", desired=blind.desired(1, "[night]\nlampp = true\n"))
     blind.until(lambda: blind.state() == "refused", "what is wrong is said at once")
     blind.ask("desired", desired=blind.desired(2, NIGHT))
     while blind.told()["version"] != 2 or blind.state() != "applied":
