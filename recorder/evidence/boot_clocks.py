@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -43,6 +44,11 @@ class BootClockLog:
         boot.last_us = max(boot.last_us, uptime_us)
         if iat >= NOT_SET_BEFORE_S or not boot.is_set:
             boot.offset_us = offset
+
+    def began_s(self) -> float:
+        """Wall time of the first record known here, by the clocks as they were known later; infinitely early without one.
+        Never later than the journal's first record as long as no boot is forgotten."""
+        return min((boot.first_us + boot.offset_us for boot in self._boots), default=-math.inf) / 1e6
 
     def carried(self) -> tuple[BootClock, ...]:
         return tuple(

@@ -7,6 +7,7 @@ time, and has its effect once (:mod:`recorder.evidence.command_book`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self, TypeAlias
@@ -152,12 +153,14 @@ Verdict: TypeAlias = AgencyCommand | Repeated | Refused
 @dataclass(frozen=True, slots=True)
 class CommandCheck:
     """``key``: the agency's command key, None when the unit has none. ``max_s``: a command may be valid so long.
-    ``allow``: the kinds the unit's configuration accepts."""
+    ``allow``: the kinds the unit's configuration accepts. ``since``: wall seconds at which the journal begins; what an
+    earlier one knew of older commands is gone with it, so none of those is taken."""
 
     key: PublicKey | None
     unit_id: str
     max_s: float
     allow: Collection[str]
+    since: float = -math.inf
 
     def verify(self, text: str, book: CommandBook, wall_s: float, clock_set: bool) -> Verdict:
         """``wall_s``: the wall clock's claim; without a clock that was set nobody knows a command's term."""
@@ -192,7 +195,7 @@ class CommandCheck:
         return command if command.unit_id == self.unit_id else Refused("command-unit")
 
     def _refusal(self, command: AgencyCommand, book: CommandBook, wall_s: float, clock_set: bool) -> Refused | None:
-        if command.iat <= book.floor:
+        if command.iat <= book.floor or command.iat < self.since:
             return Refused(TOO_OLD, command)
         if not clock_set:
             return Refused(CLOCK, command, final=False)

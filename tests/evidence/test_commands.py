@@ -141,6 +141,12 @@ def test_what_was_forgotten_is_not_taken_anew() -> None:
     assert isinstance(verdict(made(iat=NOW + 1), book=book), AgencyCommand)
 
 
+def test_what_is_older_than_the_journal_may_have_been_done_under_another_one() -> None:
+    check = CommandCheck(AGENCY.public_key(), "zfy-1", 86_400.0, KINDS, since=NOW)
+    assert verdict(made(iat=NOW - 0.001), check=check).code == "command-too-old"
+    assert isinstance(verdict(made(), check=check), AgencyCommand)
+
+
 def test_a_grant_names_what_it_is_about() -> None:
     granted = verdict(made(order={"kind": "grant", "sessions": [ONE], "until": NOW + 60, "metered": True}))
     assert isinstance(granted.order, Grant)

@@ -120,6 +120,18 @@ def test_a_repeat_after_a_restart_and_after_its_term_has_the_same_answer(kit: Ki
     assert new.of("mark") == [] and len(new.results()) == 4
 
 
+def test_what_was_done_under_a_lost_journal_is_not_done_again(kit: Kit, tmp_path: Path) -> None:
+    kit.start()
+    text = kit.command("mark")
+    assert kit.hand_over(text)["result"] == "done"
+    fresh = Kit(tmp_path / "card", commands={"allow": ALL})
+    fresh.clock.offset_us += 60_000_000
+    fresh.start()
+    answer = fresh.hand_over(text)
+    assert answer["code"] == "command-too-old" and fresh.of("mark") == []
+    assert fresh.commanded("mark")["result"] == "done"
+
+
 def test_one_whose_end_was_lost_is_not_begun_again(kit: Kit) -> None:
     kit.start()
     text = kit.command("mark")
@@ -144,7 +156,8 @@ def test_one_whose_end_was_lost_is_not_begun_again(kit: Kit) -> None:
     ("code", "result", "changes"),
     [
         ("command-unit", "refused", {"unit_id": "zfy-another"}),
-        ("command-expired", "expired", {"iat": 1_700_000_000.0, "exp": 1_700_000_060.0}),
+        ("command-expired", "expired", {"iat": 1_800_000_001.0, "exp": 1_800_000_001.0001}),
+        ("command-too-old", "refused", {"iat": 1_700_000_000.0, "exp": 1_700_000_060.0}),
         ("command-term", "refused", {"exp": 4e9}),
         ("command-early", "refused", {"iat": 1_800_001_000.0, "exp": 1_800_001_060.0}),
         ("command-form", "refused", {"ver": 9}),
@@ -154,6 +167,7 @@ def test_what_is_not_for_now_or_not_for_us_is_refused_in_both_languages(
     kit: Kit, code: str, result: str, changes: dict[str, Any]
 ) -> None:
     kit.start()
+    kit.turn(1_000)
     answer = kit.commanded("mark", changes)
     assert (answer["ok"], answer["result"], answer["code"]) == (False, result, code)
     assert answer["zh"] and answer["en"] and answer["error"]["code"] == code

@@ -75,6 +75,7 @@ class CommandDesk(Duty):
             config.device.id,
             config.commands.max_term_h * 3600,
             config.commands.allow,
+            self._unit.p.journal.state.clocks.began_s(),
         )
 
     # --- what becomes of it ------------------------------------------------------------------------------------------
