@@ -33,7 +33,8 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Carriage(msgspec.Struct, frozen=True):
-    """``manifest``: the JWS, once it is here. ``gate``: the one told last. ``closed``: the action that is over and must not
+    """``manifest``: the JWS, once it is here. ``gate``: the one told last. ``attempt``: how often it went to the
+    installer. ``closed``: the action that is over and must not
     begin again, though the server may go on offering it until it has had its answer. ``reports``: oldest first."""
 
     phase: Phase = "idle"
@@ -44,8 +45,14 @@ class Carriage(msgspec.Struct, frozen=True):
     sha256: str = ""
     version: str = ""
     gate: str = ""
+    attempt: int = 0
     closed: str = ""
     reports: tuple[Report, ...] = ()
+
+    @property
+    def order_id(self) -> str:
+        """What the installer knows it by: one that was put off comes again under another."""
+        return f"{self.action_id}.{self.attempt}"
 
 
 def offered(state: Carriage, action_id: str) -> Carriage:
@@ -96,7 +103,7 @@ def gates(state: Carriage, closed: tuple[Gate, ...]) -> Carriage:
         return _told(
             waiting, Report("deploymentBase", state.action_id, "scheduled", details=(f"等待 {first.zh} {first.en}",))
         )
-    going = msgspec.structs.replace(state, phase="installing", gate="")
+    going = msgspec.structs.replace(state, phase="installing", gate="", attempt=state.attempt + 1)
     return _told(
         going, Report("deploymentBase", state.action_id, "proceeding", details=(f"安装 install {_named(state)}",))
     )

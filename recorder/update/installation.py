@@ -37,7 +37,7 @@ class Installation(msgspec.Struct, frozen=True):
     """``notes``: not in the journal yet, oldest first. ``why``: of a refusal or a return, three texts: code, zh, en."""
 
     phase: Phase = "idle"
-    action_id: str = ""
+    order_id: str = ""
     version: str = ""
     sha256: str = ""
     kind: str = ""
@@ -66,14 +66,14 @@ def due(state: Installation) -> Step:
     return steps.get(state.phase, "rest")
 
 
-def ordered(state: Installation, action_id: str, manifest: Manifest, before: Before) -> Installation:
+def ordered(state: Installation, order_id: str, manifest: Manifest, before: Before) -> Installation:
     """Verified, gates open, artefact in the installer's own folder."""
     if state.phase not in ("idle", "done"):
         return state
     note = Note("update-started", before.version, manifest.version, manifest.sha256)
     return Installation(
         phase="prepared",
-        action_id=action_id,
+        order_id=order_id,
         version=manifest.version,
         sha256=manifest.sha256,
         kind=manifest.kind,
@@ -84,15 +84,15 @@ def ordered(state: Installation, action_id: str, manifest: Manifest, before: Bef
 
 
 def refused(
-    state: Installation, action_id: str, why: Refused, before: Before, version: str, sha256: str
+    state: Installation, order_id: str, why: Refused, before: Before, version: str, sha256: str
 ) -> Installation:
     """The order was not believed; nothing is changed on the unit. The journal hears of it."""
-    if state.phase not in ("idle", "done") or (state.phase == "done" and state.action_id == action_id):
+    if state.phase not in ("idle", "done") or (state.phase == "done" and state.order_id == order_id):
         return state
     note = Note("update-refused", before.version, version, sha256, why.code, f"{why.zh} {why.en}"[:300])
     return Installation(
         phase="done",
-        action_id=action_id,
+        order_id=order_id,
         version=version,
         sha256=sha256,
         before=before,

@@ -97,7 +97,7 @@ def test_an_order_that_is_not_believed_changes_nothing_and_is_journalled_once() 
     state = ins.refused(Installation(), "8", BAD, BEFORE, NEW, "")
     assert (state.outcome, state.notes[0].event) == ("refused", "update-refused")
     assert ins.refused(state, "8", BAD, BEFORE, NEW, "") == state
-    assert ins.refused(state, "9", BAD, BEFORE, NEW, "").action_id == "9"
+    assert ins.refused(state, "9", BAD, BEFORE, NEW, "").order_id == "9"
     under_way = ins.ordered(Installation(), "8", manifest(), BEFORE)
     assert ins.refused(under_way, "9", BAD, BEFORE, NEW, "") == under_way
 
