@@ -47,6 +47,7 @@ class LazyGroup(click.Group):
         "export": "recorder.export.commands:export_group",
         "fleet": "recorder.fleet.cli:fleet_group",
         "status": "recorder.health.command:status_command",
+        "update-sign": "recorder.update.sign_command:sign_command",
         "statement": "recorder.officer.statement_commands:statement_group",
     }
 
@@ -139,6 +140,18 @@ def uplink_command(config_files: tuple[Path, ...]) -> None:
 
     # A fresh interpreter without the configuration's libraries: 31 MB instead of 54 for a process that idles all day.
     exec_uplink(load(config_files).config, [str(path) for path in config_files])
+
+
+@main.command("update")
+@click.option(
+    "--install", "installing", is_flag=True, help="安装进程（root，由 systemd 启动） the installer, by systemd"
+)
+@config_option
+def update_command(installing: bool, config_files: tuple[Path, ...]) -> None:
+    """运行远程升级进程 · updates from a hawkBit server (docs/update.md)."""
+    from recorder.update.process import exec_update
+
+    exec_update(load(config_files).config, "install" if installing else "carry")
 
 
 @main.command("verify")

@@ -51,6 +51,17 @@ BUDGETS = {
         "recorder.capture": "the worker's",
         "recorder.uplink": "the uplink's",
     },
+    "recorder.update.process": HEAVY_EVERYWHERE
+    | {
+        "av": "18 MB",
+        "cryptography": "8 MB: recorder.evidence.libcrypto",
+        "joserfc": "3 MB: recorder.evidence.p256",
+        "numpy": "13 MB",
+        "pydantic": "16 MB: recorder.update.settings",
+        "recorder.capture": "the worker's",
+        "recorder.config": "recorder.update.settings",
+        "tomlkit": "2 MB",
+    },
     "recorder.uplink.service": HEAVY_EVERYWHERE
     | {
         "av": "18 MB",

@@ -53,6 +53,7 @@ _EFFECTS: Final[dict[tuple[str, ...], Effect]] = {
     ("watermark",): "idle",
     ("mqtt",): "elsewhere",
     ("uplink",): "elsewhere",
+    ("update",): "elsewhere",
 }
 """The longest path that fits counts; what none fits needs a new process."""
 

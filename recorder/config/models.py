@@ -342,6 +342,31 @@ class Mqtt(Section):
     status_interval_s: Annotated[float, Field(ge=0.5, le=3600)]
 
 
+ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+class Update(Section):
+    """Updates from a hawkBit server (docs/update.md)."""
+
+    enabled: bool
+    url: str
+    tenant: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    token_file: str
+    ca_file: str
+    root_dir: str
+    kinds: tuple[Literal["deb", "rauc"], ...]
+    poll_s: Annotated[float, Field(ge=30, le=86_400)]
+    max_kb_s: Annotated[int, Field(ge=0, le=1_000_000)]
+    slack_h: Annotated[float, Field(ge=0, le=24)]
+    backlog: Annotated[int, Field(ge=0, le=100_000)]
+    battery_percent: Annotated[float, Field(ge=0, le=100)]
+    free_mb: Annotated[int, Field(ge=0)]
+    window_from: ClockTime
+    window_to: ClockTime
+    well_s: Annotated[float, Field(ge=5, le=86_400)]
+    within_s: Annotated[float, Field(ge=30, le=86_400)]
+
+
 class RecorderConfig(Section):
     """The whole effective configuration of one unit."""
 
@@ -375,3 +400,4 @@ class RecorderConfig(Section):
     remote: Remote
     uplink: Uplink
     mqtt: Mqtt
+    update: Update

@@ -97,6 +97,11 @@ REMOTE: Final[dict[tuple[str, ...], Verdict]] = {
     ("mqtt",): PLACE,
     ("mqtt", "keepalive_s"): None,
     ("mqtt", "status_interval_s"): None,
+    ("update",): TRUST,
+    ("update", "poll_s"): None,
+    ("update", "max_kb_s"): None,
+    ("update", "window_from"): None,
+    ("update", "window_to"): None,
 }
 """The longest path that fits counts."""
 

@@ -13,7 +13,7 @@ from tests.systemd.units import SYSTEMD
 
 SYSUSERS = SYSTEMD / "sysusers.d" / "zfy-recorder.conf"
 TMPFILES = SYSTEMD / "tmpfiles.d" / "zfy-recorder.conf"
-UMASK = {"recorder": 0o027, "recorder-capture": 0o002, "recorder-uplink": 0o027}
+UMASK = {"recorder": 0o027, "recorder-capture": 0o002, "recorder-uplink": 0o027, "recorder-update": 0o027}
 """As the units say; a test compares."""
 
 

@@ -84,7 +84,7 @@ def test_systemd_waits_longer_for_a_worker_than_the_unit_process_does() -> None:
 def test_the_data_folder_is_the_same_in_both_slots() -> None:
     lines = (SYSTEMD / "slot-shared.d" / "zfy-recorder.conf").read_text(encoding="utf-8").splitlines()
     said = [line for line in lines if line and not line.startswith("#")]
-    assert said == ["Version=1", "Path=/var/lib/recorder", "Path=/etc/recorder"]
+    assert said == ["Version=1", "Path=/var/lib/recorder", "Path=/var/lib/recorder-update", "Path=/etc/recorder"]
 
 
 @pytest.mark.parametrize("name", ["recorder-unit.service", "recorder-uplink.service"])

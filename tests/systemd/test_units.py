@@ -50,10 +50,31 @@ def test_a_typo_would_be_noticed(name: str, good: str, bad: str, tmp_path: Path)
     assert verify(broken).returncode != 0
 
 
-@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
+INSTALLER = "recorder-update-install.service"
+"""Root, because it installs packages: what is asked of it is below."""
+
+
+@pytest.mark.parametrize("unit", [unit for unit in SERVICES if unit.name != INSTALLER], ids=lambda unit: unit.name)
 def test_the_unit_is_tight(unit: Path) -> None:
     done = analyze("security", "--offline=yes", f"--threshold={THRESHOLD}", "--no-pager", str(unit))
     assert done.returncode == 0, done.stdout[-600:] + done.stderr
+
+
+def test_the_installer_of_updates_has_no_network_and_is_started_by_its_files_alone() -> None:
+    unit, path = SYSTEMD / INSTALLER, SYSTEMD / "recorder-update-install.path"
+    assert setting(unit, "PrivateNetwork") == ["yes"] and setting(unit, "NoNewPrivileges") == ["yes"]
+    assert "AF_INET" not in " ".join(setting(unit, "RestrictAddressFamilies"))
+    assert setting(unit, "WantedBy") == []
+    watched = setting(path, "PathExists")
+    assert watched == ["/var/lib/recorder/update/order.json", "/var/lib/recorder-update/unfinished"]
+
+
+def test_who_downloads_updates_reaches_no_evidence_no_key_and_not_the_installers_folder() -> None:
+    unit = SYSTEMD / "recorder-update.service"
+    assert setting(unit, "ReadWritePaths") == ["-/var/lib/recorder/update"]
+    hidden = " ".join(setting(unit, "InaccessiblePaths"))
+    assert all(f"/var/lib/recorder/{name}" in hidden for name in ("keys", "journal", "segments", "statements"))
+    assert setting(unit, "User") == ["recorder-update"]
 
 
 @pytest.mark.parametrize("name", ENDLESS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
-UNITS = sorted(path for path in SYSTEMD.iterdir() if path.suffix in (".service", ".socket", ".target"))
+UNITS = sorted(path for path in SYSTEMD.iterdir() if path.suffix in (".service", ".socket", ".target", ".path"))
 SERVICES = [path for path in UNITS if path.suffix == ".service"]
 
 PROGRAMS = ("/usr/bin/recorder", "/usr/lib/zfy-recorder/bin/python3", "/usr/lib/zfy-recorder/await-data")

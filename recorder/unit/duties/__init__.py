@@ -24,6 +24,7 @@ from recorder.unit.duties.statements import StatementDesk
 from recorder.unit.duties.statutory_desk import StatutoryDesk
 from recorder.unit.duties.stop_desk import StopDesk
 from recorder.unit.duties.stray_files import StrayFiles
+from recorder.unit.duties.update_desk import UpdateDesk
 from recorder.unit.duty import DutyFactory
 
 DUTIES: tuple[DutyFactory, ...] = (
@@ -48,5 +49,6 @@ DUTIES: tuple[DutyFactory, ...] = (
     DesiredDesk,
     ReloadDesk,
     RestartDesk,
+    UpdateDesk,
     CommandDesk,
 )

@@ -123,7 +123,7 @@ def test_a_new_version_starts_only_where_nothing_is_recorded(unit: Unit, case: s
 def test_a_unit_that_restarts_by_itself_is_left_to_it(unit: Unit) -> None:
     unit.answer("active", 0, {**FRESH, "recording": True}, restarts=0)
     assert unit.run(unit.script("lib/restart-when-idle", "usr/lib/zfy-recorder/restart-when-idle")).returncode == 0
-    assert unit.asked() == ["try-restart recorder-uplink.service", "ctl restart"]
+    assert unit.asked() == ["try-restart recorder-uplink.service recorder-update.service", "ctl restart"]
 
 
 def test_without_systemd_nothing_runs(unit: Unit) -> None:

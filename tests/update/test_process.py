@@ -1,0 +1,105 @@
+"""The processes around it: tokens, switched off, and a whole carrier against the stand-in; dpkg by a stand-in program."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from firmware_bridge.clock import SystemClock
+from recorder.config.load import load_config
+from recorder.config.models import RecorderConfig
+from recorder.update import places, process
+from recorder.update.programs import Dpkg, ProgramError
+from recorder.update.settings import UpdateSettings, minutes, settings_from_json, settings_of
+from tests.update.ddi_server import TOKEN, DdiServer
+from tests.update.kit import ARTEFACT, signed
+from tests.uplink.pki import UNIT, Pki
+
+
+def defaults() -> RecorderConfig:
+    return load_config([], {}, Path("/nonexistent")).config
+
+
+def settings(root: Path, pki: Pki, url: str) -> UpdateSettings:
+    return msgspec.structs.replace(
+        settings_of(defaults()),
+        unit_id=UNIT,
+        data_dir=str(root),
+        run_dir=str(root / "run"),
+        trust_dir=str(root),
+        enabled=True,
+        url=url,
+        token_file=str(root / "token"),
+        ca_file=str(pki.ca),
+        root_dir=str(root / "root"),
+    )
+
+
+def test_settings_cross_over(tmp_path: Path, pki: Pki) -> None:
+    made = settings(tmp_path, pki, "https://h")
+    assert settings_from_json(made.to_json()) == made and not settings_of(defaults()).enabled
+    with pytest.raises(ValueError, match="unit_id"):
+        settings_from_json(b"{}")
+    assert (minutes("23:59"), process.minute_of_day(16 * 3600 * 10**6)) == (1439, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("abc\n", "TargetToken abc"),
+        ("GatewayToken x", "GatewayToken x"),
+        ("absent", None),
+        ("", None),
+        ("Basic x", None),
+    ],
+)
+def test_tokens(tmp_path: Path, pki: Pki, text: str, expected: str | None) -> None:
+    (tmp_path / "token").write_text(text)
+    made = settings(tmp_path, pki, "https://h")
+    if expected is None:
+        with pytest.raises(ValueError, match="TargetToken"):
+            process.authorization(made, "")
+        assert process.carry(made, SystemClock(), threading.Event()) == 78
+    else:
+        assert process.authorization(made, "") == expected
+
+
+def test_a_unit_without_the_key_reports_a_failure(tmp_path: Path, pki: Pki, server: DdiServer) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    server.offer("8", {"update.jws": signed().encode(), "zfy-recorder.deb": ARTEFACT})
+    stop = threading.Event()
+    running = threading.Thread(
+        target=process.carry, args=(settings(tmp_path, pki, server.url), SystemClock(), stop), daemon=True
+    )
+    running.start()
+    try:
+        for _ in range(200):
+            if server.closed("8") or stop.wait(0.1):
+                break
+        assert server.closed("8") == ["failure"]
+        assert "update-key-missing" in server.feedback[-1][2]["status"]["details"][0]
+    finally:
+        stop.set()
+        running.join(10)
+    assert not running.is_alive() and not (tmp_path / "update" / places.ORDER).exists()
+
+
+def test_what_dpkg_is_told(tmp_path: Path) -> None:
+    told, script = tmp_path / "told", tmp_path / "dpkg"
+    script.write_text(f'#!/bin/sh\necho "$@" >> {told}\ncase "$*" in *bad*) echo no; exit 1;; esac\n')
+    script.chmod(0o755)
+    dpkg, artefact = Dpkg(tmp_path, dpkg=(str(script),)), tmp_path / "artefact"
+    artefact.write_bytes(b"new")
+    assert not dpkg.way_back("0.1.0")
+    dpkg.install(artefact)
+    dpkg.commit(artefact, "0.2.0")
+    dpkg.commit(artefact, "0.2.0")
+    assert dpkg.way_back("0.2.0") and dpkg.roll_back("0.2.0", "0.3.0")
+    lines = told.read_text().splitlines()
+    assert lines[1] == f"--force-confold --refuse-downgrade --install {artefact}"
+    assert lines[3] == f"--force-confold --force-downgrade --install {places.kept(tmp_path, '0.2.0')}"
+    with pytest.raises(ProgramError, match="no"):
+        dpkg.install(tmp_path / "bad")
