@@ -160,7 +160,12 @@ def toml_value(value: Any) -> str:
 @config_group.command("sign")
 @click.argument("file", type=_FILE)
 @click.option("--key", "key_file", required=True, type=_FILE, help="机关指令私钥 the agency's command key (PEM)")
-@click.option("--version", required=True, type=click.IntRange(1), help="版本号，只增不减 version, which only grows")
+@click.option(
+    "--version",
+    required=True,
+    type=click.IntRange(1),
+    help="版本号，只增不减，跳升不得超过一百万 version, which only grows, by a million at most",
+)
 @click.option("--unit", "unit_id", help="设备编号 the unit it is for")
 @click.option("--group", help="或者分组 or the group")
 def sign_command(file: Path, key_file: Path, version: int, unit_id: str | None, group: str | None) -> None:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from pydantic import Field
 
 from recorder.evidence.base import Count, Digest, Model
-from recorder.evidence.config_order import ConfigOrder
+from recorder.evidence.config_order import MAX_LEAP, MAX_VERSION, ConfigOrder
 
 MAX_ERRORS: Final = 20
 """Reported at most; a file in the wrong encoding makes hundreds."""
@@ -28,7 +28,7 @@ Outcome: TypeAlias = Literal["none", "pending", "applied", "refused", "rolled-ba
 class Push(Model):
     """``digest``: SHA-256 of the text ``toml`` in UTF-8."""
 
-    version: Annotated[int, Field(ge=1)]
+    version: Annotated[int, Field(ge=1, le=MAX_VERSION)]
     jti: str
     digest: Digest
     toml: str
@@ -121,6 +121,14 @@ def not_considered(state: PushedState, push: Push, known: ConfigOrder | None = N
             code="desired-replayed",
             zh=f"版本 {push.version} 不高于已处理的 {highest}",
             en=f"version {push.version} is not above {highest}, which was considered already",
+        )
+    newest = max(state.highest, 0 if known is None else known.version)
+    if push.version > newest + MAX_LEAP:
+        return Rejected(
+            version=push.version,
+            code="desired-leap",
+            zh=f"版本 {push.version} 比已处理的 {newest} 高出 {MAX_LEAP} 以上",
+            en=f"version {push.version} is more than {MAX_LEAP} above {newest}, the newest considered",
         )
     return None
 

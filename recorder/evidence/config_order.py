@@ -12,6 +12,11 @@ from typing import Any, Final
 
 from recorder.evidence.base import Count, Digest, Model
 
+MAX_VERSION: Final = (1 << 53) - 1
+"""The largest whole number every JSON reader keeps (RFC 8259 §6)."""
+MAX_LEAP: Final = 1_000_000
+"""A version further above the newest one considered is refused: nobody sends so many, and one signed by mistake or for a
+captured unit must not use up all those below it."""
 NAME: Final = "config"
 """``name`` of the ``command`` record of a pushed configuration; its ``command_id`` is the ``jti``."""
 _DETAIL: Final = re.compile(r"^version ([1-9][0-9]{0,15}) ([A-Za-z0-9_-]{43})(?:$|: )")

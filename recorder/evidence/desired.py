@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from recorder.evidence import jws
 from recorder.evidence.base import Model, Uuid
+from recorder.evidence.config_order import MAX_VERSION
 from recorder.evidence.jws import JwsError, Signer
 from recorder.evidence.p256 import PublicKey
 
@@ -22,8 +23,6 @@ TYP: Final = "config"
 MAX_TEXT: Final = 48 << 10
 """Characters of the JWS: a request to the control socket has at most 64 KiB, an MQTT message 128 kB."""
 MAX_TOML: Final = 32 << 10
-MAX_VERSION: Final = (1 << 53) - 1
-"""The largest whole number every JSON reader keeps (RFC 8259 §6)."""
 
 
 class Desired(Model):

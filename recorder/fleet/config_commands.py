@@ -19,6 +19,7 @@ from recorder.fleet.cli import settings_of, settings_option
 from recorder.fleet.rollout import Criteria, Ended, Plan, Rollout
 from recorder.fleet.settings import FleetError, FleetSettings
 from recorder.fleet.units_commands import in_group, moment, rollout_files, state_option, table
+from recorder.fleet.versions import as_table, newest_reported, next_version
 
 if TYPE_CHECKING:
     from recorder.fleet.rollout_files import RolloutFiles
@@ -98,13 +99,11 @@ def push_command(
         chosen = _chosen(summaries, named, group, everybody)
         rollout_id = f"{file.stem.lower()[:24]}-{secrets.token_hex(3)}"
         rollout_id = "".join(each if each.isascii() and each.isalnum() else "-" for each in rollout_id)
-        said = {str(each["unit_id"]): each.get("reported") or {} for each in summaries}
-        version = 1 + max(files.highest_version(), *(_highest(said.get(unit_id, {})) for unit_id in chosen))
+        said = {str(each["unit_id"]): each for each in summaries}
+        versions = _versions(files, said, chosen)
         plan = Plan(
             rollout_id=rollout_id,
             created_at=_clock().wall_us() / 1e6,
-            version=version,
-            back_version=version + 1,
             digest=sha256_b64u(toml.encode("utf-8")),
             toml=toml,
             units=ro.order(rollout_id, chosen),
@@ -115,7 +114,7 @@ def push_command(
             take_back=take_back,
         )
         texts = files.texts()
-        rollout = ro.begin(plan, {unit_id: _before(said.get(unit_id, {}), texts) for unit_id in chosen})
+        rollout = ro.begin(plan, versions, {unit_id: _before(said.get(unit_id, {}), texts) for unit_id in chosen})
         unknown = ro.unknown_before(rollout.members)
         if unknown and take_back:
             click.echo(
@@ -179,10 +178,9 @@ def rollback_command(
     try:
         rollout = files.load(rollout_id) if rollout_id else files.newest()
         why = Ended(code="admin", zh="管理员撤回", en="taken back by the admin")
-        units = {member.unit_id for member in rollout.members}
-        said = [each.get("reported") or {} for each in _store(settings).units() if each["unit_id"] in units]
-        version = 1 + max(files.highest_version(), *map(_highest, said), 0)
-        rollout = ro.abort(rollout, why, take_back=True, back_version=version)
+        said = {str(each["unit_id"]): each for each in _store(settings).units()}
+        versions = _versions(files, said, [member.unit_id for member in rollout.members])
+        rollout = ro.abort(rollout, why, take_back=True, back_versions=versions)
         files.save(rollout)
         _carry_out(settings, files, rollout, wait=wait, poll_s=poll_s, as_json=as_json, wanted="aborted")
     except FleetError as error:
@@ -211,10 +209,24 @@ def status_command(rollout_id: str | None, as_json: bool, state_folder: Path | N
     else:
         _print(rollout)
         rows = [
-            [each.unit_id, each.state, " ".join(each.new_faults) or "–", moment(each.sent_at), moment(each.applied_at)]
+            [
+                each.unit_id,
+                str(each.version),
+                each.state,
+                " ".join(each.new_faults) or "–",
+                moment(each.sent_at),
+                moment(each.applied_at),
+            ]
             for each in rollout.members
         ]
-        titles = [("设备", "unit"), ("状态", "state"), ("新故障", "new faults"), ("下发", "sent"), ("生效", "applied")]
+        titles = [
+            ("设备", "unit"),
+            ("版本", "version"),
+            ("状态", "state"),
+            ("新故障", "new faults"),
+            ("下发", "sent"),
+            ("生效", "applied"),
+        ]
         table([say(*title) for title in titles], rows)
     raise SystemExit(1 if rollout.phase in ("aborting", "aborted") else 0)
 
@@ -351,14 +363,28 @@ def _criteria(text: str) -> Criteria:
         raise FleetError(f"--abort-if {text}：0 至 100", f"--abort-if {text}: 0 to 100") from error
 
 
-def _highest(reported: dict[str, Any]) -> int:
-    layer = reported.get("layer") or {}
-    rejected = reported.get("rejected") or {}
-    return max(int(reported.get("version") or 0), int(layer.get("version") or 0), int(rejected.get("version") or 0))
+def _versions(files: RolloutFiles, said: dict[str, dict[str, Any]], units: Iterable[str]) -> dict[str, int]:
+    """What each of them is sent next. Says whose report is not believed. Raises FleetError."""
+    sent, found = files.versions(), dict[str, int]()
+    for unit_id in units:
+        ours, theirs = sent.get(unit_id, 0), newest_reported(said.get(unit_id, {}))
+        following = next_version(unit_id, ours, theirs)
+        found[unit_id] = following.version
+        if following.doubt is not None:
+            click.echo(
+                say(
+                    f"注意：设备 {unit_id} 报告的版本 {theirs} 与此处下发过的 {ours} 相差过大，"
+                    f"以版本 {following.version} 下发；请检查该设备",
+                    f"note: unit {unit_id} reports version {theirs}, {ours} was sent from here; that does not fit, "
+                    f"version {following.version} is sent; look into that unit",
+                ),
+                err=True,
+            )
+    return found
 
 
-def _before(reported: dict[str, Any], texts: dict[str, str]) -> str | None:
-    layer = reported.get("layer") or {}
+def _before(summary: dict[str, Any], texts: dict[str, str]) -> str | None:
+    layer = as_table(as_table(summary.get("reported")).get("layer"))
     return "" if not layer.get("version") else texts.get(str(layer.get("digest")))
 
 
@@ -371,12 +397,18 @@ def _print(rollout: Rollout) -> None:
     stage = f"{rollout.stage + 1}/{len(plan.percent)}"
     click.echo(
         say(
-            f"{plan.rollout_id}  版本 {plan.version}  {rollout.phase}  阶段 {stage}  {told}",
-            f"{plan.rollout_id}  version {plan.version}  {rollout.phase}  stage {stage}  {told}",
+            f"{plan.rollout_id}  版本 {_span(rollout)}  {rollout.phase}  阶段 {stage}  {told}",
+            f"{plan.rollout_id}  version {_span(rollout)}  {rollout.phase}  stage {stage}  {told}",
         )
     )
     if rollout.why is not None:
         click.echo(f"  {say(rollout.why.zh, rollout.why.en)}")
+
+
+def _span(rollout: Rollout) -> str:
+    """Units may have it under versions of their own."""
+    versions = sorted({member.version for member in rollout.members})
+    return f"{versions[0]}" if len(versions) == 1 else f"{versions[0]}–{versions[-1]}"
 
 
 def _print_all(rollouts: Iterable[Rollout], as_json: bool) -> None:
@@ -385,7 +417,7 @@ def _print_all(rollouts: Iterable[Rollout], as_json: bool) -> None:
             {
                 "rollout_id": each.plan.rollout_id,
                 "created_at": each.plan.created_at,
-                "version": each.plan.version,
+                "versions": sorted({member.version for member in each.members}),
                 "phase": each.phase,
                 "stage": each.stage,
                 "counts": ro.counts(each),

@@ -20,11 +20,13 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from pydantic import Field
 
 from recorder.evidence.base import Count, Digest, Model
+from recorder.evidence.config_order import MAX_VERSION
 
 SEND_AGAIN_S: Final = 60.0
 """A unit that has not reported the version by then is sent it again: sending is not durable, and repeats do nothing."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Version = Annotated[int, Field(ge=1, le=MAX_VERSION)]
 MemberState: TypeAlias = Literal[
     "waiting",
     "sent",
@@ -51,13 +53,11 @@ class Criteria(Model):
 
 
 class Plan(Model):
-    """``units`` in their order; ``percent``: rising, of the units, per stage. ``version`` is sent, ``back_version`` is kept
-    for taking it back. ``silent_s``: a unit of which nothing was heard for so long is silent."""
+    """``units`` in their order; ``percent``: rising, of the units, per stage. ``silent_s``: a unit of which nothing was
+    heard for so long is silent."""
 
     rollout_id: str
     created_at: float
-    version: Annotated[int, Field(ge=1)]
-    back_version: Annotated[int, Field(ge=2)]
     digest: Digest
     toml: str
     units: tuple[str, ...]
@@ -69,10 +69,14 @@ class Plan(Model):
 
 
 class Member(Model):
-    """``before``: text of the layer it had, to go back to; null: nobody here knows it. ``faults``: those it had when it was
-    sent to. ``sent_at`` (for the first time), ``resent_at`` (last), ``applied_at``: seconds since 1970."""
+    """``version`` is sent, ``back_version`` is kept for taking it back: of this unit alone, for its word on what it had is
+    nothing to others (:mod:`recorder.fleet.versions`). ``before``: text of the layer it had, to go back to; null: nobody
+    here knows it. ``faults``: those it had when it was sent to. ``sent_at`` (for the first time), ``resent_at`` (last),
+    ``applied_at``: seconds since 1970."""
 
     unit_id: str
+    version: Version
+    back_version: Version
     state: MemberState = "waiting"
     before: str | None = None
     faults: tuple[str, ...] = ()
@@ -128,9 +132,18 @@ def order(rollout_id: str, units: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(units), key=lambda unit_id: hashlib.sha256(f"{rollout_id}/{unit_id}".encode()).digest()))
 
 
-def begin(plan: Plan, before: Mapping[str, str | None]) -> Rollout:
-    """``before``: the text of each unit's pushed layer as it is now, None where it is not known."""
-    members = tuple(Member(unit_id=unit_id, before=before.get(unit_id)) for unit_id in plan.units)
+def begin(plan: Plan, versions: Mapping[str, int], before: Mapping[str, str | None]) -> Rollout:
+    """``versions``: what each unit is sent it as; the one behind it is kept for taking it back. ``before``: the text of
+    each unit's pushed layer as it is now, None where it is not known."""
+    members = tuple(
+        Member(
+            unit_id=unit_id,
+            version=versions[unit_id],
+            back_version=versions[unit_id] + 1,
+            before=before.get(unit_id),
+        )
+        for unit_id in plan.units
+    )
     return Rollout(plan=plan, members=members)
 
 
@@ -139,12 +152,16 @@ def quota(plan: Plan, stage: int) -> int:
     return math.ceil(len(plan.units) * plan.percent[stage] / 100)
 
 
-def abort(rollout: Rollout, why: Ended, *, take_back: bool, back_version: int | None = None) -> Rollout:
-    """By the admin, or by :func:`step` for a criterion. A roll-out that is over can still be taken back, with a
-    ``back_version`` above everything that was sent since."""
-    changes = {"take_back": take_back, "back_version": back_version or rollout.plan.back_version}
-    plan = rollout.plan.model_copy(update=changes)
-    return rollout.model_copy(update={"phase": "aborting", "why": why, "plan": plan})
+def abort(rollout: Rollout, why: Ended, *, take_back: bool, back_versions: Mapping[str, int] | None = None) -> Rollout:
+    """By the admin, or by :func:`step` for a criterion. A roll-out that is over can still be taken back, with
+    ``back_versions`` above everything each unit was sent since."""
+    known = back_versions or {}
+    members = tuple(
+        member.model_copy(update={"back_version": known.get(member.unit_id, member.back_version)})
+        for member in rollout.members
+    )
+    plan = rollout.plan.model_copy(update={"take_back": take_back})
+    return rollout.model_copy(update={"phase": "aborting", "why": why, "plan": plan, "members": members})
 
 
 def step(rollout: Rollout, views: Mapping[str, View], now: float) -> tuple[Rollout, tuple[Send, ...]]:
@@ -178,10 +195,10 @@ def _heard(member: Member, plan: Plan, view: View, now: float) -> Member:
     if member.state in ("waiting", "taken-back"):
         return member
     if member.state == "taking-back":
-        over = view.version >= plan.back_version
+        over = view.version >= member.back_version
         return member.model_copy(update={"state": "taken-back"}) if over else member
     changes: dict[str, Any] = {"probation": view.probation}
-    state = _state(plan, view)
+    state = _state(plan, member.version, view)
     quiet_since = max(member.sent_at or 0.0, view.seen_at or 0.0) if state is not None else member.sent_at or 0.0
     if now - quiet_since >= plan.silent_s and state not in ("refused", "rolled-back", "superseded"):
         changes["state"] = "silent"
@@ -194,11 +211,11 @@ def _heard(member: Member, plan: Plan, view: View, now: float) -> Member:
     return member.model_copy(update=changes)
 
 
-def _state(plan: Plan, view: View) -> MemberState | None:
+def _state(plan: Plan, version: int, view: View) -> MemberState | None:
     """What the unit says of this roll-out, None for nothing."""
-    if view.version > plan.version:
-        return "applied" if view.layer == plan.version else "superseded"  # a later one may have been refused
-    if view.version == plan.version and view.digest == plan.digest:
+    if view.version > version:
+        return "applied" if view.layer == version else "superseded"  # a later one may have been refused
+    if view.version == version and view.digest == plan.digest:
         known: dict[str, MemberState] = {
             "pending": "pending",
             "applied": "applied",
@@ -206,7 +223,7 @@ def _state(plan: Plan, view: View) -> MemberState | None:
             "rolled-back": "rolled-back",
         }
         return known.get(view.state)
-    return "refused" if view.rejected == plan.version or view.version == plan.version else None
+    return "refused" if view.rejected == version or view.version == version else None
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------
@@ -258,7 +275,7 @@ def _sent(rollout: Rollout, views: Mapping[str, View], now: float) -> tuple[Roll
             member = member.model_copy(update={"state": "sent", "sent_at": now, "faults": faults})
         if first or again:
             members[index] = member.model_copy(update={"resent_at": now})
-            sends.append(Send(member.unit_id, plan.version, plan.toml))
+            sends.append(Send(member.unit_id, member.version, plan.toml))
     return rollout.model_copy(update={"members": tuple(members)}), tuple(sends)
 
 
@@ -274,7 +291,7 @@ def _taken_back(rollout: Rollout, now: float) -> tuple[Rollout, tuple[Send, ...]
         begins = plan.take_back and member.state in ("sent", "pending", "applied", "silent")
         if before is not None and (begins or (member.state == "taking-back" and _due(member, now))):
             member = member.model_copy(update={"state": "taking-back", "resent_at": now})
-            sends.append(Send(member.unit_id, plan.back_version, before))
+            sends.append(Send(member.unit_id, member.back_version, before))
         members.append(member)
     over = all(member.state != "taking-back" for member in members)
     phase: Phase = "aborted" if over else "aborting"

@@ -74,8 +74,13 @@ class RolloutFiles:
                 found[sha256_b64u(text.encode("utf-8"))] = text
         return found
 
-    def highest_version(self) -> int:
-        return max((rollout.plan.back_version for rollout in self.all()), default=0)
+    def versions(self) -> dict[str, int]:
+        """The newest version each unit was sent from here, or may be sent yet."""
+        found: dict[str, int] = {}
+        for rollout in self.all():
+            for member in rollout.members:
+                found[member.unit_id] = max(found.get(member.unit_id, 0), member.back_version)
+        return found
 
     @contextmanager
     def alone(self, rollout_id: str) -> Iterator[None]:

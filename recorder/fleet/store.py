@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from recorder.fleet.rollout import View
 from recorder.fleet.settings import FleetError, FleetSettings
+from recorder.fleet.versions import as_table, whole
 from recorder.uplink.connection import ConnectionOptions
 from recorder.uplink.faults import UplinkFault
 from recorder.uplink.http import Answer, StoreClient
@@ -81,15 +82,15 @@ class StoreReader:
 
 def view(summary: Mapping[str, Any]) -> View:
     """What a roll-out needs of a unit's summary. ``seen_at`` is of anything it said while it was online."""
-    reported = summary.get("reported") or {}
-    rejected = reported.get("rejected") or {}
+    reported = as_table(summary.get("reported"))
+    rejected = as_table(reported.get("rejected"))
     return View(
         seen_at=summary.get("seen_at") if summary.get("online") else summary.get("reported_at"),
-        version=reported.get("version", 0),
-        layer=(reported.get("layer") or {}).get("version", 0),
+        version=whole(reported.get("version")),
+        layer=whole(as_table(reported.get("layer")).get("version")),
         digest=reported.get("digest"),
         state=reported.get("state", "none"),
         probation=bool(reported.get("probation")),
-        rejected=rejected.get("version"),
+        rejected=whole(rejected.get("version")) or None,
         faults=tuple(summary.get("faults") or ()),
     )

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from recorder.config import pushed
 from recorder.config.pushed import ConfigError, Push, PushedState, Why, version_of
-from recorder.evidence.config_order import ConfigOrder
+from recorder.evidence.config_order import MAX_LEAP, ConfigOrder
 from recorder.evidence.encoding import sha256_b64u
 
 WHY = Why(code="camera-silent", zh="不出帧", en="silent")
@@ -72,6 +72,17 @@ def test_what_the_journal_knows_holds_when_the_state_is_lost() -> None:
     assert pushed.not_considered(PushedState(), push(5), known) is None
     assert pushed.not_considered(PushedState(), push(6), known) is None
     assert pushed.not_considered(PushedState(highest=7), push(6), known) is not None
+
+
+def test_a_leap_is_refused_whether_the_state_or_the_journal_knows_the_newest() -> None:
+    far, digest = 5 + MAX_LEAP, push(5).digest
+    state, known = pushed.accepted(PushedState(), push(5), ()), ConfigOrder(version=5, digest=digest)
+    for before, order in ((state, None), (PushedState(), known)):
+        assert pushed.not_considered(before, push(far), order) is None
+        found = pushed.not_considered(before, push(far + 1), order)
+        assert found is not None and (found.code, found.version) == ("desired-leap", far + 1)
+    again = ConfigOrder(version=2 * MAX_LEAP, digest=push(2 * MAX_LEAP).digest)
+    assert pushed.not_considered(PushedState(), push(2 * MAX_LEAP), again) is None, "the newest may come again"
 
 
 def test_a_refused_one_leaves_what_is_on_probation_there() -> None:

@@ -22,8 +22,6 @@ def plan(units: int, *percent: float, **changes: Any) -> Plan:
     values: dict[str, Any] = {
         "rollout_id": "r1",
         "created_at": 0.0,
-        "version": 5,
-        "back_version": 6,
         "digest": sha256_b64u(TOML.encode()),
         "toml": TOML,
         "units": ro.order("r1", [f"zfy-{n:03d}" for n in range(units)]),
@@ -34,6 +32,10 @@ def plan(units: int, *percent: float, **changes: Any) -> Plan:
         "take_back": True,
     }
     return Plan.model_validate(values | changes)
+
+
+def begun(made: Plan) -> Rollout:
+    return ro.begin(made, dict.fromkeys(made.units, 5), dict.fromkeys(made.units, BEFORE))
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Fleet:
 
     @classmethod
     def of(cls, made: Plan) -> Fleet:
-        fleet = cls(ro.begin(made, dict.fromkeys(made.units, BEFORE)))
+        fleet = cls(begun(made))
         fleet.views = {unit: View(seen_at=fleet.now, version=4, state="applied") for unit in made.units}
         return fleet
 
@@ -175,7 +177,7 @@ def test_without_taking_back_and_where_nobody_knows_what_was_before() -> None:
     fleet.rollout = ro.abort(fleet.rollout, Ended(code="admin", zh="管理员", en="admin"), take_back=True)
     assert fleet.step(1) == units[1:], "taken back later by hand"
     unknown = Fleet.of(plan(2, 100))
-    unknown.rollout = ro.begin(unknown.rollout.plan, {})
+    unknown.rollout = ro.begin(unknown.rollout.plan, dict.fromkeys(unknown.rollout.plan.units, 5), {})
     assert ro.unknown_before(unknown.rollout.members) == unknown.rollout.plan.units
     unknown.say(unknown.step()[:1], "refused")
     assert unknown.step(1) == [] and unknown.rollout.phase == "aborted"
@@ -197,8 +199,28 @@ def test_what_refused_something_newer_since_still_has_it_and_is_taken_back_above
     assert fleet.rollout.phase == "done"
     fleet.views[unit] = replace(fleet.views[unit], version=7, layer=5, digest="other", state="refused")
     why = Ended(code="admin", zh="管理员", en="admin")
-    fleet.rollout = ro.abort(fleet.rollout, why, take_back=True, back_version=9)
+    fleet.rollout = ro.abort(fleet.rollout, why, take_back=True, back_versions={unit: 9})
     assert fleet.step(1) == [unit] and fleet.sent[-1] == Send(unit, 9, BEFORE)
+
+
+def test_each_unit_is_sent_and_taken_back_with_its_own_versions() -> None:
+    made = plan(2, 100)
+    versions = dict(zip(made.units, (5, 70), strict=True))
+    state, sends = ro.step(ro.begin(made, versions, dict.fromkeys(made.units, BEFORE)), {}, 0.0)
+    assert {send.unit_id: send.version for send in sends} == versions
+    views = {unit: View(1.0, version, version, made.digest, "applied") for unit, version in versions.items()}
+    state, _ = ro.step(state, views, 1.0)
+    assert ro.counts(state) == {"applied": 2}
+    state, sends = ro.step(ro.abort(state, Ended(code="admin", zh="", en=""), take_back=True), views, 2.0)
+    assert {send.unit_id: send.version for send in sends} == {unit: 1 + version for unit, version in versions.items()}
+
+
+def test_a_unit_that_refuses_the_leap_has_refused_the_roll_out() -> None:
+    fleet = Fleet.of(plan(1, 100))
+    (unit,) = fleet.step()
+    fleet.views[unit] = replace(fleet.views[unit], rejected=5)
+    fleet.step(1)
+    assert fleet.states() == {"refused"}
 
 
 class Unit:
@@ -237,7 +259,7 @@ def test_whatever_is_lost_repeated_or_interrupted(
     criteria = Criteria(refused=limit, rolled_back=limit, silent=1.0, faulty=limit)  # lost reports look like silence
     made = plan(len(answers), *percent, abort_if=criteria)
     units = {unit: Unit(answer) for unit, answer in zip(made.units, answers, strict=True)}
-    state, now, views = ro.begin(made, dict.fromkeys(made.units, BEFORE)), 0.0, dict[str, View]()
+    state, now, views = begun(made), 0.0, dict[str, View]()
     reached: dict[str, int] = {}
     for _ in range(150):
         now += luck.choice([1.0, 20.0, 200.0])

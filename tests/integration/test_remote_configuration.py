@@ -35,7 +35,9 @@ def test_from_the_command_line_to_the_segment_boundary_and_back(agency: Agency, 
         rig.wait(lambda: told(rig).get("state") == "none", "it says that nothing was pushed")
         (worker,) = rig.unit.worker_pids()
 
-        # Pushed while it records: in force from the next segment on, not a frame is lost for it.
+        # Pushed while it records: in force from the next segment on, not a frame is lost for it. The new length counts for
+        # the segment that is open, too, so one of the old length is waited for.
+        rig.wait(lambda: rig.of("segment-close") != [], "a segment of the old length")
         good = admin.layer("good", "[capture]\nsegment_s = 2\n[uplink]\njournal_interval_s = 1\n")
         code, out, err = admin.fleet("config", "push", str(good), "--units", unit, *PUSH)
         assert code == 0, (out, err, told(rig))

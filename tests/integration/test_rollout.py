@@ -14,6 +14,7 @@ import pytest
 
 from hw_sim.agency.agency import Agency
 from recorder.evidence import jws
+from recorder.evidence.config_order import MAX_LEAP, MAX_VERSION
 from recorder.evidence.encoding import sha256_b64u
 from tests.hw_sim.agency.mqtt_client import MqttDouble
 from tests.hw_sim.agency.unit_double import UnitDouble
@@ -24,13 +25,15 @@ from tests.integration.rig import wait_until
 class LightUnit:
     """Answers as it was told to: ``answers`` by text, ``applied`` for any other."""
 
-    def __init__(self, unit: UnitDouble, mqtt: MqttDouble, answers: dict[str, str]) -> None:
+    def __init__(self, unit: UnitDouble, mqtt: MqttDouble, answers: dict[str, str], claims: int = 0) -> None:
         self.unit_id = unit.unit_id
+        self.group = self.unit_id.rpartition("-")[0]
         self.layers: list[tuple[int, str]] = []
         self._mqtt = mqtt
         self._answers = answers
         self._stop = threading.Event()
         self._version = 0
+        self._claims = claims
         self._layer: dict[str, Any] = {"version": 0, "digest": None, "in_force": True}
         mqtt.subscribe(f"fleet/v1/{self.unit_id}/down/desired")
         self._publish("status", {"online": True, "recording": False, "version": "1"})
@@ -62,12 +65,12 @@ class LightUnit:
         self._publish(
             "reported",
             {
-                "version": version,
+                "version": max(version, self._claims),
                 "digest": digest,
                 "state": state,
                 "probation": False,
                 "layer": self._layer,
-                "groups": ["light"],
+                "groups": [self.group],
             },
         )
 
@@ -78,16 +81,21 @@ class LightUnit:
 
 @contextmanager
 def light_units(
-    agency: Agency, folder: Path, count: int, answers: dict[str, dict[str, str]]
+    agency: Agency,
+    folder: Path,
+    count: int,
+    answers: dict[str, dict[str, str]],
+    claims: dict[str, int] | None = None,
+    name: str = "light",
 ) -> Iterator[list[LightUnit]]:
-    """``answers`` by unit."""
+    """``answers`` by unit; ``claims``: the version a unit reports, whatever it has."""
     with ExitStack() as stack:
         units = []
         for number in range(count):
-            unit_id = f"light-{number}"
+            unit_id = f"{name}-{number}"
             double = UnitDouble.enrolled(agency.authority, unit_id, folder / unit_id, agency.store.port)
             mqtt = stack.enter_context(MqttDouble(agency.broker.port, double.directory, unit_id))
-            unit = LightUnit(double, mqtt, answers.get(unit_id, {}))
+            unit = LightUnit(double, mqtt, answers.get(unit_id, {}), (claims or {}).get(unit_id, 0))
             stack.callback(unit.close)
             units.append(unit)
         yield units
@@ -139,3 +147,25 @@ def test_stages_an_interruption_an_abort_and_a_rollback(agency: Agency, tmp_path
         assert {unit.layers[-1][1] for unit in units} == {""}
         listed = json.loads(admin.fleet("config", "status", "--json")[1])
         assert listed[0]["counts"] == {"taken-back": 10}
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("claim", [MAX_VERSION - 2, 2 * MAX_LEAP])
+def test_what_a_captured_unit_reports_moves_nobodys_version(agency: Agency, tmp_path: Path, claim: int) -> None:
+    admin = Admin(tmp_path / "admin", agency)
+    name = f"claims{claim}"
+    names = [f"{name}-{number}" for number in range(3)]
+    with light_units(agency, tmp_path, 3, {}, {names[1]: claim}, name) as units:
+
+        def heard() -> bool:
+            return len(json.loads(admin.fleet("units", "--group", name, "--json")[1])) == 3
+
+        wait_until(heard, "the store has heard of all of them")
+        for number, text in enumerate((GOOD, BAD)):
+            layer = admin.layer(f"layer-{number}", text)
+            code, out, err = admin.fleet("config", "push", str(layer), "--group", name, *OPTIONS[2:], "--wait")
+            assert code == 0 and "Traceback" not in err, err
+            assert f"unit {names[1]} reports version {claim}" in err and names[0] not in err
+            sent = {member["unit_id"]: member["version"] for member in json.loads(out)["members"]}
+            assert set(sent.values()) == {1 + 2 * number}, "one to send and one to take it back"
+        assert [unit.layers for unit in units] == [[(1, GOOD), (3, BAD)]] * 3

@@ -15,6 +15,7 @@ from hw_sim.runner.unit_config import to_toml
 from recorder.config.last_good import PUSHED
 from recorder.config.load import Loaded, load_config
 from recorder.config.pushed import PushedState, version_of
+from recorder.evidence.config_order import MAX_LEAP
 from recorder.evidence.desired import MAX_TEXT, Desired, sign_desired
 from recorder.evidence.signer import FileSigner
 from recorder.unit.duties.desired_desk import REJECTIONS_RECORDED
@@ -233,6 +234,18 @@ def test_an_older_one_is_refused_and_the_same_again_does_nothing(unit: Remote) -
     unit.turn(200_000)
     assert (unit.told()["version"], unit.state()) == (5, "applied") and unit.told()["rejected"]["version"] == 5
     assert unit.layer() == NIGHT
+
+
+def test_a_leap_of_the_version_is_refused_and_uses_nothing_up(unit: Remote) -> None:
+    unit.push(5, NIGHT)
+    unit.applied()
+    far = 5 + MAX_LEAP + 1
+    answer = unit.ask("desired", desired=unit.desired(far, ""))
+    assert answer["error"]["code"] == "desired-leap"
+    unit.turn(200_000)
+    assert unit.told()["rejected"]["version"] == far and unit.layer() == NIGHT
+    unit.push(6, "")
+    unit.applied()
 
 
 def test_a_worker_that_does_not_stay_up_with_it_takes_it_back(unit: Remote) -> None:
