@@ -53,7 +53,7 @@ class TlsDoor:
     def __init__(self, address: tuple[str, int], contexts: TlsContexts) -> None:
         self._address = address
         self._contexts = contexts
-        self.identity: Identity = TlsIdentity()
+        self.identity: Identity = TlsIdentity(contexts.trust.current)
 
     def listener(self) -> socket.socket:
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
