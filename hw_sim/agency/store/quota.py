@@ -1,6 +1,6 @@
 """What one unit may ask of the store, so that a faulty or stolen one cannot take it away from the others.
 
-Only uploads are limited. Journals are taken always (within the limit of a body): they are small, and they anchor.
+Only uploads are limited. Journals are taken always (within the limits of ``bodies``): they are small, and they anchor.
 """
 
 from __future__ import annotations
