@@ -27,8 +27,8 @@ class FrontSettings:
     as, when the master is root.
 
     ``balance``: ``unit`` sends a unit to the same instance as long as that lives, so that its journal is read once.
-    ``requests``: of uploads under way at once and ``creates_per_minute``: new uploads, of one certificate over all
-    instances, as ``quota`` counts them in each.
+    ``requests``: of uploads, and of all else, under way at once and ``creates_per_minute``: new uploads, of one certificate
+    over all instances, as ``quota`` counts them in each.
     ``uploads``: of ordinary ones under way at once, of all units; more than there are slots (docs/fleet-scale.md)."""
 
     listen: str
@@ -71,6 +71,7 @@ http {{
     # One certificate, one unit: its name is the key of every limit. An empty key is not counted.
     map $request_method $creates {{ POST $ssl_client_s_dn; default ""; }}
     limit_conn_zone $ssl_client_s_dn zone=unit_uploads:10m;
+    limit_conn_zone $ssl_client_s_dn zone=unit_others:10m;
     # All units together: ordinary uploads are turned away when the store is full. What a unit calls first (marked evidence,
     # little time left: Priority u=0 to u=2, RFC 9218) is not counted, and so never finds the door shut by the others.
     map $http_priority $ordinary {{ default uploads; "~*(^|[ ,])u=[0-2]([ ,;]|$)" ""; }}
@@ -123,7 +124,11 @@ http {{
         proxy_set_header X-Forwarded-For "";
         proxy_set_header X-Real-IP "";
 
-        location / {{ proxy_pass http://ingest; }}
+        # Journals and receipts are counted apart: uploads never keep them out.
+        location / {{
+            limit_conn unit_others {settings.requests};
+            proxy_pass http://ingest;
+        }}
         location = /uploads {{
             limit_req zone=unit_creates burst={settings.creates_per_minute} nodelay;
             limit_conn unit_uploads {settings.requests};

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from recorder.evidence.encoding import sha256_b64u
+from recorder.evidence.journal_reader import parse
 from recorder.uplink.faults import JOURNAL_HOLE, UplinkFault
 from recorder.uplink.journal_tail import BLOCK, MAX_LINE, JournalFile, journal_files, line_payload
 
@@ -38,10 +42,38 @@ class JournalLines:
             raise
 
     def first_beyond(self, seq: int, last_seq: int) -> int | None:
-        """First line of the next file beyond ``seq``, None without one up to ``last_seq``: where a journal goes on that has
-        lost what is between. Raises OSError."""
-        later = [file.first_seq for file in journal_files(self._directory) if seq < file.first_seq <= last_seq]
-        return min(later, default=None)
+        """The next line beyond ``seq`` that can be read, None without one up to ``last_seq``: where a journal goes on that
+        has lost what is between. Raises OSError."""
+        files = journal_files(self._directory)
+        for index, file in enumerate(files):
+            end = min(last_seq, files[index + 1].first_seq - 1) if index + 1 < len(files) else last_seq
+            begin = max(seq + 1, file.first_seq)
+            if end < begin:
+                continue
+            # The smallest, not the first: a damaged line may well read as one with another number.
+            found: int | None = None
+            for number, _ in _numbered(file.path):
+                if begin <= number <= end and (found is None or number < found):
+                    found = number
+                    if found == begin:
+                        break
+            if found is not None:
+                return found
+        return None
+
+    def vouched_for(self, seq: int, last_seq: int) -> bool:
+        """Whether line ``seq`` is what was written, as far as the journal itself tells: the line after it names its digest.
+        True, too, where there is no line after it yet: nothing says otherwise. False where that one cannot be read.
+
+        Raises UplinkFault ``journal-hole`` when ``seq`` itself cannot be read, OSError."""
+        line = self.batch(seq, seq).body
+        if seq >= last_seq:
+            return True
+        try:
+            following = self.batch(seq + 1, seq + 1).body
+        except UplinkFault:
+            return False
+        return line_payload(following.rstrip(b"\n")).get("prev") == sha256_b64u(line.rstrip(b"\n"))
 
     def _batch(self, from_seq: int, last_seq: int, max_bytes: int) -> Batch:
         files = journal_files(self._directory)
@@ -49,17 +81,16 @@ class JournalLines:
         following = min((f.first_seq for f in files if f.first_seq > file.first_seq), default=None)
         end = last_seq if following is None else min(last_seq, following - 1)
         with file.path.open("rb", buffering=BLOCK) as stream:
-            start = self._seek(file, from_seq, stream.fileno())
+            start = self._find(file, from_seq, stream)
             stream.seek(start)
             parts: list[bytes] = []
             total = 0
             seq = from_seq
             while seq <= end:
                 line = stream.readline(MAX_LINE + 2)
-                if not line.endswith(b"\n") or (parts and total + len(line) > max_bytes):
+                # One that cannot be read ends the batch: what is before it goes up, and the next batch says what is lost.
+                if _seq_of(line) != seq or (parts and total + len(line) > max_bytes):
                     break
-                if not parts:
-                    _must_be(line, from_seq, file.path)
                 parts.append(line)
                 total += len(line)
                 seq += 1
@@ -74,31 +105,56 @@ class JournalLines:
             raise UplinkFault(JOURNAL_HOLE, f"seq {seq}: 没有包含它的日志文件 no journal file holds it")
         return holding[-1]
 
-    def _seek(self, file: JournalFile, seq: int, fd: int) -> int:
+    def _find(self, file: JournalFile, seq: int, stream: BinaryIO) -> int:
+        """Where line ``seq`` begins: by counting, or, where damage has taken line ends too, by looking at every line."""
         if self._at is not None and self._at[:2] == (seq, file.path):
             return self._at[2]
-        skip = seq - file.first_seq
+        counted = _counted(stream.fileno(), seq - file.first_seq)
+        if counted is not None:
+            stream.seek(counted)
+            if _seq_of(stream.readline(MAX_LINE + 2)) == seq:
+                return counted
+        for number, position in _numbered(file.path):
+            if number == seq:
+                return position
+        raise UplinkFault(JOURNAL_HOLE, f"{file.path.name}: seq {seq} 不存在或无法读取 is not there or cannot be read")
+
+
+def _counted(fd: int, skip: int) -> int | None:
+    """Where the line behind ``skip`` line ends begins."""
+    position = 0
+    while skip > 0:
+        block = os.pread(fd, BLOCK, position)
+        if not block:
+            return None
+        count = block.count(b"\n")
+        if count < skip:
+            skip -= count
+            position += len(block)
+            continue
+        index = -1
+        for _ in range(skip):
+            index = block.index(b"\n", index + 1)
+        return position + index + 1
+    return position
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, int]]:
+    """(seq, where it begins) of every line of a file that can be read."""
+    with path.open("rb", buffering=BLOCK) as stream:
         position = 0
-        while skip > 0:
-            block = os.pread(fd, BLOCK, position)
-            if not block:
-                raise UplinkFault(JOURNAL_HOLE, f"{file.path.name}: seq {seq} 不存在 is not there")
-            count = block.count(b"\n")
-            if count < skip:
-                skip -= count
-                position += len(block)
-                continue
-            index = -1
-            for _ in range(skip):
-                index = block.index(b"\n", index + 1)
-            return position + index + 1
-        return position
+        while line := stream.readline(MAX_LINE + 2):
+            seq = _seq_of(line)
+            if seq is not None:
+                yield seq, position
+            position += len(line)
 
 
-def _must_be(line: bytes, seq: int, path: Path) -> None:
+def _seq_of(line: bytes) -> int | None:
+    """Of a whole line with the form of a record, None for anything else. Signatures are the store's to verify."""
+    if not line.endswith(b"\n"):
+        return None
     try:
-        found = line_payload(line.rstrip(b"\n")).get("seq")
-    except ValueError as error:
-        raise UplinkFault(JOURNAL_HOLE, f"{path.name}: seq {seq}: {error}") from error
-    if found != seq:
-        raise UplinkFault(JOURNAL_HOLE, f"{path.name}: 应为 expected seq {seq}, 实为 found {found!r}")
+        return int(parse(line[:-1]).payload["seq"])
+    except ValueError:
+        return None

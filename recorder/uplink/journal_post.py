@@ -12,6 +12,7 @@ from recorder.uplink.faults import (
     JOURNAL_GAP,
     JOURNAL_HOLE,
     JOURNAL_INVALID,
+    JOURNAL_UNREADABLE,
     PROTOCOL,
     UplinkFault,
 )
@@ -24,12 +25,20 @@ MAX_GAPS = 2
 
 
 class JournalPoster:
-    """``carry`` receives each receipt's JWS and raises UplinkFault when it does not verify."""
+    """``carry`` receives each receipt's JWS and raises UplinkFault when it does not verify. ``lost`` hears of lines
+    the card has lost, as they are declared to the store."""
 
-    def __init__(self, client: StoreClient, lines: JournalLines, carry: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        client: StoreClient,
+        lines: JournalLines,
+        carry: Callable[[str], object],
+        lost: Callable[[UplinkFault], object],
+    ) -> None:
         self._client = client
         self._lines = lines
         self._carry = carry
+        self._lost = lost
 
     def position(self, journal_id: str, head_seq: int) -> int:
         """Where to post from when nothing is known: the store's newest line, once more.
@@ -54,10 +63,22 @@ class JournalPoster:
         An answer without a receipt that verifies is a fault even with status 200: then the same lines go up again.
         """
         start = self.position(journal_id, head_seq) if from_seq is None else from_seq
-        for _ in range(MAX_GAPS + 1):
-            batch, lost = self._batch(start, head_seq)
-            path = f"/journals/{journal_id}?from={batch.from_seq}{lost}"
+        lost_from: int | None = None
+        gaps = 0
+        while gaps <= MAX_GAPS:
+            batch, lost_from = self._batch(start, head_seq, lost_from)
+            path = f"/journals/{journal_id}?from={batch.from_seq}"
+            if lost_from is not None:
+                path += f"&after={lost_from}"
             answer = self._client.request("POST", path, {"Content-Type": "application/jose"}, batch.body)
+            damaged = self._damaged(answer, batch, head_seq)
+            if lost_from is not None and damaged != batch.from_seq:
+                self._declared(lost_from, batch.from_seq - 1)
+                lost_from = None
+            if damaged is not None:
+                # What is before it has been stored. If nothing is, the loss goes on where it began.
+                start, lost_from = damaged + 1, damaged if lost_from is None else lost_from
+                continue
             if answer.status != 409:
                 next_seq = self._accepted(answer, batch.from_seq, batch.last_seq)
                 _not_behind(next_seq, head_seq)
@@ -68,20 +89,33 @@ class JournalPoster:
             _not_behind(gap, head_seq)
             if gap > head_seq:
                 return gap
-            start = gap
+            start, gaps = gap, gaps + 1
         raise UplinkFault(JOURNAL_GAP, f"from={start}")
 
-    def _batch(self, start: int, head_seq: int) -> tuple[Batch, str]:
-        """The lines from ``start`` on, or, where the card has lost them, from the next file on, and the words that say so
-        to the store: it takes them only if ``start`` is where it stands, and alarms the agency."""
+    def _batch(self, start: int, head_seq: int, lost_from: int | None) -> tuple[Batch, int | None]:
+        """The lines from ``start`` on, or, where the card has lost them, from the next one it can read on; and the first
+        one lost. The store takes them only if that is where it stands, and alarms the agency."""
         try:
-            return self._lines.batch(start, head_seq, MAX_BATCH), ""
+            return self._lines.batch(start, head_seq, MAX_BATCH), lost_from
         except UplinkFault as fault:
             further = self._lines.first_beyond(start, head_seq) if fault.kind is JOURNAL_HOLE else None
             if further is None:
                 raise
-            log.warning("journal.lost", extra={"fields": {"from_seq": start, "to_seq": further - 1}})
-            return self._lines.batch(further, head_seq, MAX_BATCH), f"&after={start}"
+            return self._lines.batch(further, head_seq, MAX_BATCH), start if lost_from is None else lost_from
+
+    def _damaged(self, answer: Answer, batch: Batch, head_seq: int) -> int | None:
+        """The line the store has refused, if our own journal does not vouch for it either: it has changed on the card since
+        it was written, and never will be taken. One that stands as it was written is no loss, and is not declared one."""
+        if answer.status != 422:
+            return None
+        seq = whole_number(members(answer).get("seq"))
+        if seq is None or not batch.from_seq <= seq <= batch.last_seq or self._lines.vouched_for(seq, head_seq):
+            return None
+        return seq
+
+    def _declared(self, first: int, last: int) -> None:
+        log.warning("journal.lost", extra={"fields": {"from_seq": first, "to_seq": last}})
+        self._lost(UplinkFault(JOURNAL_UNREADABLE, f"seq {first}..{last} 已向存储申报丢失 declared lost to the store"))
 
     def _accepted(self, answer: Answer, start: int, last_seq: int) -> int:
         said = members(answer)

@@ -136,7 +136,12 @@ class Uploader:
         self._tus = TusUploader(self._segments_client, settings.store_url, self._queue.upload_progressed)
         self._statements = StatementBook(BackoffPolicy(settings.backoff_base_s, settings.backoff_max_s))
         self._statement_sender = StatementSender(self._segments_client, settings.statements_dir)
-        self._poster = JournalPoster(self._journal_client, JournalLines(settings.journal_dir), self._carry)
+        self._poster = JournalPoster(
+            self._journal_client,
+            JournalLines(settings.journal_dir),
+            self._carry,
+            lambda fault: self._board.report("journal-file", fault),
+        )
         self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
         self._online = False
         self._done = 0

@@ -14,7 +14,9 @@ class Posting:
     def __init__(self, store: FakeStore, client: StoreClient, unit: UnitFiles) -> None:
         self.store, self.unit = store, unit
         self.receipts: list[str] = []
-        self.poster = JournalPoster(client, JournalLines(unit.journal_dir), self.receipts.append)
+        self.lost: list[UplinkFault] = []
+        lines = JournalLines(unit.journal_dir)
+        self.poster = JournalPoster(client, lines, self.receipts.append, self.lost.append)
 
     def post(self, from_seq: int | None = None) -> int:
         return self.poster.post(self.unit.journal_id, from_seq, self.unit.seq - 1)

@@ -59,6 +59,9 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     group.add_argument("--unit-requests", type=int, default=unit.requests, help="uploads under way at once")
     group.add_argument("--unit-creates", type=int, default=unit.creates_per_minute, help="new uploads per minute")
     group.add_argument("--unit-unfinished-mb", type=int, default=unit.unfinished_bytes >> 20)
+    group.add_argument(
+        "--unit-unnamed-mb", type=int, default=unit.unnamed_bytes >> 20, help="whole uploads the journal does not name"
+    )
     group.add_argument("--unit-quota-mb", type=int, default=unit.stored_bytes >> 20, help="stored bytes of one unit")
     group.add_argument("--quota-mb", type=int, default=unit.total_bytes >> 20, help="stored bytes of all units")
     options = parser.parse_args(argv)
@@ -136,6 +139,7 @@ def store_options(options: argparse.Namespace) -> StoreOptions:
             requests=options.unit_requests,
             creates_per_minute=options.unit_creates,
             unfinished_bytes=options.unit_unfinished_mb << 20,
+            unnamed_bytes=options.unit_unnamed_mb << 20,
             stored_bytes=options.unit_quota_mb << 20,
             total_bytes=options.quota_mb << 20,
         ),

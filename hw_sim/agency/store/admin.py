@@ -68,7 +68,8 @@ def summary(unit_id: str, said: Mapping[str, tuple[str, float]]) -> dict[str, An
     """What a table shows of a unit. ``seen_at``: when anything of it last came, seconds since 1970 by the store's clock;
     ``reported_at``: the same of up/reported."""
     status, health, reported = ({}, {}, {}) if not said else (_of(said, kind) for kind in _KINDS)
-    faults = health.get("health", {}).get("faults", {})
+    # Whatever a unit sends: its own row may be poor, the others' are whole.
+    faults = _members(_members(health.get("health")).get("faults"))
     return {
         "unit_id": unit_id,
         "seen_at": max((at for _, at in said.values()), default=None),
@@ -94,5 +95,8 @@ _REPORTED: Final = ("version", "digest", "state", "probation", "layer", "waiting
 
 
 def _of(said: Mapping[str, tuple[str, float]], kind: str) -> dict[str, Any]:
-    value = json.loads(said[kind][0]) if kind in said else {}
+    return _members(json.loads(said[kind][0])) if kind in said else {}
+
+
+def _members(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}

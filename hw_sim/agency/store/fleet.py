@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -132,18 +132,26 @@ class Fleet:
             log.exception("upload slots")  # units come by themselves when they hear nothing
 
     def _handle(self, batch: list[Inbound]) -> None:
-        acks: defaultdict[str, list[str]] = defaultdict(list)
         for item in batch:
             if isinstance(item, Connected):
                 log.info("mqtt connected")
                 self._link.publish(Outgoing(STATE_TOPIC, self._state(), retain=True))
             elif isinstance(item, Disconnected):
                 log.warning("mqtt: %s", item.fault)
-            elif isinstance(item, Message):
-                self._message(item, acks)
-        for unit_id, msg_ids in acks.items():
+        for unit_id, msg_ids in self.record([item for item in batch if isinstance(item, Message)]).items():
             topic = f"fleet/v1/{unit_id}/down/ack"
             self._link.publish(Outgoing(topic, self._text(acks=msg_ids), expiry_s=ACK_EXPIRY_S))
+
+    def record(self, messages: Sequence[Message]) -> dict[str, list[str]]:
+        """Keep what units said. Returns the ids to acknowledge of each unit: what is committed, whatever became of the
+        other messages, which are other units'."""
+        acks: defaultdict[str, list[str]] = defaultdict(list)
+        for message in messages:
+            try:
+                self._message(message, acks)
+            except Exception:
+                log.exception("%s", message.topic)  # not acknowledged: its unit repeats it
+        return dict(acks)
 
     def _message(self, message: Message, acks: defaultdict[str, list[str]]) -> None:
         parts = message.topic.split("/")
@@ -201,4 +209,6 @@ def parse(payload: bytes) -> dict[str, Any]:
     msg_id = value.get("msg_id")
     if not isinstance(msg_id, str) or not 0 < len(msg_id) <= MAX_MSG_ID:
         raise ValueError("no usable msg_id")
+    if not msg_id.isprintable():
+        raise ValueError(f"msg_id {msg_id!r}")  # half a surrogate pair, say, which no database takes
     return value

@@ -20,6 +20,8 @@ log = logging.getLogger("agency.store")
 
 TICK_S: Final = 1.0
 WINDOW_S: Final = 30.0
+MOST: Final = 1e15
+"""Bytes, segments or seconds: a petabyte, or thirty million years. What is more is no backlog, and may not be a float."""
 
 
 class GrantDesk:
@@ -92,6 +94,6 @@ def demand_of(backlog: object) -> Demand:
 
 
 def _number(key: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise ValueError(f"backlog.{key} is not a number of 0 or more")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST:
+        raise ValueError(f"backlog.{key} is not a number of 0 to {MOST:.0f}")
     return value

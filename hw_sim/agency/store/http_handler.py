@@ -6,6 +6,7 @@ import io
 import logging
 import socket
 import ssl
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, cast
@@ -50,6 +51,7 @@ class Handler(BaseHTTPRequestHandler):
         super().setup()
         self._peer = ""
         self._left = 0
+        self._taken = ExitStack()
 
     def handle_one_request(self) -> None:
         self.connection.settimeout(self.server.timeouts.idle_s)
@@ -65,7 +67,8 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         self.connection.settimeout(self.server.timeouts.io_s)
         try:
-            reply = self._answered()
+            with ExitStack() as self._taken:
+                reply = self._answered()
         except _ENDED as error:
             log.info("%s %s %s: %s", self._peer, self.command, self.path, str(error) or type(error).__name__)
             self.close_connection = True
@@ -120,13 +123,20 @@ class Handler(BaseHTTPRequestHandler):
     def body(self, limit: int) -> bytes:
         if self._left > limit:
             raise Problem(TOO_LARGE, f"{self._left} > {limit}")
-        data = bytearray(self._left)
-        view = memoryview(data)
-        while view:
-            count = self.read(view)
+        if self._left > SMALL_BODY:
+            self._taken.enter_context(self.server.bodies.gate.enter(self._peer))
+        data = bytearray()
+        buffer = memoryview(bytearray(min(self._left, SMALL_BODY)))
+        while self._left:
+            count = self.read(buffer[: self._left])
             if count == 0:
                 raise Gone("ended in the middle of its body")
-            view = view[count:]
+            if data:
+                # What is declared is only a word: memory is taken, and counted, for what has come. The first piece is
+                # free, so that no large bodies keep the small ones out.
+                self.server.bodies.take(count)
+                self._taken.callback(self.server.bodies.give_back, count)
+            data += buffer[:count]
         return bytes(data)
 
     # --- the answer --------------------------------------------------------------------------------------------------

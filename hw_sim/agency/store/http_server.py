@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from firmware_bridge.ports import Clock
+from hw_sim.agency.store.bodies import Bodies
 from hw_sim.agency.store.http_handler import Handler, Timeouts
 from hw_sim.agency.store.proxy_identity import ProxyIdentity
 from hw_sim.agency.store.routes import Route
@@ -53,7 +54,7 @@ class TlsDoor:
     def __init__(self, address: tuple[str, int], contexts: TlsContexts) -> None:
         self._address = address
         self._contexts = contexts
-        self.identity: Identity = TlsIdentity()
+        self.identity: Identity = TlsIdentity(contexts.trust.current)
 
     def listener(self) -> socket.socket:
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -101,7 +102,15 @@ class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, door: Door, routes: Sequence[Route], clock: Clock, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        door: Door,
+        routes: Sequence[Route],
+        clock: Clock,
+        timeouts: Timeouts,
+        bodies: Bodies | None = None,
+    ) -> None:
+        self.bodies = bodies or Bodies()
         self.routes = tuple(routes)
         self.identity = door.identity
         self.clock = clock

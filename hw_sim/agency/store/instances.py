@@ -22,7 +22,6 @@ log = logging.getLogger("agency.store")
 
 FOLDER = "instances"
 MAX_MESSAGE = 4096
-_DEAD = (errno.ECONNREFUSED, errno.ENOENT)
 
 
 class Instances:
@@ -38,14 +37,16 @@ class Instances:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(self._address(self._path))
         self._path.chmod(0o600)
-        self._thread = threading.Thread(target=self._listen, name="instances", daemon=True)
         self._closing = False
+        self._thread = threading.Thread(target=self._listen, name="instances", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def tell(self, kind: str, subject: str) -> None:
         """To all others. The socket of one that was killed is cleared away by whoever finds it."""
+        if self._closing:
+            return  # the folder's descriptor may be gone, and nothing depends on what is said
         message = json.dumps([kind, subject]).encode()
         for path in self._dir.iterdir():
             if path == self._path:
@@ -55,8 +56,8 @@ class Instances:
                 try:
                     out.sendto(message, self._address(path))
                 except OSError as error:
-                    if error.errno in _DEAD:
-                        path.unlink(missing_ok=True)
+                    if error.errno == errno.ECONNREFUSED:
+                        path.unlink(missing_ok=True)  # nobody has it open: that alone proves a death
                     else:
                         log.info("instance %s: %s", path.name, error)
 

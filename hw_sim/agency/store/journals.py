@@ -48,7 +48,7 @@ from hw_sim.agency.store.register import IssuedReceipt, Named, Register
 from hw_sim.agency.store.register_problem import register_problems
 from hw_sim.agency.store.statement_shelf import StatementShelf
 from hw_sim.agency.store.troubles import Troubles
-from hw_sim.agency.store.vault import Vault
+from hw_sim.agency.store.vault import MOST_FORKS, Vault
 from recorder.evidence.records import Record, Recovery, SegmentClose, Statement
 from recorder.evidence.trust import Trust
 
@@ -82,6 +82,8 @@ class Journal:
     opened: bool = False
     damaged: str = ""
     """Why nothing more is stored here until somebody has looked; empty: sound."""
+    forks_full: bool = False
+    """It has been said that no more contradictions are kept."""
 
 
 class JournalDesk:
@@ -161,7 +163,7 @@ class JournalDesk:
                 journal.keys.adopt(key)
             self._store(journal, judgement.accepted)
             if judgement.refusal is not None:
-                raise self._refuse(journal, judgement.refusal, body)
+                raise self._refuse(journal, judgement.refusal, body, lines[judgement.refusal.seq - from_seq])
             records = [item.record for item in judgement.accepted]
             placed = self._settle_named(journal, records)
             stated = self._settle_stated(
@@ -238,24 +240,38 @@ class JournalDesk:
             raise
         journal.opened = True
 
-    def _refuse(self, journal: Journal, refusal: Refusal, body: bytes) -> Problem:
-        where = {"unit_id": journal.vault.unit_id, "journal_id": journal.vault.journal_id, "seq": refusal.seq}
+    def _refuse(self, journal: Journal, refusal: Refusal, body: bytes, line: bytes) -> Problem:
         if refusal.kind == "invalid":
             return Problem(JOURNAL_INVALID, refusal.reason, seq=refusal.seq, reason=refusal.reason)
-        kept = journal.vault.keep_fork(refusal.seq, body)
-        self._alarms.raise_alarm(
-            f"journal-{refusal.kind}",
-            _SIGNED_BUT[refusal.kind],
-            refusal.reason,
-            kept=kept,
-            **where,
-        )
+        self._set_aside(journal, refusal, body, line)
         if refusal.kind == "late":
             # With next_seq the unit goes on where the store stands, as after a gap.
             return Problem(JOURNAL_LATE, refusal.reason, seq=refusal.seq, next_seq=journal.log.head.next_seq)
         if refusal.kind == "fork":
             return Problem(JOURNAL_FORK, refusal.reason, seq=refusal.seq)
         return Problem(JOURNAL_INVALID, refusal.reason, seq=refusal.seq, reason=refusal.reason)
+
+    def _set_aside(self, journal: Journal, refusal: Refusal, body: bytes, line: bytes) -> None:
+        """Alarmed once for each first line that differs, before it is kept: a crash in between says it twice, never not."""
+        vault = journal.vault
+        kept = vault.fork_name(refusal.seq, line)
+        new = not vault.has_fork(kept)
+        where = {"unit_id": vault.unit_id, "journal_id": vault.journal_id, "seq": refusal.seq}
+        if new and not vault.has_room_for_fork():
+            if not journal.forks_full:
+                journal.forks_full = True
+                self._alarms.raise_alarm(
+                    "journal-forks-full",
+                    "该日志另存的行已达上限，其后的不再另存",
+                    f"{MOST_FORKS} contradictions of this journal are kept apart; no further ones are",
+                    **where,
+                )
+            return
+        if new:
+            self._alarms.raise_alarm(
+                f"journal-{refusal.kind}", _SIGNED_BUT[refusal.kind], refusal.reason, kept=kept, **where
+            )
+        vault.keep_fork(kept, line, body)
 
     # --- segments ----------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """What one unit may ask of the store, so that a faulty or stolen one cannot take it away from the others.
 
-Only uploads are limited. Journals are taken always (within the limit of a body): they are small, and they anchor.
+Only uploads are limited. Journals are taken always (within the limits of ``bodies``): they are small, and they anchor.
 """
 
 from __future__ import annotations
@@ -19,6 +19,14 @@ from hw_sim.agency.store.register import Register
 from hw_sim.agency.store.usage import UsageBook
 
 ALARM_AGAIN_S = 3600.0
+EXCEEDED, UNNAMED = "quota-exceeded", "too-much-unnamed"
+_SAID = {
+    EXCEEDED: ("存储配额已用完，新的上传被拒绝", "the quota is used up: new uploads are refused"),
+    UNNAMED: (
+        "日志未记载的上传过多，新的上传被拒绝",
+        "too many bytes that the unit's journal does not name: new uploads are refused until it does",
+    ),
+}
 UNFINISHED_RETRY_S = 60
 """A unit with so much unfinished has enough to do; it hears of room when it asks again."""
 
@@ -27,11 +35,13 @@ UNFINISHED_RETRY_S = 60
 class UnitLimits:
     """0: no limit. ``requests``: of uploads under way at once, in one instance (nginx counts across them);
     ``creates_per_minute``: new uploads, as many at once at most; ``unfinished_bytes``: declared by uploads that are not
-    complete; ``stored_bytes``: of one unit; ``total_bytes``: of all units."""
+    complete; ``unnamed_bytes``: whole, and no journal names them; ``stored_bytes``: of one unit; ``total_bytes``: of
+    all units."""
 
     requests: int = 8
     creates_per_minute: int = 600
     unfinished_bytes: int = 64 << 30
+    unnamed_bytes: int = 64 << 30
     stored_bytes: int = 0
     total_bytes: int = 0
 
@@ -105,6 +115,15 @@ class QuotaDesk:
                 f"{unfinished} + {size} > {limits.unfinished_bytes} bytes",
                 headers={"Retry-After": str(UNFINISHED_RETRY_S)},
             )
+        unnamed = self._usage.unnamed(unit_id)
+        if limits.unnamed_bytes and unnamed and unnamed + size > limits.unnamed_bytes:
+            # Over as soon as the journal names them. A unit whose journal does not come needs a person.
+            self._alarm(unit_id, unit_id, unnamed, limits.unnamed_bytes, UNNAMED)
+            raise Problem(
+                UNFINISHED,
+                f"{unnamed} + {size} > {limits.unnamed_bytes} bytes, 日志未记载 not named by the journal",
+                headers={"Retry-After": str(UNFINISHED_RETRY_S)},
+            )
         if limits.creates_per_minute:
             self._rate(unit_id, limits.creates_per_minute)
 
@@ -129,18 +148,19 @@ class QuotaDesk:
                 self._alarm(unit_id, whose, stored, limit)
                 raise Problem(QUOTA, f"{stored} + {size} > {limit} bytes", scope="unit" if whose else "store")
 
-    def _alarm(self, unit_id: str, whose: str | None, stored: int, limit: int) -> None:
+    def _alarm(self, unit_id: str, whose: str | None, stored: int, limit: int, kind: str = EXCEEDED) -> None:
         """Said once an hour: the unit asks again and again, and one line of it is worth as much as a thousand."""
-        now, key = self._clock.boottime_us(), whose or ""
+        now, key = self._clock.boottime_us(), f"{kind} {whose or ''}"
         with self._lock:
             last = self._alarmed_us.get(key)
             if last is not None and now - last < ALARM_AGAIN_S * 1e6:
                 return
             self._alarmed_us[key] = now
+        zh, en = _SAID[kind]
         self._alarms.raise_alarm(
-            "quota-exceeded",
-            "存储配额已用完，新的上传被拒绝" if whose is None else "该设备的存储配额已用完，新的上传被拒绝",
-            "the quota is used up: new uploads are refused",
+            kind,
+            f"{'' if whose is None else '该设备的'}{zh}",
+            en,
             unit_id=unit_id,
             scope="unit" if whose else "store",
             stored_bytes=stored,

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from hw_sim.agency.authority import is_unit_id
-from hw_sim.agency.store.problem import FORBIDDEN, METHOD, NOT_FOUND, Problem
+from hw_sim.agency.store.problem import BAD_REQUEST, FORBIDDEN, METHOD, NOT_FOUND, Problem
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 DIGEST = r"[A-Za-z0-9_-]{43}"
@@ -74,8 +74,12 @@ def route(method: str, path: str, handle: Handle, allowed: Callable[[str], bool]
 
 
 def answer(routes: Sequence[Route], method: str, target: str, exchange: Exchange) -> Reply:
-    """Raises Problem: 403 for a certificate no route is for, 404 for an unknown path, 405 for another method."""
-    path = urlsplit(target).path
+    """Raises Problem: 400 for a target that is none, 403 for a certificate no route is for, 404 for an unknown path, 405
+    for another method."""
+    try:
+        path = urlsplit(target).path
+    except ValueError as error:
+        raise Problem(BAD_REQUEST, f"{target!r}: {error}") from error
     if not any(item.allowed(exchange.peer) for item in routes):
         raise Problem(FORBIDDEN, f"CN {exchange.peer!r}")
     methods: set[str] = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -12,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hw_sim.agency.certificates import common_name
+from hw_sim.agency.store.problem import FORBIDDEN, Problem
 from recorder.evidence.trust import Trust
 
 
@@ -51,12 +53,12 @@ class TlsContexts:
 
     def __init__(self, files: TlsFiles, trust: AgencyTrust) -> None:
         self._files = files
-        self._trust = trust
+        self.trust = trust
         self._held: tuple[tuple[int, int], ssl.SSLContext] | None = None
         self.current()
 
     def current(self) -> ssl.SSLContext:
-        stamp, held = self._trust.stamp(), self._held
+        stamp, held = self.trust.stamp(), self._held
         if held is None or held[0] != stamp:
             self._held = held = (stamp, self._build())
         return held[1]
@@ -92,9 +94,19 @@ def _signed_by(crl: x509.CertificateRevocationList, authority: x509.Certificate)
 
 
 class TlsIdentity:
-    """The common name of the certificate the connection's own handshake verified; headers are not looked at."""
+    """The common name of the certificate the connection's own handshake verified; headers are not looked at. ``trust()``:
+    CA and revocations as they are now: a connection may be kept for longer than its certificate is good."""
+
+    def __init__(self, trust: Callable[[], Trust]) -> None:
+        self._trust = trust
 
     def name(self, connection: socket.socket, headers: Message) -> str:
+        """Raises Problem 403 for a certificate that was revoked since the handshake."""
         assert isinstance(connection, ssl.SSLSocket), "only sockets with TLS come through this door"
         der = connection.getpeercert(binary_form=True)
-        return "" if der is None else common_name(x509.load_der_x509_certificate(der).subject) or ""
+        if der is None:
+            return ""
+        certificate = x509.load_der_x509_certificate(der)
+        if self._trust().revoked_at(certificate) is not None:
+            raise Problem(FORBIDDEN, "证书已吊销 the certificate was revoked")
+        return common_name(certificate.subject) or ""

@@ -45,6 +45,14 @@ class UsageBook:
         """Bytes declared by uploads whose last byte has not come."""
         return self._sum("SELECT SUM(size) FROM upload WHERE unit_id = ? AND state = 'uploading'", unit_id)
 
+    def unnamed(self, unit_id: str) -> int:
+        """Bytes of whole uploads that no journal names: they never expire, since what is whole may be evidence."""
+        return self._sum(
+            "SELECT SUM(size) FROM upload WHERE unit_id = ? AND state = 'whole' AND NOT EXISTS"
+            " (SELECT 1 FROM named WHERE named.unit_id = upload.unit_id AND named.segment_id = upload.segment_id)",
+            unit_id,
+        )
+
     def bucket(self, unit_id: str) -> tuple[float, float] | None:
         """(tokens, at)."""
         rows = self._register.rows("SELECT tokens, at FROM bucket WHERE unit_id = ?", unit_id)

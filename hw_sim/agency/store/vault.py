@@ -15,7 +15,10 @@ from pathlib import Path
 
 from hw_sim.agency.store.disk import make_dirs, sweep_unfinished, write_new
 from recorder.evidence.encoding import sha256_b64u
-from recorder.evidence.files import sync_dir
+from recorder.evidence.files import OsFiles, sync_dir
+
+MOST_FORKS = 100
+"""Of one journal, each of up to 4 MiB: whoever has a unit's key can sign as many histories as he likes."""
 
 
 class Vault:
@@ -41,14 +44,32 @@ class Vault:
             whole.rename(target)
             sync_dir(folder)
 
-    def keep_fork(self, seq: int, body: bytes) -> str:
-        """Keep posted lines that contradict the stored ones; the same lines once. Returns the file's name."""
+    def fork_name(self, seq: int, line: bytes) -> str:
+        """What the lines kept of a fork are called: by the first one that differs, whatever is posted around it."""
+        return f"{seq:012d}-{sha256_b64u(line)[:16]}.jws"
+
+    def has_fork(self, name: str) -> bool:
+        return (self.path / "forks" / name).exists()
+
+    def has_room_for_fork(self) -> bool:
+        try:
+            return len(list((self.path / "forks").iterdir())) < MOST_FORKS
+        except FileNotFoundError:
+            return True
+
+    def keep_fork(self, name: str, line: bytes, body: bytes) -> None:
+        """Keep posted lines that contradict the stored ones from ``line`` on. What goes on where the kept ones end takes
+        their place: a unit posts more each time. Nothing else does."""
         folder = self.path / "forks"
         make_dirs(folder)
-        path = folder / f"{seq:012d}-{sha256_b64u(body)[:16]}.jws"
+        path = folder / name
         if not path.exists():
             write_new(path, body)
-        return path.name
+            return
+        _, kept = path.read_bytes().split(line, 1)
+        _, posted = body.split(line, 1)
+        if len(posted) > len(kept) and posted.startswith(kept):
+            OsFiles().replace(path, body, 0o444)
 
     def file_receipt(self, receipt_id: str, jws: str) -> None:
         folder = self.path / "receipts"

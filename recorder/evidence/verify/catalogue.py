@@ -425,6 +425,13 @@ KINDS: dict[str, Kind] = {
         "回执 {file} 属于别的设备或日志：{reason}",
         "receipt {file} is another unit's or journal's: {reason}",
     ),
+    "declared-lost-but-present": Kind(
+        "anchor",
+        None,
+        "设备曾向机关存储申报丢失记录 {first} 至 {last}（回执 {receipt}），其中 {count} 条在此：申报不实，或后来找回",
+        "the unit had declared records {first} to {last} lost to the agency's store (receipt {receipt}); {count} of them "
+        "are here: it was not so, or they were found again",
+    ),
     "receipt-conflict": Kind(
         "integrity",
         "altered",

@@ -37,6 +37,8 @@ class Anchor:
     journal_id: str
     head_seq: int
     head_digest: str
+    gaps: tuple[tuple[int, int], ...] = ()
+    """(first, last) ``seq`` of lines the unit had declared lost to the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class ReceiptBook:
     _places: dict[str, str] = field(default_factory=dict)
     _matched: list[Anchor] = field(default_factory=list)
     _judged: set[Anchor] = field(default_factory=set)
+    _present: list[tuple[int, int]] = field(default_factory=list)
     newest: float | None = None
     """The store's clock in the latest receipt over this journal, seconds since 1970."""
     _seqs: list[int] = field(default_factory=list)
@@ -108,6 +111,7 @@ class ReceiptBook:
             receipt.journal_id,
             receipt.head_seq,
             receipt.head_digest,
+            receipt.gaps,
         )
         self.anchors[digest] = anchor
         self._places[digest] = place
@@ -167,6 +171,7 @@ class ReceiptBook:
 
     def match(self, journal_id: str | None, seq: int, digest: str) -> None:
         """The journal's verified line ``seq`` has ``digest``: which receipts saw just this, and which did not."""
+        self._note_present(seq)
         for anchor in self.by_seq.get(seq, ()):
             if anchor.journal_id != journal_id or anchor in self._judged:
                 continue
@@ -176,14 +181,39 @@ class ReceiptBook:
             else:
                 self.findings.add("receipt-mismatch", f"record {seq}", seq=seq, receipt=anchor.jti)
 
+    def _note_present(self, seq: int) -> None:
+        """Verified lines as runs: a journal has millions of lines and few holes."""
+        first, last = self._present[-1] if self._present else (seq, seq - 1)
+        if seq == last + 1:
+            self._present[-1:] = [(first, seq)]
+        elif seq > last:
+            self._present.append((seq, seq))
+
+    def _find_declared_lost(self) -> None:
+        """Lines a unit has told the store it had lost, and that are here: each such gap once, by its first receipt."""
+        declared = {gap: anchor for anchor in reversed(self.anchors.values()) for gap in anchor.gaps}
+        for (first, last), anchor in sorted(declared.items()):
+            count = sum(max(0, min(last, end) - max(first, begin) + 1) for begin, end in self._present)
+            if count:
+                self.findings.add(
+                    "declared-lost-but-present",
+                    f"record {first}",
+                    receipt=anchor.jti,
+                    first=first,
+                    last=last,
+                    count=count,
+                )
+
     def settle(self, last_seq: int) -> None:
-        """After the last line: find rollbacks, make :attr:`anchored_seq` and :meth:`upper` ready."""
+        """After the last line: find rollbacks and losses that were none, make :attr:`anchored_seq` and :meth:`upper`
+        ready."""
         beyond = [anchor for seq, anchors in self.by_seq.items() if seq > last_seq for anchor in anchors]
         if beyond:
             newest = max(beyond, key=lambda anchor: anchor.head_seq)
             self.findings.add(
                 "rolled-back", f"record {newest.head_seq}", receipt=newest.jti, head=newest.head_seq, last=last_seq
             )
+        self._find_declared_lost()
         valid = [anchor for anchor in self._matched if anchor in self.by_seq[anchor.head_seq]]
         self.anchored_seq = max((anchor.head_seq for anchor in valid), default=-1)
         earliest = math.inf

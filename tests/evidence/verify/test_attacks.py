@@ -17,7 +17,7 @@ import pytest
 
 from recorder.evidence import jws
 from recorder.evidence.encoding import b64u, compact_json, sha256_b64u, unb64u
-from recorder.evidence.records import Head, Recovery
+from recorder.evidence.records import Head, ReceiptRecord, Recovery
 from recorder.evidence.signer import FileSigner
 from tests.evidence.verify.agency import TestAgency
 from tests.evidence.verify.checking import codes, subjects, verify_folder
@@ -374,6 +374,30 @@ def test_receipt_that_names_another_digest(agency: TestAgency, tmp_path: Path) -
     vault = verify_folder(agency, b.write(tmp_path / "unit")).vaults[0]
     assert codes(vault) == {"receipt-conflict"}
     assert vault.axes["integrity"] == "altered"
+
+
+@pytest.mark.parametrize("embed", [False, True])
+def test_lines_declared_lost_that_are_here_after_all(agency: TestAgency, tmp_path: Path, embed: bool) -> None:
+    b = sound_vault(agency)
+    text = b.make_receipt(gaps=[[3, 5]])
+    if embed:
+        jti = str(payload_of(text)["jti"])
+        b.append(ReceiptRecord(receipt_id=jti, receipt_digest=sha256_b64u(text.encode("ascii")), jws=text))
+    else:
+        b.receipts["11111111-1111-1111-1111-111111111111"] = text
+    vault = verify_folder(agency, b.write(tmp_path / "unit")).vaults[0]
+    (found,) = [finding for finding in vault.findings if finding.code == "declared-lost-but-present"]
+    assert found.subject == "record 3"
+
+
+def test_lines_declared_lost_that_are_lost_are_no_finding_of_that_kind(agency: TestAgency, tmp_path: Path) -> None:
+    b = sound_vault(agency)
+    b.receipts["11111111-1111-1111-1111-111111111111"] = b.make_receipt(gaps=[[3, 5]])
+    folder = b.write(tmp_path / "unit")
+    (file, *_) = sorted((folder / "journal").iterdir())
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:3] + lines[6:]))
+    assert "declared-lost-but-present" not in codes(verify_folder(agency, folder).vaults[0])
 
 
 def test_stripped_of_its_journal_nothing_is_valid(scene: Scene) -> None:

@@ -58,6 +58,20 @@ def test_the_summary_of_a_unit() -> None:
     assert summary("zfy-0000", {"status": ("{}", 1.0)})["reported"] is None
 
 
+@pytest.mark.parametrize("kind", ["status", "health", "reported"])
+@pytest.mark.parametrize(
+    "text", ["[]", "1", '{"health": []}', '{"health": {"faults": []}}', '{"health": {"faults": 1}}']
+)
+def test_one_units_nonsense_is_one_poor_row(kind: str, text: str) -> None:
+    words = Words(3)
+    words.said["zfy-0001"] = {**words.said["zfy-0001"], kind: (text, 10.0)}
+    rows = ask(FleetDesk(words), "/fleet/units")["units"]
+    assert [row["unit_id"] for row in rows] == ["zfy-0000", "zfy-0001", "zfy-0002"]
+    assert rows[0]["faults"] == rows[2]["faults"] == ["camera-stall"]
+    if kind == "health":
+        assert rows[1]["faults"] == []
+
+
 def test_every_unit_once_over_the_pages() -> None:
     desk, found, after = FleetDesk(Words(25)), list[str](), ""
     while True:

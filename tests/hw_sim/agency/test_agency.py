@@ -111,6 +111,18 @@ def test_a_revoked_unit_is_refused_everywhere(agency: Agency, tmp_path: Path) ->
         pass
 
 
+def test_a_connection_kept_open_does_not_outlive_its_certificate(agency: Agency, tmp_path: Path) -> None:
+    lost = UnitDouble.enrolled(agency.authority, "zfy-kept", tmp_path / "kept", agency.store_proxy.port)
+    link = lost.connect()
+    asked = f"/journals/{lost.journal_id}"
+    assert lost.request("GET", asked, connection=link).status == 404
+    kept = link.sock
+    agency.revoke("zfy-kept")
+    assert lost.request("GET", asked, connection=link).status == 403
+    assert link.sock is kept
+    link.close()
+
+
 def test_two_stores_never_share_a_root(agency: Agency, tmp_path: Path) -> None:
     second = StoreProcess(tmp_path, agency.store_root, agency.authority, SystemClock())
     with pytest.raises(AgencyError, match="another store process"):

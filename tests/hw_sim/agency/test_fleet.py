@@ -6,6 +6,7 @@ import json
 import queue
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,9 @@ from firmware_bridge.clock import SystemClock
 from hw_sim.agency.agency import StoreProcess
 from hw_sim.agency.authority import Authority
 from hw_sim.agency.broker import Broker
-from hw_sim.agency.store.fleet import parse
+from hw_sim.agency.store.fleet import Fleet, parse
+from hw_sim.agency.store.register import Register
+from recorder.uplink.mqtt import Message
 from tests.hw_sim.agency.mqtt_client import MqttDouble
 from tests.hw_sim.agency.test_store_journal import believed
 from tests.hw_sim.agency.unit_double import UnitDouble
@@ -150,3 +153,22 @@ def test_no_payload_breaks_the_parser(payload: bytes) -> None:
         assert isinstance(parse(payload)["msg_id"], str)
     except ValueError:
         return
+
+
+@pytest.mark.parametrize("msg_id", ["\\ud800", "a\\ud800b", "a\\u0000", "\\n"])
+def test_an_id_no_database_takes_is_refused(msg_id: str) -> None:
+    with pytest.raises(ValueError, match="msg_id"):
+        parse(f'{{"msg_id": "{msg_id}"}}'.encode())
+
+
+def test_one_units_message_takes_no_others_acknowledgement_away(authority: Authority, tmp_path: Path) -> None:
+    register = Register(tmp_path / "store.db")
+    fleet = Fleet(register, SystemClock(), "127.0.0.1", 1, authority.store_client_dir, lambda: 0.5)
+    said = {f"zfy-00000{n}": {"msg_id": f"m:{n}", "segment_id": f"s{n}"} for n in range(3)}
+    said["zfy-000001"]["segment_id"] = "\ud800"
+    messages = [Message(f"fleet/v1/{unit}/up/announce", json.dumps(text).encode()) for unit, text in said.items()]
+    try:
+        acks = fleet.record(messages)
+    finally:
+        register.close()
+    assert acks["zfy-000000"] == ["m:0"] and acks["zfy-000002"] == ["m:2"]

@@ -19,6 +19,7 @@ from hw_sim.agency.processes import AgencyError
 from hw_sim.agency.store_process import StoreProcess
 from tests.hw_sim.agency.mqtt_client import MqttDouble
 from tests.hw_sim.agency.proxied import HEADER, ProxiedUnit, at, escaped
+from tests.hw_sim.agency.test_bodies import answered, begin_post
 from tests.hw_sim.agency.test_store_journal import alarms, believed, stored_lines, vault
 from tests.hw_sim.agency.test_store_uploads import closed
 from tests.hw_sim.agency.underway import underway
@@ -361,6 +362,11 @@ def test_nginx_counts_what_one_certificate_has_under_way_and_leaves_journals_alo
         refused = unit.head(locations[2])
         assert (refused.status, refused.headers["retry-after"]) == (429, "2")
         assert unit.post(0).status == 200
+        journals = [begin_post(unit, 4 << 20) for _ in range(2)]
+        assert answered(unit, 429)  # of journals and receipts no more at once, either
+        for link in journals:
+            link.close()
+        assert answered(unit, 200)
         assert other.create(other.segment(10)).status == 201
         for link in held:
             link.close()

@@ -140,6 +140,13 @@ def test_no_backlog_a_unit_may_send_breaks_the_desk(value: object) -> None:
     assert found.segments >= 0 and found.bytes >= 0 and found.marked >= 0
 
 
+@pytest.mark.parametrize("value", [10**400, 1e300, float("inf"), float("nan"), -1])
+@pytest.mark.parametrize("key", ["segments", "bytes", "marked", "earliest_deadline"])
+def test_no_number_is_too_large_to_be_refused(key: str, value: float) -> None:
+    with pytest.raises(ValueError, match=key):
+        demand_of({**backlog(), key: value})
+
+
 # --- over a broker ---------------------------------------------------------------------------------------------------
 
 

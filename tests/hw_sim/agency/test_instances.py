@@ -96,6 +96,29 @@ def test_a_message_reaches_the_others_and_a_dead_socket_is_cleared_away(tmp_path
     assert list(folder.iterdir()) == []
 
 
+def test_one_that_closes_leaves_the_others_reachable(tmp_path: Path) -> None:
+    heard: list[str] = []
+    arrived = threading.Event()
+
+    def hear(_kind: str, subject: str) -> None:
+        heard.append(subject)
+        arrived.set()
+
+    lower = os.open(os.devnull, os.O_RDONLY)
+    one, two, three = (Instances(tmp_path, hearer) for hearer in (lambda *_: None, hear, lambda *_: None))
+    for instance in (one, two, three):
+        instance.start()
+    one.close()
+    os.close(lower)  # the next descriptor is this one: that of the folder stays unused, its addresses read as missing
+    one.tell("let-go", "of one that is closed")
+    assert len(list((tmp_path / "instances").iterdir())) == 2
+    three.tell("let-go", "upload")
+    assert arrived.wait(5)
+    assert heard == ["upload"]
+    for instance in (two, three):
+        instance.close()
+
+
 def _dead(folder: Path) -> Path:
     """The socket of an instance that was killed."""
     fd = os.open(folder, os.O_RDONLY)

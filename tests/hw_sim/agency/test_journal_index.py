@@ -18,6 +18,7 @@ from hw_sim.agency.store.problem import Problem
 from hw_sim.agency.store.register import BUSY_MS, Register, Skipped
 from hw_sim.agency.store.register_problem import register_problems
 from hw_sim.agency.store.tls import AgencyTrust
+from hw_sim.agency.store.vault import MOST_FORKS
 from recorder.evidence import jws
 from recorder.evidence.records import Event, SegmentClose
 from tests.hw_sim.agency.objects.ingest import Ingest
@@ -273,3 +274,15 @@ def test_late_lines_behind_a_declared_gap_are_no_second_history(ingest: Ingest, 
     with pytest.raises(Problem) as refused:
         ingest.journals.post(unit.unit_id, unit.journal_id, 2, forged + b"\n")
     assert refused.value.kind.status == 422
+
+
+def test_contradictions_are_kept_up_to_a_number_and_that_is_said_once(ingest: Ingest, unit: UnitDouble) -> None:
+    ingest.post(unit)
+    for number in range(MOST_FORKS + 3):
+        line = unit.line(Event(event="other", at_us=number, detail={}), seq=0, prev=None)
+        for _ in range(2):
+            with pytest.raises(Problem) as refused:
+                ingest.journals.post(unit.unit_id, unit.journal_id, 0, line + b"\n")
+            assert refused.value.kind.type == "urn:zfy:journal-fork"
+    assert len(list((ingest.root / unit.unit_id / unit.journal_id / "forks").iterdir())) == MOST_FORKS
+    assert alarms(ingest) == ["journal-fork"] * MOST_FORKS + ["journal-forks-full"]

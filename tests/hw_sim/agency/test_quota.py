@@ -80,6 +80,23 @@ def test_unfinished_uploads_are_bounded_and_one_is_always_taken(tmp_path: Path) 
     desks.register.close()
 
 
+def test_whole_uploads_no_journal_names_are_bounded_until_it_does(tmp_path: Path) -> None:
+    desks = Desks(tmp_path, unit_limits=UnitLimits(unnamed_bytes=100))
+    assert UnitLimits().unnamed_bytes > 0, "bounded by default"
+    first = claim_of(1, bytes(60))
+    assert push(desks, desks.segments.create(UNIT, first, None).upload_id, 0, bytes(60)) == 60
+    for _ in range(3):
+        problem = refused(desks, UNIT, claim_of(2, bytes(41)))
+        assert (problem.kind.type, problem.kind.status) == ("urn:zfy:too-much-unfinished", 429)
+        assert int(problem.headers["Retry-After"]) > 0
+    alarms = [json.loads(line) for line in (tmp_path / "alarms.log").read_text().splitlines()]
+    assert [(alarm["alarm"], alarm["unit_id"]) for alarm in alarms] == [("too-much-unnamed", UNIT)]
+    desks.segments.create("zfy-2", claim_of(2, bytes(41)), None)
+    desks.register.execute("INSERT INTO named (unit_id, segment_id) VALUES (?, ?)", UNIT, first.segment_id)
+    desks.segments.create(UNIT, claim_of(2, bytes(41)), None)
+    desks.register.close()
+
+
 @pytest.mark.parametrize("scope", ["unit", "store"])
 def test_a_used_up_quota_is_507_and_said_once(tmp_path: Path, scope: str) -> None:
     limits = UnitLimits(stored_bytes=100) if scope == "unit" else UnitLimits(total_bytes=100)

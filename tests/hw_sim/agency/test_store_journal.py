@@ -110,7 +110,14 @@ def test_a_fork_is_kept_alarmed_and_gets_no_receipt_while_the_stored_branch_goes
     assert unit.post(2).status == 409
     kept = list((vault(store, unit) / "forks").iterdir())
     assert [path.read_bytes() for path in kept] == [unit.body(2)]
-    assert alarms(store, unit) == ["journal-fork", "journal-fork"]
+    # The unit writes on and posts again and again: one fork, one alarm, one file that grows with it.
+    unit.write_events(2)
+    assert unit.post(3).status == unit.post(3, 6).status == 409
+    other = unit.lines[5][:-6] + b"AAAAAA"
+    assert unit.post(4, body=unit.lines[4] + b"\n" + other + b"\n" + unit.body(6) + unit.body(6)).status == 409
+    kept = list((vault(store, unit) / "forks").iterdir())
+    assert [path.read_bytes() for path in kept] == [unit.body(3)]
+    assert alarms(store, unit) == ["journal-fork"]
     assert stored_lines(store, unit) == honest
     assert len(list((vault(store, unit) / "receipts").iterdir())) == receipts
     unit.lines[:] = honest

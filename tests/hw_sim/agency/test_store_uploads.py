@@ -370,3 +370,12 @@ def creation(unit: UnitDouble, segment: DoubleSegment) -> dict[str, str]:
     }
     metadata = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in members.items())
     return {**TUS, "Upload-Length": str(len(segment.data)), "Upload-Metadata": metadata}
+
+
+@pytest.mark.parametrize("target", ["http://[", "http://[::1/uploads"])
+def test_a_target_that_is_no_address_is_400(unit: UnitDouble, target: str) -> None:
+    link = unit.connect()
+    link.connect()
+    link.sock.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert link.sock.recv(1000).startswith(b"HTTP/1.1 400 ")
+    link.close()

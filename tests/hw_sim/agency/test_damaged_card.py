@@ -1,0 +1,122 @@
+"""The unit's poster against the real store, from a card that has damaged lines: what can be read goes up, and the store is
+told of exactly what cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.clock import SystemClock
+from hw_sim.agency.agency import StoreProcess
+from hw_sim.agency.store.journal_log import JournalLog
+from recorder.evidence import jws
+from recorder.uplink.connection import ConnectionOptions
+from recorder.uplink.faults import UplinkFault
+from recorder.uplink.http import StoreClient
+from recorder.uplink.journal_lines import JournalLines
+from recorder.uplink.journal_post import JournalPoster
+from tests.hw_sim.agency.unit_double import UnitDouble
+
+Damage = Callable[[list[bytes]], bytes]
+HEAD = 19
+
+
+def flipped(*numbers: int, at: int = -10) -> Damage:
+    """One character of each of these lines is another one; in the signature they still read as lines."""
+
+    def damage(lines: list[bytes]) -> bytes:
+        changed = [bytearray(line) for line in lines]
+        for number in numbers:
+            changed[number][at] = ord("B") if changed[number][at] == ord("A") else ord("A")
+        return b"".join(bytes(line) + b"\n" for line in changed)
+
+    return damage
+
+
+def zeroed(first: int, last: int) -> Damage:
+    """A sector from the middle of one line to the middle of another, the line ends between them with it."""
+
+    def damage(lines: list[bytes]) -> bytes:
+        body = bytearray(b"".join(line + b"\n" for line in lines))
+        begin = sum(len(line) + 1 for line in lines[:first]) + 100
+        end = sum(len(line) + 1 for line in lines[:last]) + 250
+        body[begin:end] = bytes(end - begin)
+        return bytes(body)
+
+    return damage
+
+
+class Card:
+    def __init__(self, store: StoreProcess, unit: UnitDouble, folder: Path) -> None:
+        self.unit = unit
+        unit.write_boot()
+        unit.write_events(HEAD)
+        folder.mkdir()
+        self.file = folder / f"{0:012d}.jws"
+        url = f"https://127.0.0.1:{store.port}"
+        self.client = StoreClient(url, unit.directory, ConnectionOptions(5, 5), SystemClock())
+        self.receipts: list[str] = []
+        self.lost: list[str] = []
+        self.poster = JournalPoster(
+            self.client, JournalLines(folder), self.receipts.append, lambda fault: self.lost.append(fault.detail)
+        )
+        self.stored = JournalLog(store.root / unit.unit_id / unit.journal_id / "journal")
+
+    def post(self, from_seq: int | None = None) -> int:
+        return self.poster.post(self.unit.journal_id, from_seq, HEAD)
+
+
+@pytest.fixture
+def card(store: StoreProcess, unit: UnitDouble, tmp_path: Path) -> Iterator[Card]:
+    made = Card(store, unit, tmp_path / "journal")
+    yield made
+    made.client.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "runs"),
+    [
+        (flipped(5), [(5, 5)]),
+        (flipped(5, 6, 7), [(5, 7)]),
+        (flipped(5, 9), [(5, 5), (9, 9)]),
+        (flipped(5, at=3), [(5, 5)]),
+        (zeroed(5, 5), [(5, 5)]),
+        (zeroed(5, 8), [(5, 8)]),
+    ],
+    ids=["a bit", "three lines", "two places", "a header", "zeros", "a sector with its line ends"],
+)
+def test_what_is_damaged_is_declared_and_all_else_is_stored(
+    card: Card, damage: Damage, runs: list[tuple[int, int]]
+) -> None:
+    card.file.write_bytes(damage(card.unit.lines))
+    next_seq: int | None = None
+    while next_seq != HEAD + 1:
+        next_seq = card.post(next_seq)
+    gone = {seq for first, last in runs for seq in range(first, last + 1)}
+    kept = [(seq, line) for seq, line in enumerate(card.unit.lines) if seq not in gone]
+    assert list(card.stored.lines(0)) == kept
+    assert [text.split(" 已")[0] for text in card.lost] == [f"seq {first}..{last}" for first, last in runs]
+    gaps = jws.split(card.receipts[-1]).payload["gaps"]
+    assert [tuple(gap) for gap in gaps] == runs
+
+
+def test_damage_behind_what_is_stored_loses_nothing(card: Card) -> None:
+    assert card.unit.post(0, 6).status == 200
+    card.file.write_bytes(flipped(5)(card.unit.lines))
+    assert card.post(None) == HEAD + 1
+    assert list(card.stored.lines(0)) == list(enumerate(card.unit.lines))
+    assert jws.split(card.receipts[-1]).payload.get("gaps", []) == []
+
+
+def test_a_line_that_stands_as_written_is_never_declared_lost(card: Card) -> None:
+    """Refused for whatever other reason: here it names another unit."""
+    del card.unit.lines[10:]
+    card.unit.write(card.unit.boot(unit_id="zfy-other"))
+    card.unit.write_events(HEAD - 10)
+    card.file.write_bytes(card.unit.body(0))
+    with pytest.raises(UplinkFault, match=r"journal-invalid: .*seq 10"):
+        card.post()
+    assert card.lost == []
+    assert [seq for seq, _ in card.stored.lines(0)] == list(range(10))
