@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from recorder.evidence.files import OsFiles
+from recorder.unit.duties.update_desk import FORMS
 from recorder.update import places
 from recorder.update.carrier import Carrier
 from recorder.update.client import DdiClient
@@ -37,9 +38,11 @@ class PlayedUnit:
         return Look(self.boot_id, self.now_us, self.fresh, self.said)
 
     def note(self, note: Note) -> bool:
-        if self.fresh:
+        """As the unit's own desk, which refuses what is not of its form."""
+        taken = self.fresh and all(form.fullmatch(getattr(note, name)) for name, form in FORMS.items())
+        if taken:
             self.journal.append(note)
-        return self.fresh
+        return taken
 
 
 class PlayedDpkg:
@@ -49,7 +52,7 @@ class PlayedDpkg:
         self.unit = unit
         self.after: dict[str, Any] = {}
         self.calls: list[str] = []
-        self.broken = False
+        self.complaint = ""
 
     def way_back(self, version: str) -> bool:
         return version == OLD
@@ -58,8 +61,8 @@ class PlayedDpkg:
         self.calls.append("install")
         assert artefact.read_bytes() == ARTEFACT and self.unit.said["recording"] is False
         assert self.unit.journal[-1].event == "update-started"
-        if self.broken:
-            raise ProgramError("dpkg 1: 依赖不满足 unmet dependencies")
+        if self.complaint:
+            raise ProgramError(self.complaint)
         self.unit.said = status(version=NEW, **self.after)
 
     def start(self) -> bool:
@@ -188,11 +191,21 @@ def test_a_bad_version_goes_back(shift: Shift, after: dict[str, Any]) -> None:
 
 
 def test_one_that_does_not_let_itself_be_installed_goes_back(shift: Shift) -> None:
-    shift.dpkg.broken = True
+    shift.dpkg.complaint = "dpkg 1: 依赖不满足 unmet dependencies"
     offer(shift)
     shift.until_idle()
     assert shift.dpkg.calls == ["install", "install", "install", f"roll-back {OLD}"]
     assert shift.server.closed("8") == ["failure"]
+
+
+def test_a_program_of_many_lines_is_journalled_and_the_next_update_is_not_held_up(shift: Shift) -> None:
+    shift.dpkg.complaint = "dpkg: error\n depends on\tlibx\x1b[0m" * 40
+    offer(shift)
+    shift.until_idle()
+    reason = shift.unit.journal[-1].reason
+    assert "depends on" in reason and len(reason) == 300
+    assert shift.installer.turn() is None, "at rest: the journal has everything"
+    assert shift.events() == ["update-started", "update-rolled-back"]
 
 
 def test_a_recording_that_begins_at_the_last_moment_is_not_disturbed(shift: Shift) -> None:
