@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import msgspec
 import pytest
 
 from firmware_bridge.clock import SystemClock
+from recorder.config.last_good import LAST_GOOD, PUSHED
 from recorder.config.load import load_config
 from recorder.config.models import RecorderConfig
 from recorder.update import places, process
@@ -103,3 +107,23 @@ def test_what_dpkg_is_told(tmp_path: Path) -> None:
     assert lines[3] == f"--force-confold --force-downgrade --install {places.kept(tmp_path, '0.2.0')}"
     with pytest.raises(ProgramError, match="no"):
         dpkg.install(tmp_path / "bad")
+
+
+def test_the_installer_is_not_led_elsewhere_by_the_unit_process(tmp_path: Path) -> None:
+    """A damaged push and a "last good" of one's own making: what a taken-over unit process could write."""
+    own, others, data = tmp_path / "own", tmp_path / "others", tmp_path / "data"
+    for folder in (own, others, data / "config"):
+        folder.mkdir(parents=True)
+    (others / places.STATE).write_bytes(b"{")
+    (data / PUSHED).write_text("[", encoding="utf-8")
+    layer = {"name": str(data / PUSHED), "kind": "pushed", "data": {"update": {"root_dir": str(others)}}}
+    stored = {"version": 1, "sha256": "x", "layers": [layer]}
+    (data / LAST_GOOD).write_text(json.dumps(stored), encoding="utf-8")
+    unit = tmp_path / "unit.toml"
+    unit.write_text(
+        f'[storage]\ndata_dir = "{data}"\nrun_dir = "{tmp_path}"\n[update]\nroot_dir = "{own}"\n', encoding="utf-8"
+    )
+    assert load_config([unit], {}).config.update.root_dir == str(others), "the unit process itself falls for it"
+    command = [sys.executable, "-m", "recorder", "update", "--install", "--config", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
