@@ -105,7 +105,7 @@ def carry(settings: UpdateSettings, clock: Clock, stop: Stop, credentials_dir: s
     def conditions(needed: int) -> Conditions:
         look = view.look()
         version = str(look.status.get("version", ""))
-        back = "rauc" in settings.kinds or places.kept(root_dir, version).is_file()
+        back = "rauc" in settings.kinds or places.has_kept(root_dir, version)
         minute = minute_of_day(clock.wall_us())
         return Conditions(look.status, look.fresh, files.free_bytes(settings.carrier_dir), needed, minute, back)
 

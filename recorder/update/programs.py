@@ -70,7 +70,7 @@ class Dpkg:
         self._dpkg = tuple(dpkg)
 
     def way_back(self, version: str) -> bool:
-        return places.kept(self._root_dir, version).is_file()
+        return places.has_kept(self._root_dir, version)
 
     def install(self, artefact: Path) -> None:
         self._install(artefact, "--refuse-downgrade")

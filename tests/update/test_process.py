@@ -127,3 +127,21 @@ def test_the_installer_is_not_led_elsewhere_by_the_unit_process(tmp_path: Path) 
     command = [sys.executable, "-m", "recorder", "update", "--install", "--config", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("version", ["../../mine/0.1.0", "/mine/0.1.0", "", "0.1.0\n", "0" * 65, ".."])
+def test_the_way_back_is_a_package_root_has_kept_whatever_the_unit_calls_its_version(
+    tmp_path: Path, version: str
+) -> None:
+    """status.json is the unit process's: a version that is a path would have root install what lies there."""
+    told, script = tmp_path / "told", tmp_path / "dpkg"
+    script.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
+    script.chmod(0o755)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "0.1.0.deb").write_bytes(b"evil")
+    (tmp_path / "root" / places.KEPT).mkdir(parents=True)
+    dpkg = Dpkg(tmp_path / "root", dpkg=(str(script),))
+    assert not dpkg.way_back(version)
+    with pytest.raises(ValueError, match="no version"):
+        dpkg.roll_back(version, "0.2.0")
+    assert not told.exists()
