@@ -30,6 +30,9 @@ log = logging.getLogger("recorder.update")
 LOOK_S: Final = 2.0
 AGAIN_S: Final = 30.0
 """Pause after a step that failed: a journal that cannot be written, a program that does not work."""
+SILENT_US: Final = 120_000_000
+"""A unit process that has not answered for so long records nothing: its own watchdog ends it much sooner. Shorter is a
+start."""
 
 
 class Unit(Protocol):
@@ -43,7 +46,7 @@ class Unit(Protocol):
 
 class Installer:
     """``verify(text)``: a manifest, against the pinned key, this board and the version that runs. ``minute``: of the day.
-    One thread."""
+    ``own_version``: of this process. One thread."""
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class Installer:
         gates: GateLimits,
         trial: TrialLimits,
         minute: Callable[[], int],
+        own_version: str,
     ) -> None:
         self._files = files
         self._carrier_dir = carrier_dir
@@ -66,6 +70,8 @@ class Installer:
         self._gates = gates
         self._trial = trial
         self._minute = minute
+        self._own_version = own_version
+        self._silent_since_us: int | None = None
         self._state = places.load(files, root_dir / places.STATE, Installation, Installation())
 
     @property
@@ -202,13 +208,15 @@ class Installer:
         return 0.0
 
     def _restart(self) -> float:
-        if self._unit.look().boot_id != self._state.trial.boot_id:
+        look, program = self._unit.look(), self._programs[self._state.kind]
+        if look.boot_id != self._state.trial.boot_id:
             self._become(ins.restarted(self._state))
             return 0.0
-        if self._recording():
+        # The old version still runs: one that does not say that it is idle may be recording.
+        if program.reboots and not (look.fresh and idle(look)):
             return LOOK_S
         try:
-            reboots = self._programs[self._state.kind].start()
+            reboots = program.start()
         except (ProgramError, OSError) as error:
             log.error("update.start", extra={"fields": {"error": str(error)[:500]}})
             return AGAIN_S
@@ -227,12 +235,18 @@ class Installer:
         return 0.0
 
     def _roll_back(self) -> float:
-        state = self._state
-        if self._recording():
-            return LOOK_S
+        state, look = self._state, self._unit.look()
+        if look.fresh:
+            self._silent_since_us = None
+            if not idle(look):
+                return LOOK_S
+        else:
+            self._silent_since_us = since = self._silent_since_us or look.now_us
+            if look.now_us - since < SILENT_US:
+                return LOOK_S
         try:
-            running = str(self._unit.look().status.get("version", ""))
-            if not self._programs[state.kind].roll_back(state.before.version, running):
+            program = self._programs[state.kind]
+            if not program.roll_back(state.before.version, self._own_version, answers=look.fresh):
                 return AGAIN_S  # the machine starts anew
         except (ProgramError, OSError) as error:
             log.error("update.roll-back", extra={"fields": {"error": str(error)[:500]}})
@@ -243,7 +257,7 @@ class Installer:
 
     def _recording(self) -> bool:
         look = self._unit.look()
-        return look.fresh and look.status.get("recording") is not False
+        return look.fresh and not idle(look)
 
     def _conditions(self, program: Program) -> Conditions:
         look = self._unit.look()
@@ -276,6 +290,11 @@ class Installer:
     def _remove(self, path: Path) -> None:
         path.unlink(missing_ok=True)
         sync_dir(path.parent)
+
+
+def idle(look: Look) -> bool:
+    """Whether the unit's word is that no recording runs."""
+    return look.status.get("recording") is False and look.status.get("session_id") is None
 
 
 def open_regular(path: Path) -> int:

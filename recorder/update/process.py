@@ -157,6 +157,7 @@ def install(settings: UpdateSettings, clock: Clock, stop: Stop) -> int:
         settings.gate_limits,
         settings.trial_limits,
         lambda: minute_of_day(clock.wall_us()),
+        recorder.__version__,
     )
     while not stop.is_set():
         pause = installer.turn()

@@ -46,13 +46,15 @@ class PlayedUnit:
 
 
 class PlayedDpkg:
-    """Puts the version in; ``after``: what the unit says of itself then."""
+    """``reboots``: as an image would. Puts the version in; ``after``: what the unit says of itself then."""
 
     def __init__(self, unit: PlayedUnit) -> None:
         self.unit = unit
         self.after: dict[str, Any] = {}
         self.calls: list[str] = []
         self.complaint = ""
+        self.reboots = False
+        self.running = ""
 
     def way_back(self, version: str) -> bool:
         return version == OLD
@@ -66,14 +68,18 @@ class PlayedDpkg:
         self.unit.said = status(version=NEW, **self.after)
 
     def start(self) -> bool:
-        return False
+        if self.reboots:
+            self.calls.append("reboot")
+            self.unit.boot_id += "x"
+        return self.reboots
 
     def commit(self, artefact: Path, version: str) -> None:
         self.calls.append(f"commit {version}")
         artefact.unlink()
 
-    def roll_back(self, version: str, running: str) -> bool:
-        self.calls.append(f"roll-back {version}")
+    def roll_back(self, version: str, running: str, *, answers: bool) -> bool:
+        self.calls.append(f"roll-back {version}" + ("" if answers else ", silent"))
+        self.running, self.unit.fresh = running, True
         self.unit.said = status(version=version)
         return True
 
@@ -122,6 +128,7 @@ class Shift:
             LIMITS,
             TrialLimits(well_s=60, within_s=300),
             lambda: 600,
+            str(self.unit.said["version"]),
         )
 
     def turn(self) -> None:
@@ -188,6 +195,57 @@ def test_a_bad_version_goes_back(shift: Shift, after: dict[str, Any]) -> None:
     assert shift.server.closed("8") == ["failure"] and shift.unit.said["version"] == OLD
     details = shift.server.feedback[-1][2]["status"]["details"][0]
     assert details.isascii() is False and ("camera" in details or "fault" in details)
+
+
+def test_a_version_that_never_answers_goes_back_though_nobody_can_be_asked(shift: Shift) -> None:
+    offer(shift)
+    while not shift.dpkg.calls:
+        shift.turn()
+    shift.unit.fresh = False
+    shift.until_idle()
+    assert shift.dpkg.calls == ["install", f"roll-back {OLD}, silent"]
+    assert shift.dpkg.running == OLD, "the installer's own version, whatever a status file says"
+    assert shift.events() == ["update-started", "update-rolled-back"]
+
+
+def test_a_unit_that_is_only_starting_is_not_stopped_to_go_back(shift: Shift) -> None:
+    shift.dpkg.after = {"cameras": {}}
+    offer(shift)
+    while shift.installer.state.phase != "rolling-back":
+        shift.unit.now_us += 10_000_000
+        shift.carrier.ask()
+        shift.carrier.look()
+        shift.installer.turn()
+    shift.start()  # a power cut
+    shift.unit.fresh = False
+    for _ in range(6):
+        shift.turn()
+    shift.unit.said, shift.unit.fresh = status(version=NEW, recording=True, session_id="resumed"), True
+    for _ in range(20):
+        shift.turn()
+    assert shift.dpkg.calls == ["install"]
+    shift.unit.said = status(version=NEW)
+    shift.until_idle()
+    assert shift.dpkg.calls == ["install", f"roll-back {OLD}"]
+
+
+@pytest.mark.parametrize("busy", [{"recording": True}, {"session_id": "s"}, None])
+def test_the_machine_is_not_started_anew_under_a_unit_that_may_be_recording(
+    shift: Shift, busy: dict[str, Any] | None
+) -> None:
+    shift.dpkg.reboots = True
+    offer(shift)
+    while not shift.dpkg.calls:
+        shift.carrier.ask()
+        shift.carrier.look()
+        shift.installer.turn()
+    shift.unit.said, shift.unit.fresh = status(**(busy or {"recording": True})), busy is not None
+    for _ in range(20):
+        shift.turn()
+    assert shift.dpkg.calls == ["install"]
+    shift.unit.said, shift.unit.fresh = status(version=NEW), True
+    shift.until_idle()
+    assert shift.dpkg.calls == ["install", "reboot", f"commit {NEW}"]
 
 
 def test_one_that_does_not_let_itself_be_installed_goes_back(shift: Shift) -> None:
