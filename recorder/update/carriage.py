@@ -103,7 +103,9 @@ def gates(state: Carriage, closed: tuple[Gate, ...]) -> Carriage:
         return _told(
             waiting, Report("deploymentBase", state.action_id, "scheduled", details=(f"等待 {first.zh} {first.en}",))
         )
-    going = msgspec.structs.replace(state, phase="installing", gate="", attempt=state.attempt + 1)
+    going = msgspec.structs.replace(state, phase="installing", attempt=state.attempt + 1)
+    if state.attempt:  # told before: a server counts what it is told of one action, and takes only so much
+        return going
     return _told(
         going, Report("deploymentBase", state.action_id, "proceeding", details=(f"安装 install {_named(state)}",))
     )
@@ -113,7 +115,7 @@ def put_off(state: Carriage, gate: Gate) -> Carriage:
     """The installer found a gate closed that was open a moment ago: it has done nothing."""
     if state.phase != "installing":
         return state
-    return gates(msgspec.structs.replace(state, phase="waiting", gate=""), (gate,))
+    return gates(msgspec.structs.replace(state, phase="waiting"), (gate,))
 
 
 def failed(state: Carriage, why: Refused) -> Carriage:

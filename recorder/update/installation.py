@@ -117,6 +117,15 @@ def refused(
     )
 
 
+def not_begun(state: Installation, order_id: str, gate: Gate) -> Installation:
+    """Verified, but a gate is closed: nothing has been copied, and the journal has nothing to say."""
+    if state.phase not in ("idle", "done"):
+        return state
+    return Installation(
+        phase="done", order_id=order_id, outcome="put-off", why=(gate.code, gate.zh, gate.en), notes=state.notes
+    )
+
+
 def put_off(state: Installation, gate: Gate) -> Installation:
     """A gate closed after the order: nothing has been changed, and the order may come again."""
     if state.phase != "prepared":

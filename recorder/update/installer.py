@@ -30,6 +30,10 @@ log = logging.getLogger("recorder.update")
 LOOK_S: Final = 2.0
 AGAIN_S: Final = 30.0
 """Pause after a step that failed: a journal that cannot be written, a program that does not work."""
+INSTALL_TAKES: Final = 3
+"""Times the artefact's size, while it is installed."""
+ORDER_S: Final = 60.0
+"""Between two orders that come to nothing: whoever writes them, journal and card are not kept busy with it."""
 SILENT_US: Final = 120_000_000
 """A unit process that has not answered for so long records nothing: its own watchdog ends it much sooner. Shorter is a
 start."""
@@ -82,7 +86,9 @@ class Installer:
         """One step. Seconds until the next; None: at rest, and no order. Raises OSError of this unit's card."""
         step = ins.due(self._state)
         if step == "rest":
-            return 0.0 if self._take_order() else None
+            if not self._take_order():
+                return None
+            return 0.0 if self._state.phase == "prepared" else ORDER_S
         if step == "note":
             return self._note()
         if step == "install":
@@ -139,6 +145,11 @@ class Installer:
         if isinstance(manifest, Refused):
             self._become(ins.refused(self._state, order.id, manifest, before, "", ""))
             return
+        needed = (1 + INSTALL_TAKES) * manifest.size
+        gates = closed(self._conditions(self._programs[manifest.kind], before.version, needed), self._gates)
+        if gates:
+            self._become(ins.not_begun(self._state, order.id, gates[0]))
+            return
         trouble = self._copy(manifest)
         if trouble is not None:
             version, digest = manifest.version, manifest.sha256
@@ -190,10 +201,11 @@ class Installer:
     def _install(self) -> float:
         state, program = self._state, self._programs[self._state.kind]
         if state.phase == "prepared":
-            gates = closed(self._conditions(program), self._gates)
+            size = self._files.size(self._artefact) or 0
+            gates = closed(self._conditions(program, state.before.version, INSTALL_TAKES * size), self._gates)
             if gates:
                 self._become(ins.put_off(state, gates[0]))
-                return 0.0
+                return ORDER_S
         elif self._recording():
             return LOOK_S
         self._become(ins.begun(state))
@@ -259,16 +271,15 @@ class Installer:
         look = self._unit.look()
         return look.fresh and not idle(look)
 
-    def _conditions(self, program: Program) -> Conditions:
+    def _conditions(self, program: Program, version: str, needed_bytes: int) -> Conditions:
         look = self._unit.look()
-        size = self._files.size(self._artefact) or 0
         return Conditions(
             status=look.status,
             fresh=look.fresh,
             free_bytes=self._files.free_bytes(self._root_dir),
-            needed_bytes=3 * size,
+            needed_bytes=needed_bytes,
             minute=self._minute(),
-            way_back=program.way_back(self._state.before.version),
+            way_back=program.way_back(version),
         )
 
     @property

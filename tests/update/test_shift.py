@@ -17,7 +17,7 @@ from recorder.update.client import DdiClient
 from recorder.update.ddi import Attributes
 from recorder.update.gates import Conditions
 from recorder.update.installation import Installation, Note
-from recorder.update.installer import Installer
+from recorder.update.installer import ORDER_S, Installer
 from recorder.update.manifest import Manifest, Refused, verify_manifest
 from recorder.update.probation import Look, TrialLimits
 from recorder.update.programs import ProgramError
@@ -52,12 +52,13 @@ class PlayedDpkg:
         self.unit = unit
         self.after: dict[str, Any] = {}
         self.calls: list[str] = []
+        self.kept = True
         self.complaint = ""
         self.reboots = False
         self.running = ""
 
     def way_back(self, version: str) -> bool:
-        return version == OLD
+        return self.kept and version == OLD
 
     def install(self, artefact: Path) -> None:
         self.calls.append("install")
@@ -276,10 +277,52 @@ def test_a_recording_that_begins_at_the_last_moment_is_not_disturbed(shift: Shif
     shift.turn()
     shift.turn()
     assert shift.dpkg.calls == [] and shift.carrier.state.gate == "recording"
-    assert shift.events() == ["update-started", "update-refused"]
+    assert shift.events() == [], "nothing was begun"
+    assert not (shift.root_dir / places.ARTEFACT).exists(), "nor copied"
     shift.unit.said = status()
     shift.until_idle()
     assert shift.server.closed("8") == ["success"]
+
+
+def test_a_recording_that_begins_between_order_and_installation_is_not_disturbed(shift: Shift) -> None:
+    offer(shift)
+    for _ in range(2):
+        shift.carrier.ask()
+        shift.carrier.look()
+    for phase in ("prepared", "prepared"):  # the order; the note
+        assert shift.installer.turn() == 0.0 and shift.installer.state.phase == phase
+    shift.unit.said = status(recording=True, session_id="s")
+    assert shift.installer.turn() == ORDER_S and shift.dpkg.calls == []
+    shift.turn()
+    assert shift.events() == ["update-started", "update-refused"] and shift.carrier.state.gate == "recording"
+
+
+def test_a_gate_the_installer_alone_finds_closed_costs_neither_copies_nor_records_nor_reports(shift: Shift) -> None:
+    """Its folder may lie on a smaller partition than the carrier's, which then orders again and again."""
+    shift.dpkg.kept = False
+    offer(shift)
+    shift.turn()
+    told = 0
+    for turn in range(30):
+        shift.turn()
+        told = len(shift.server.feedback) if turn == 5 else told
+    assert shift.carrier.state.attempt > 2 and shift.carrier.state.gate == "no-way-back"
+    assert len(shift.server.feedback) == told and shift.events() == []
+    assert not (shift.root_dir / places.ARTEFACT).exists()
+
+
+def test_orders_that_come_to_nothing_are_not_taken_in_a_hurry(shift: Shift) -> None:
+    shift.carrier_dir.mkdir()
+    (shift.carrier_dir / places.MANIFEST).write_text("x")
+    for number in (1, 2, 2):
+        (shift.carrier_dir / places.ORDER).write_text(f'{{"id": "6.{number}"}}')
+        while (pause := shift.installer.turn()) == 0.0:
+            continue
+        assert pause == ORDER_S
+    (shift.carrier_dir / places.ORDER).write_text("{")
+    while (pause := shift.installer.turn()) == 0.0:
+        continue
+    assert pause == ORDER_S and shift.events() == ["update-refused"] * 2
 
 
 def test_a_power_cut_between_any_two_steps(shift: Shift) -> None:
