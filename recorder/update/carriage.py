@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from recorder.update.gates import Gate
+from recorder.update.gates import SPACE, Gate
 from recorder.update.manifest import Manifest, Refused
 
 Phase = Literal["idle", "downloading", "waiting", "installing"]
@@ -82,11 +82,21 @@ def manifest_read(state: Carriage, text: str, manifest: Manifest | Refused) -> C
     )
 
 
+def no_room(state: Carriage) -> Carriage:
+    """Not downloaded now: the card is evidence's. Told once."""
+    if state.phase != "downloading" or state.gate == SPACE.code:
+        return state
+    waiting = msgspec.structs.replace(state, gate=SPACE.code)
+    return _told(
+        waiting, Report("deploymentBase", state.action_id, "scheduled", details=(f"等待 {SPACE.zh} {SPACE.en}",))
+    )
+
+
 def downloaded(state: Carriage) -> Carriage:
     """The artefact is here, whole and with the digest its manifest says."""
     if state.phase != "downloading" or not state.manifest:
         return state
-    waiting = msgspec.structs.replace(state, phase="waiting")
+    waiting = msgspec.structs.replace(state, phase="waiting", gate="")
     return _told(waiting, Report("deploymentBase", state.action_id, "downloaded", details=(_named(state),)))
 
 

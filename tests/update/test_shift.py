@@ -85,6 +85,22 @@ class PlayedDpkg:
         return True
 
 
+class Card(OsFiles):
+    """``room``: bytes free, less what lies in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.room = 10**10
+        self.fills_up = False
+
+    def free_bytes(self, path: Path) -> int:
+        if self.fills_up:  # asked before the first byte; gone after it
+            self.fills_up, room, self.room = False, self.room, 0
+            return room
+        return self.room - (self.size(self.folder / places.ARTEFACT) or 0)
+
+
 class Shift:
     def __init__(self, root: Path, client: DdiClient, server: DdiServer) -> None:
         self.root, self.client, self.server = root, client, server
@@ -92,6 +108,7 @@ class Shift:
         self.dpkg = PlayedDpkg(self.unit)
         self.carrier_dir, self.root_dir = root / "update", root / "root"
         self.root_dir.mkdir()
+        self.card = Card(self.carrier_dir)
         self.start()
 
     def start(self) -> None:
@@ -109,7 +126,7 @@ class Shift:
         attributes = Attributes(UNIT, "zfy vehicle", BOARD, OLD)
         self.carrier = Carrier(
             self.client,
-            files,
+            self.card,
             self.carrier_dir,
             self.root_dir,
             attributes,
@@ -398,6 +415,34 @@ def test_a_deployment_to_be_confirmed_is_confirmed_and_one_called_back_is_given_
     shift.turn()
     assert shift.carrier.state.phase == "idle"
     assert shift.server.feedback[-1][:2] == ("cancelAction", "21")
+
+
+FLOOR = LIMITS.free_mb * 10**6
+
+
+@pytest.mark.parametrize("room", [FLOOR + len(ARTEFACT) - 1, FLOOR - 1])
+def test_a_download_leaves_the_card_to_the_recordings(shift: Shift, room: int) -> None:
+    shift.card.room = room
+    offer(shift)
+    for _ in range(4):
+        shift.turn()
+    assert (shift.carrier.state.phase, shift.carrier.state.gate) == ("downloading", "space")
+    assert executions(shift) == ["proceeding", "scheduled"]
+    assert not (shift.carrier_dir / places.ARTEFACT).exists()
+    shift.card.room = 10**10
+    shift.until_idle()
+    assert shift.server.closed("8") == ["success"]
+    assert not (shift.carrier_dir / places.ARTEFACT).exists(), "nor does it keep what is installed"
+
+
+def test_a_card_that_fills_up_during_a_download_ends_it(shift: Shift) -> None:
+    """A recording writes, too."""
+    offer(shift)
+    shift.card.fills_up = True
+    for _ in range(3):
+        shift.turn()
+    assert (shift.carrier.state.phase, shift.carrier.state.gate) == ("downloading", "space")
+    assert not (shift.carrier_dir / places.ARTEFACT).exists()
 
 
 def test_a_server_that_says_later_is_obeyed(shift: Shift) -> None:
