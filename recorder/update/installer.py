@@ -76,6 +76,7 @@ class Installer:
         self._minute = minute
         self._own_version = own_version
         self._silent_since_us: int | None = None
+        self._spent = False
         self._state = places.load(files, root_dir / places.STATE, Installation, Installation())
 
     @property
@@ -86,7 +87,8 @@ class Installer:
         """One step. Seconds until the next; None: at rest, and no order. Raises OSError of this unit's card."""
         step = ins.due(self._state)
         if step == "rest":
-            if not self._take_order():
+            # Whether a version is newer is for a process of the version that runs now; systemd starts one for an order.
+            if self._spent or not self._take_order():
                 return None
             return 0.0 if self._state.phase == "prepared" else ORDER_S
         if step == "note":
@@ -244,6 +246,7 @@ class Installer:
             log.error("update.commit", extra={"fields": {"error": str(error)[:500]}})
             return AGAIN_S
         self._become(ins.committed(self._state))
+        self._spent = True
         return 0.0
 
     def _roll_back(self) -> float:
@@ -265,6 +268,7 @@ class Installer:
             return AGAIN_S
         self._artefact.unlink(missing_ok=True)
         self._become(ins.rolled_back(state))
+        self._spent = True
         return 0.0
 
     def _recording(self) -> bool:

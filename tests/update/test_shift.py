@@ -203,6 +203,19 @@ def test_offered_while_recording_it_waits_for_the_receipts_and_is_committed(shif
     assert not (shift.root_dir / places.UNFINISHED).exists() and not (shift.carrier_dir / places.ORDER).exists()
 
 
+def test_the_next_order_is_for_a_process_of_the_new_version(shift: Shift) -> None:
+    """The one that installed it would still compare with the version before: an old update could come back."""
+    offer(shift)
+    shift.until_idle()
+    (shift.carrier_dir / places.ORDER).write_text('{"id": "9.1"}')
+    (shift.carrier_dir / places.MANIFEST).write_text(signed(version="0.1.5"))
+    assert shift.installer.turn() is None and shift.installer.state.order_id == "8.1"
+    shift.start()
+    while shift.installer.turn() == 0.0:
+        continue
+    assert shift.installer.state.why and shift.installer.state.why[0] == "update-rollback"
+
+
 @pytest.mark.parametrize("after", [{"cameras": {}}, {"faults": ["worker-crash"]}])
 def test_a_bad_version_goes_back(shift: Shift, after: dict[str, Any]) -> None:
     shift.dpkg.after = after
