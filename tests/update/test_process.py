@@ -16,6 +16,7 @@ from recorder.config.last_good import LAST_GOOD, PUSHED
 from recorder.config.load import load_config
 from recorder.config.models import RecorderConfig
 from recorder.update import places, process
+from recorder.update.manifest import Refused
 from recorder.update.programs import Dpkg, ProgramError, Rauc
 from recorder.update.settings import UpdateSettings, minutes, settings_from_json, settings_of
 from tests.update.ddi_server import TOKEN, DdiServer
@@ -188,3 +189,11 @@ def test_the_slot_that_was_good_is_not_marked_bad(tmp_path: Path) -> None:
         "reboot",
         "status mark-good",
     ]
+
+
+def test_an_installer_that_is_switched_off_installs_nothing(tmp_path: Path, pki: Pki) -> None:
+    """Its path unit may be enabled: the setting alone decides, and the order does not start it again and again."""
+    made = msgspec.structs.replace(settings(tmp_path, pki, "https://h"), enabled=False)
+    assert isinstance(verdict := process.verifier(made)(signed()), Refused) and verdict.code == "update-off"
+    verdict = process.verifier(msgspec.structs.replace(made, enabled=True))(signed())
+    assert isinstance(verdict, Refused) and verdict.code == "update-key-missing"
