@@ -88,6 +88,21 @@ def test_an_action_the_server_forgot_is_told_of_no_more(client: DdiClient, serve
     assert not client.feedback("deploymentBase", "8", {})
 
 
+@pytest.mark.parametrize("status", [400, 409, 413, 422])
+def test_a_report_the_server_refuses_for_good_is_not_told_again(
+    client: DdiClient, server: DdiServer, status: int
+) -> None:
+    server.answers = [("feedback", status, b"")]
+    assert not client.feedback("deploymentBase", "8", {})
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+def test_a_report_whose_refusal_may_pass_is_kept(client: DdiClient, server: DdiServer, status: int) -> None:
+    server.answers = [("feedback", status, b"")]
+    with pytest.raises(UplinkFault):
+        client.feedback("deploymentBase", "8", {})
+
+
 def test_a_server_nobody_vouches_for_is_not_asked(pki: Pki, server: DdiServer, tmp_path: Path) -> None:
     options = ConnectionOptions(connect_s=10, io_s=10)
     other = tmp_path / "ca.pem"
