@@ -89,6 +89,8 @@ class Installer:
         if step == "rest":
             # Whether a version is newer is for a process of the version that runs now; systemd starts one for an order.
             if self._spent or not self._take_order():
+                # Left by a power cut behind the last step, it would have systemd start this again and again.
+                self._at_rest()
                 return None
             return 0.0 if self._state.phase == "prepared" else ORDER_S
         if step == "note":
@@ -298,9 +300,14 @@ class Installer:
         if not rests and self._files.size(unfinished) is None:
             self._files.replace(unfinished, b"")
         places.save(self._files, self._root_dir / places.STATE, state)
-        if rests and self._files.size(unfinished) is not None:
-            self._files.remove(unfinished)
+        if rests:
+            self._at_rest()
         self._state = state
+
+    def _at_rest(self) -> None:
+        unfinished = self._root_dir / places.UNFINISHED
+        if self._files.size(unfinished) is not None:
+            self._files.remove(unfinished)
 
     def _remove(self, path: Path) -> None:
         path.unlink(missing_ok=True)

@@ -367,6 +367,15 @@ def test_a_power_cut_between_any_two_steps(shift: Shift) -> None:
     assert "resumed" in executions(shift)
 
 
+def test_a_power_cut_behind_the_last_step_does_not_have_it_started_again_and_again(shift: Shift) -> None:
+    offer(shift)
+    shift.until_idle()
+    unfinished = shift.root_dir / places.UNFINISHED
+    unfinished.write_bytes(b"")  # the state was saved, the file not yet removed
+    shift.start()
+    assert shift.installer.turn() is None and not unfinished.exists()
+
+
 @pytest.mark.parametrize(
     ("files", "code"),
     [
