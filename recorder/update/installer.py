@@ -19,7 +19,7 @@ import msgspec
 from recorder.evidence.files import Files, sync_dir
 from recorder.update import installation as ins
 from recorder.update import places
-from recorder.update.gates import UNIT_SILENT, Conditions, GateLimits, closed
+from recorder.update.gates import RECORDING, UNIT_SILENT, Conditions, GateLimits, closed
 from recorder.update.installation import Installation, Note
 from recorder.update.manifest import MAX_TEXT, Manifest, Refused
 from recorder.update.probation import Before, Look, TrialLimits, look_at
@@ -43,6 +43,9 @@ class Unit(Protocol):
     """The unit process, as the installer sees it."""
 
     def look(self) -> Look: ...
+
+    def idle_now(self) -> bool:
+        """Asked of the process itself, not of its status file: whether no recording runs."""
 
     def note(self, note: Note) -> bool:
         """Whether the journal has it durably."""
@@ -207,6 +210,8 @@ class Installer:
         if state.phase == "prepared":
             size = self._files.size(self._artefact) or 0
             gates = closed(self._conditions(program, state.before.version, INSTALL_TAKES * size), self._gates)
+            if not gates and not self._unit.idle_now():
+                gates = (RECORDING,)
             if gates:
                 self._become(ins.put_off(state, gates[0]))
                 return ORDER_S
@@ -229,7 +234,7 @@ class Installer:
             self._become(ins.restarted(self._state))
             return 0.0
         # The old version still runs: one that does not say that it is idle may be recording.
-        if program.reboots and not (look.fresh and idle(look)):
+        if program.reboots and not (look.fresh and idle(look) and self._unit.idle_now()):
             return LOOK_S
         try:
             reboots = program.start()
@@ -255,7 +260,7 @@ class Installer:
         state, look = self._state, self._unit.look()
         if look.fresh:
             self._silent_since_us = None
-            if not idle(look):
+            if not (idle(look) and self._unit.idle_now()):
                 return LOOK_S
         else:
             self._silent_since_us = since = self._silent_since_us or look.now_us

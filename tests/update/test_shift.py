@@ -32,10 +32,15 @@ class PlayedUnit:
         self.boot_id = "boot-1"
         self.said = status()
         self.fresh = True
+        self.just_began = False
+        """A recording its status file does not tell of yet."""
         self.journal: list[Note] = []
 
     def look(self) -> Look:
         return Look(self.boot_id, self.now_us, self.fresh, self.said)
+
+    def idle_now(self) -> bool:
+        return self.fresh and not self.just_began and self.said["session_id"] is None
 
     def note(self, note: Note) -> bool:
         """As the unit's own desk, which refuses what is not of its form."""
@@ -277,6 +282,25 @@ def test_the_machine_is_not_started_anew_under_a_unit_that_may_be_recording(
     shift.unit.said, shift.unit.fresh = status(version=NEW), True
     shift.until_idle()
     assert shift.dpkg.calls == ["install", "reboot", f"commit {NEW}"]
+
+
+@pytest.mark.parametrize("phase", ["prepared", "restarting", "rolling-back"])
+def test_a_recording_the_status_file_does_not_tell_of_yet_is_not_disturbed(shift: Shift, phase: str) -> None:
+    shift.dpkg.reboots = phase == "restarting"
+    shift.dpkg.after = {"cameras": {}} if phase == "rolling-back" else {}
+    offer(shift)
+    while shift.installer.state.phase != phase:
+        shift.unit.now_us += 10_000_000
+        shift.carrier.ask()
+        shift.carrier.look()
+        shift.installer.turn()
+    before, shift.unit.just_began = list(shift.dpkg.calls), True
+    for _ in range(10):
+        shift.installer.turn()
+    assert shift.dpkg.calls == before
+    shift.unit.just_began = False
+    shift.until_idle(100)
+    assert len(shift.dpkg.calls) > len(before)
 
 
 def test_one_that_does_not_let_itself_be_installed_goes_back(shift: Shift) -> None:
