@@ -115,6 +115,8 @@ class DdiClient:
         """What of ``url`` lies behind the end of ``into`` is appended to it (Range, RFC 9110 §14); a server that sends the
         whole instead begins anew. Never more than ``most`` bytes in all. ``between_blocks(count)`` may wait or raise."""
         start = into.seek(0, 2)
+        if start > most:  # of no use; and what follows reads up to ``most``, which must not be behind the start
+            start = into.truncate(into.seek(0))
         headers = {"Range": f"bytes={start}-"} if start else {}
         connection = self._request("GET", url, None, headers)
         try:
