@@ -78,13 +78,14 @@ def layer_files(given: tuple[Path, ...]) -> tuple[Path, ...]:
     return given or tuple(path for path in DEFAULT_FILES if path.exists())
 
 
-def load(config_files: tuple[Path, ...], *, quiet: bool = False) -> Loaded:
-    """The effective configuration; problems are printed (unless ``quiet``) and recorded, never fatal (promise 1)."""
+def load(config_files: tuple[Path, ...], *, quiet: bool = False, with_last_good: bool = True) -> Loaded:
+    """The effective configuration; problems are printed (unless ``quiet``) and recorded, never fatal (promise 1).
+    ``with_last_good``: of :func:`load_config`."""
     from recorder.config.load import load_config
     from recorder.config.paths import ShippedFilesMissing
 
     try:
-        loaded = load_config(layer_files(config_files), os.environ)
+        loaded = load_config(layer_files(config_files), os.environ, with_last_good=with_last_good)
     except ShippedFilesMissing as error:
         fail(str(error), str(error))
     for problem in () if quiet else loaded.problems:
@@ -151,7 +152,9 @@ def update_command(installing: bool, config_files: tuple[Path, ...]) -> None:
     """运行远程升级进程 · updates from a hawkBit server (docs/update.md)."""
     from recorder.update.process import exec_update
 
-    exec_update(load(config_files).config, "install" if installing else "carry")
+    # The installer is root: no file of the unit process's user says whose signature it believes.
+    config = load(config_files, with_last_good=not installing).config
+    exec_update(config, "install" if installing else "carry")
 
 
 @main.command("verify")

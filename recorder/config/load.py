@@ -69,12 +69,14 @@ def load_config(
     defaults: Path | None = None,
     *,
     pushed_text: bytes | None = None,
+    with_last_good: bool = True,
 ) -> Loaded:
     """Load ``files`` (lowest first) over the defaults and the board file, then the accepted push, then ``env``.
 
     ``data_dir``: where pushed and last good configuration are looked for when no layer but the defaults names a usable
-    ``storage.data_dir``. ``pushed_text``: a push as it would be, in place of the accepted one. Raises
-    :class:`ShippedFilesMissing` only when the program's own defaults are absent or damaged.
+    ``storage.data_dir``. ``pushed_text``: a push as it would be, in place of the accepted one. ``with_last_good``: not
+    for root's updates, which would believe a file of the unit process's user: its layers may set everything, also whom the
+    unit trusts. Raises :class:`ShippedFilesMissing` only when the program's own defaults are absent or damaged.
     """
     base = read_layer(defaults or defaults_file(), "defaults")
     if isinstance(base, Problem):
@@ -113,7 +115,7 @@ def load_config(
     first = validate(layers)
     stored: Mapping[str, Layer] = {}
     boardless = board is None and bool(unusable)
-    if unreadable or boardless or first.errors:
+    if with_last_good and (unreadable or boardless or first.errors):
         kept = last_good.read(directory)
         if isinstance(kept, Problem):
             problems.append(kept)

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from recorder.update.gates import Gate
+from recorder.update.gates import SPACE, Gate
 from recorder.update.manifest import Manifest, Refused
 
 Phase = Literal["idle", "downloading", "waiting", "installing"]
@@ -82,11 +82,21 @@ def manifest_read(state: Carriage, text: str, manifest: Manifest | Refused) -> C
     )
 
 
+def no_room(state: Carriage) -> Carriage:
+    """Not downloaded now: the card is evidence's. Told once."""
+    if state.phase != "downloading" or state.gate == SPACE.code:
+        return state
+    waiting = msgspec.structs.replace(state, gate=SPACE.code)
+    return _told(
+        waiting, Report("deploymentBase", state.action_id, "scheduled", details=(f"等待 {SPACE.zh} {SPACE.en}",))
+    )
+
+
 def downloaded(state: Carriage) -> Carriage:
     """The artefact is here, whole and with the digest its manifest says."""
     if state.phase != "downloading" or not state.manifest:
         return state
-    waiting = msgspec.structs.replace(state, phase="waiting")
+    waiting = msgspec.structs.replace(state, phase="waiting", gate="")
     return _told(waiting, Report("deploymentBase", state.action_id, "downloaded", details=(_named(state),)))
 
 
@@ -103,7 +113,9 @@ def gates(state: Carriage, closed: tuple[Gate, ...]) -> Carriage:
         return _told(
             waiting, Report("deploymentBase", state.action_id, "scheduled", details=(f"等待 {first.zh} {first.en}",))
         )
-    going = msgspec.structs.replace(state, phase="installing", gate="", attempt=state.attempt + 1)
+    going = msgspec.structs.replace(state, phase="installing", attempt=state.attempt + 1)
+    if state.attempt:  # told before: a server counts what it is told of one action, and takes only so much
+        return going
     return _told(
         going, Report("deploymentBase", state.action_id, "proceeding", details=(f"安装 install {_named(state)}",))
     )
@@ -113,7 +125,7 @@ def put_off(state: Carriage, gate: Gate) -> Carriage:
     """The installer found a gate closed that was open a moment ago: it has done nothing."""
     if state.phase != "installing":
         return state
-    return gates(msgspec.structs.replace(state, phase="waiting", gate=""), (gate,))
+    return gates(msgspec.structs.replace(state, phase="waiting"), (gate,))
 
 
 def failed(state: Carriage, why: Refused) -> Carriage:

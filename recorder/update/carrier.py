@@ -15,7 +15,7 @@ from recorder.evidence.files import Files
 from recorder.update import carriage, ddi, places
 from recorder.update.carriage import Carriage
 from recorder.update.ddi import Attributes, DdiError
-from recorder.update.gates import Conditions, Gate, GateLimits, closed
+from recorder.update.gates import MB, Conditions, Gate, GateLimits, closed
 from recorder.update.installation import Installation
 from recorder.update.manifest import MAX_TEXT, Manifest, Refused
 from recorder.uplink.faults import UplinkFault
@@ -24,6 +24,11 @@ log = logging.getLogger("recorder.update")
 
 LOOK_S: Final = 5.0
 """Between two looks at gates and installer while something is under way."""
+
+
+class NoRoom(Exception):
+    """The card has no more than what is to stay free."""
+
 
 HELD_BACK: Final = Gate("server", "服务器要求暂不安装", "the server wants it installed later")
 
@@ -170,9 +175,15 @@ class Carrier:
             self._become(carriage.failed(self._state, why))
             return
         path = self._folder / places.ARTEFACT
-        with path.open("r+b" if path.exists() else "w+b") as file:
-            if file.seek(0, 2) != self._state.size:
-                self._server.download(link, file, self._state.size, self._pace)
+        try:
+            with path.open("r+b" if path.exists() else "w+b") as file:
+                if (there := file.seek(0, 2)) != self._state.size:
+                    self._leave_room(self._state.size - there)
+                    self._server.download(link, file, self._state.size, self._between_blocks)
+        except NoRoom:
+            self._forget(places.ARTEFACT)
+            self._become(carriage.no_room(self._state))
+            return
         self._files.settle(path)
         digest = hashlib.sha256()
         for block in self._files.read_chunks(path):
@@ -183,6 +194,15 @@ class Carrier:
         self._forget(places.ARTEFACT)
         why = Refused("update-digest", "下载内容与签名清单不符", "what was downloaded is not what was signed")
         self._become(carriage.failed(self._state, why))
+
+    def _between_blocks(self, count: int) -> None:
+        self._leave_room(0)
+        self._pace(count)
+
+    def _leave_room(self, needed_bytes: int) -> None:
+        """Recordings lie on the same card. Raises NoRoom."""
+        if self._files.free_bytes(self._folder) < needed_bytes + self._limits.free_mb * MB:
+            raise NoRoom
 
     def _report(self) -> None:
         for report in self._state.reports:
@@ -202,6 +222,8 @@ class Carrier:
         self._files.make_dir(self._folder)
         places.save(self._files, self._folder / places.CARRIAGE, state)
         self._state = state
+        if state.phase == "idle":
+            self._forget(places.ARTEFACT)
 
     def _forget(self, name: str) -> None:
         if self._files.size(self._folder / name) is not None:

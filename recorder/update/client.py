@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from firmware_bridge.ports import Clock  # numpy comes with it
 
 MAX_ANSWER: Final = 1 << 20
+_MAY_PASS: Final = frozenset({401, 403, 407, 408, 425, 429})
+"""Of the refusals (RFC 9110 §15.5), those about who asks, or when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,10 @@ class DdiClient:
         self._whole(method, url, json.dumps(body, ensure_ascii=False).encode("utf-8"))
 
     def feedback(self, channel: str, action_id: str, body: dict[str, Any]) -> bool:
-        """False: the server does not know the action any more (404, 410), and will never want to hear of it."""
+        """False: the server does not know the action any more (404, 410), or refuses the report for good: told again and
+        again, it would keep the unit from asking for anything."""
         answer = self._exchange("POST", f"{self._root}/{channel}/{action_id}/feedback", _encoded(body), {})
-        if answer.status in (404, 410):
+        if 400 <= answer.status < 500 and answer.status not in _MAY_PASS:
             return False
         if not 200 <= answer.status < 300:
             raise fault_of(answer)
@@ -112,6 +115,8 @@ class DdiClient:
         """What of ``url`` lies behind the end of ``into`` is appended to it (Range, RFC 9110 §14); a server that sends the
         whole instead begins anew. Never more than ``most`` bytes in all. ``between_blocks(count)`` may wait or raise."""
         start = into.seek(0, 2)
+        if start > most:  # of no use; and what follows reads up to ``most``, which must not be behind the start
+            start = into.truncate(into.seek(0))
         headers = {"Range": f"bytes={start}-"} if start else {}
         connection = self._request("GET", url, None, headers)
         try:

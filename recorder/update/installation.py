@@ -33,6 +33,21 @@ class Note(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+def note_of(
+    event: Literal["update-started", "update-installed", "update-rolled-back", "update-refused"],
+    version_from: str,
+    version_to: str,
+    sha256: str,
+    why: Refused | Gate | None = None,
+) -> Note:
+    """What a program last said may have lines; the journal's reason is one of 300 characters, and a note it does not take
+    would stand in the way of every later one."""
+    if why is None:
+        return Note(event, version_from, version_to, sha256)
+    told = "".join(each if each.isprintable() else " " for each in f"{why.zh} {why.en}")
+    return Note(event, version_from, version_to, sha256, why.code, told[:300])
+
+
 class Installation(msgspec.Struct, frozen=True):
     """``notes``: not in the journal yet, oldest first. ``why``: of a refusal or a return, three texts: code, zh, en."""
 
@@ -70,7 +85,7 @@ def ordered(state: Installation, order_id: str, manifest: Manifest, before: Befo
     """Verified, gates open, artefact in the installer's own folder."""
     if state.phase not in ("idle", "done"):
         return state
-    note = Note("update-started", before.version, manifest.version, manifest.sha256)
+    note = note_of("update-started", before.version, manifest.version, manifest.sha256)
     return Installation(
         phase="prepared",
         order_id=order_id,
@@ -89,7 +104,7 @@ def refused(
     """The order was not believed; nothing is changed on the unit. The journal hears of it."""
     if state.phase not in ("idle", "done") or (state.phase == "done" and state.order_id == order_id):
         return state
-    note = Note("update-refused", before.version, version, sha256, why.code, f"{why.zh} {why.en}"[:300])
+    note = note_of("update-refused", before.version, version, sha256, why)
     return Installation(
         phase="done",
         order_id=order_id,
@@ -102,6 +117,15 @@ def refused(
     )
 
 
+def not_begun(state: Installation, order_id: str, gate: Gate) -> Installation:
+    """Verified, but a gate is closed: nothing has been copied, and the journal has nothing to say."""
+    if state.phase not in ("idle", "done"):
+        return state
+    return Installation(
+        phase="done", order_id=order_id, outcome="put-off", why=(gate.code, gate.zh, gate.en), notes=state.notes
+    )
+
+
 def put_off(state: Installation, gate: Gate) -> Installation:
     """A gate closed after the order: nothing has been changed, and the order may come again."""
     if state.phase != "prepared":
@@ -109,8 +133,7 @@ def put_off(state: Installation, gate: Gate) -> Installation:
     start = Note("update-started", state.before.version, state.version, state.sha256)
     notes = tuple(each for each in state.notes if each != start)
     if start not in state.notes:  # the journal has it already, and shall not say that it went on
-        told = f"{gate.zh} {gate.en}"
-        notes += (Note("update-refused", state.before.version, state.version, state.sha256, gate.code, told),)
+        notes += (note_of("update-refused", state.before.version, state.version, state.sha256, gate),)
     return msgspec.structs.replace(
         state, phase="done", outcome="put-off", why=(gate.code, gate.zh, gate.en), notes=notes
     )
@@ -158,8 +181,8 @@ def committed(state: Installation) -> Installation:
 
 
 def rolled_back(state: Installation) -> Installation:
-    code, zh, en = state.why or ("", "", "")
-    note = Note("update-rolled-back", state.version, state.before.version, state.sha256, code, f"{zh} {en}"[:300])
+    why = Refused(*state.why) if state.why is not None else None
+    note = note_of("update-rolled-back", state.version, state.before.version, state.sha256, why)
     return msgspec.structs.replace(state, phase="done", outcome="rolled-back", notes=(*state.notes, note))
 
 

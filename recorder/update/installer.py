@@ -19,7 +19,7 @@ import msgspec
 from recorder.evidence.files import Files, sync_dir
 from recorder.update import installation as ins
 from recorder.update import places
-from recorder.update.gates import UNIT_SILENT, Conditions, GateLimits, closed
+from recorder.update.gates import RECORDING, UNIT_SILENT, Conditions, GateLimits, closed
 from recorder.update.installation import Installation, Note
 from recorder.update.manifest import MAX_TEXT, Manifest, Refused
 from recorder.update.probation import Before, Look, TrialLimits, look_at
@@ -30,6 +30,13 @@ log = logging.getLogger("recorder.update")
 LOOK_S: Final = 2.0
 AGAIN_S: Final = 30.0
 """Pause after a step that failed: a journal that cannot be written, a program that does not work."""
+INSTALL_TAKES: Final = 3
+"""Times the artefact's size, while it is installed."""
+ORDER_S: Final = 60.0
+"""Between two orders that come to nothing: whoever writes them, journal and card are not kept busy with it."""
+SILENT_US: Final = 120_000_000
+"""A unit process that has not answered for so long records nothing: its own watchdog ends it much sooner. Shorter is a
+start."""
 
 
 class Unit(Protocol):
@@ -37,13 +44,16 @@ class Unit(Protocol):
 
     def look(self) -> Look: ...
 
+    def idle_now(self) -> bool:
+        """Asked of the process itself, not of its status file: whether no recording runs."""
+
     def note(self, note: Note) -> bool:
         """Whether the journal has it durably."""
 
 
 class Installer:
     """``verify(text)``: a manifest, against the pinned key, this board and the version that runs. ``minute``: of the day.
-    One thread."""
+    ``own_version``: of this process. One thread."""
 
     def __init__(
         self,
@@ -56,6 +66,7 @@ class Installer:
         gates: GateLimits,
         trial: TrialLimits,
         minute: Callable[[], int],
+        own_version: str,
     ) -> None:
         self._files = files
         self._carrier_dir = carrier_dir
@@ -66,6 +77,9 @@ class Installer:
         self._gates = gates
         self._trial = trial
         self._minute = minute
+        self._own_version = own_version
+        self._silent_since_us: int | None = None
+        self._spent = False
         self._state = places.load(files, root_dir / places.STATE, Installation, Installation())
 
     @property
@@ -76,7 +90,12 @@ class Installer:
         """One step. Seconds until the next; None: at rest, and no order. Raises OSError of this unit's card."""
         step = ins.due(self._state)
         if step == "rest":
-            return 0.0 if self._take_order() else None
+            # Whether a version is newer is for a process of the version that runs now; systemd starts one for an order.
+            if self._spent or not self._take_order():
+                # Left by a power cut behind the last step, it would have systemd start this again and again.
+                self._at_rest()
+                return None
+            return 0.0 if self._state.phase == "prepared" else ORDER_S
         if step == "note":
             return self._note()
         if step == "install":
@@ -133,6 +152,11 @@ class Installer:
         if isinstance(manifest, Refused):
             self._become(ins.refused(self._state, order.id, manifest, before, "", ""))
             return
+        needed = (1 + INSTALL_TAKES) * manifest.size
+        gates = closed(self._conditions(self._programs[manifest.kind], before.version, needed), self._gates)
+        if gates:
+            self._become(ins.not_begun(self._state, order.id, gates[0]))
+            return
         trouble = self._copy(manifest)
         if trouble is not None:
             version, digest = manifest.version, manifest.sha256
@@ -184,10 +208,13 @@ class Installer:
     def _install(self) -> float:
         state, program = self._state, self._programs[self._state.kind]
         if state.phase == "prepared":
-            gates = closed(self._conditions(program), self._gates)
+            size = self._files.size(self._artefact) or 0
+            gates = closed(self._conditions(program, state.before.version, INSTALL_TAKES * size), self._gates)
+            if not gates and not self._unit.idle_now():
+                gates = (RECORDING,)
             if gates:
                 self._become(ins.put_off(state, gates[0]))
-                return 0.0
+                return ORDER_S
         elif self._recording():
             return LOOK_S
         self._become(ins.begun(state))
@@ -202,13 +229,15 @@ class Installer:
         return 0.0
 
     def _restart(self) -> float:
-        if self._unit.look().boot_id != self._state.trial.boot_id:
+        look, program = self._unit.look(), self._programs[self._state.kind]
+        if look.boot_id != self._state.trial.boot_id:
             self._become(ins.restarted(self._state))
             return 0.0
-        if self._recording():
+        # The old version still runs: one that does not say that it is idle may be recording.
+        if program.reboots and not (look.fresh and idle(look) and self._unit.idle_now()):
             return LOOK_S
         try:
-            reboots = self._programs[self._state.kind].start()
+            reboots = program.start()
         except (ProgramError, OSError) as error:
             log.error("update.start", extra={"fields": {"error": str(error)[:500]}})
             return AGAIN_S
@@ -224,37 +253,44 @@ class Installer:
             log.error("update.commit", extra={"fields": {"error": str(error)[:500]}})
             return AGAIN_S
         self._become(ins.committed(self._state))
+        self._spent = True
         return 0.0
 
     def _roll_back(self) -> float:
-        state = self._state
-        if self._recording():
-            return LOOK_S
+        state, look = self._state, self._unit.look()
+        if look.fresh:
+            self._silent_since_us = None
+            if not (idle(look) and self._unit.idle_now()):
+                return LOOK_S
+        else:
+            self._silent_since_us = since = self._silent_since_us or look.now_us
+            if look.now_us - since < SILENT_US:
+                return LOOK_S
         try:
-            running = str(self._unit.look().status.get("version", ""))
-            if not self._programs[state.kind].roll_back(state.before.version, running):
+            program = self._programs[state.kind]
+            if not program.roll_back(state.before.version, self._own_version, answers=look.fresh):
                 return AGAIN_S  # the machine starts anew
         except (ProgramError, OSError) as error:
             log.error("update.roll-back", extra={"fields": {"error": str(error)[:500]}})
             return AGAIN_S
         self._artefact.unlink(missing_ok=True)
         self._become(ins.rolled_back(state))
+        self._spent = True
         return 0.0
 
     def _recording(self) -> bool:
         look = self._unit.look()
-        return look.fresh and look.status.get("recording") is not False
+        return look.fresh and not idle(look)
 
-    def _conditions(self, program: Program) -> Conditions:
+    def _conditions(self, program: Program, version: str, needed_bytes: int) -> Conditions:
         look = self._unit.look()
-        size = self._files.size(self._artefact) or 0
         return Conditions(
             status=look.status,
             fresh=look.fresh,
             free_bytes=self._files.free_bytes(self._root_dir),
-            needed_bytes=3 * size,
+            needed_bytes=needed_bytes,
             minute=self._minute(),
-            way_back=program.way_back(self._state.before.version),
+            way_back=program.way_back(version),
         )
 
     @property
@@ -269,13 +305,23 @@ class Installer:
         if not rests and self._files.size(unfinished) is None:
             self._files.replace(unfinished, b"")
         places.save(self._files, self._root_dir / places.STATE, state)
-        if rests and self._files.size(unfinished) is not None:
-            self._files.remove(unfinished)
+        if rests:
+            self._at_rest()
         self._state = state
+
+    def _at_rest(self) -> None:
+        unfinished = self._root_dir / places.UNFINISHED
+        if self._files.size(unfinished) is not None:
+            self._files.remove(unfinished)
 
     def _remove(self, path: Path) -> None:
         path.unlink(missing_ok=True)
         sync_dir(path.parent)
+
+
+def idle(look: Look) -> bool:
+    """Whether the unit's word is that no recording runs."""
+    return look.status.get("recording") is False and look.status.get("session_id") is None
 
 
 def open_regular(path: Path) -> int:

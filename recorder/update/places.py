@@ -6,12 +6,14 @@ The installer's folder is root's: the carrier reads ``state.json`` there and can
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
 import msgspec
 
 from recorder.evidence.files import Files
+from recorder.update import versions
 
 CARRIAGE: Final = "carriage.json"
 ORDER: Final = "order.json"
@@ -23,6 +25,8 @@ UNFINISHED: Final = "unfinished"
 """There while an installation is not at rest: systemd starts the installer again, also after a power cut."""
 KEPT: Final = "kept"
 """Packages that were committed, ``<version>.deb``: the way back."""
+
+_VERSION: Final = re.compile(versions.FORM)
 
 T = TypeVar("T")
 
@@ -51,4 +55,16 @@ def save(files: Files, path: Path, document: msgspec.Struct) -> None:
 
 
 def kept(folder: Path, version: str) -> Path:
+    """``version`` may be the word of a process without rights, and what lies there is installed by root: nothing of it can
+    lead out of the folder. Raises ValueError."""
+    if not _VERSION.fullmatch(version) or len(version) > versions.MAX:
+        raise ValueError(f"不是版本 no version: {version[:64]!r}")
     return folder / KEPT / f"{version}.deb"
+
+
+def has_kept(folder: Path, version: str) -> bool:
+    """Whether ``version`` can be put back; no version, no."""
+    try:
+        return kept(folder, version).is_file()
+    except ValueError:
+        return False

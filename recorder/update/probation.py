@@ -97,7 +97,8 @@ def look_at(trial: Trial, look: Look, before: Before, version: str, limits: Tria
     well_since = None if trouble else trial.well_since_us if trial.well_since_us is not None else look.now_us
     trial = msgspec.structs.replace(trial, well_since_us=well_since)
     if look.fresh and look.status.get("recording") is not False:
-        return trial, "wait"
+        # Nor does its time count: the new version may only be started after it.
+        return msgspec.structs.replace(trial, since_us=look.now_us), "wait"
     if well_since is not None:
         return trial, "well" if look.now_us - well_since >= limits.well_s * 1e6 else "wait"
     if trial.boots > MOST_BOOTS:

@@ -63,6 +63,8 @@ def verifier(settings: UpdateSettings) -> Callable[[str], Manifest | Refused]:
     path = Path(settings.trust_dir) / KEY_FILE
 
     def verify(text: str) -> Manifest | Refused:
+        if not settings.enabled:  # whoever asks: the installer is started by a file, not by this setting
+            return Refused("update-off", "远程升级未启用", "updates from afar are switched off (update.enabled)")
         try:
             key = PublicKey.from_pem(path.read_bytes())
         except (OSError, ValueError) as error:
@@ -105,7 +107,7 @@ def carry(settings: UpdateSettings, clock: Clock, stop: Stop, credentials_dir: s
     def conditions(needed: int) -> Conditions:
         look = view.look()
         version = str(look.status.get("version", ""))
-        back = "rauc" in settings.kinds or places.kept(root_dir, version).is_file()
+        back = "rauc" in settings.kinds or places.has_kept(root_dir, version)
         minute = minute_of_day(clock.wall_us())
         return Conditions(look.status, look.fresh, files.free_bytes(settings.carrier_dir), needed, minute, back)
 
@@ -157,6 +159,7 @@ def install(settings: UpdateSettings, clock: Clock, stop: Stop) -> int:
         settings.gate_limits,
         settings.trial_limits,
         lambda: minute_of_day(clock.wall_us()),
+        recorder.__version__,
     )
     while not stop.is_set():
         pause = installer.turn()

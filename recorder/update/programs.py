@@ -16,6 +16,7 @@ from recorder.evidence.files import sync_dir
 from recorder.update import places
 
 TIMEOUT_S: Final = 1800.0
+UNIT: Final = "recorder-unit.service"
 
 
 class ProgramError(Exception):
@@ -23,7 +24,10 @@ class ProgramError(Exception):
 
 
 class Program(Protocol):
-    """One way to install. Each method raises ProgramError or OSError."""
+    """One way to install. Each method raises ProgramError or OSError. ``reboots``: :meth:`start` reboots."""
+
+    @property
+    def reboots(self) -> bool: ...
 
     def way_back(self, version: str) -> bool:
         """Whether ``version``, which runs now, could be put back."""
@@ -36,8 +40,9 @@ class Program(Protocol):
     def commit(self, artefact: Path, version: str) -> None:
         """It stays."""
 
-    def roll_back(self, version: str, running: str) -> bool:
-        """``version`` instead of ``running`` (empty: not known). False: the machine starts anew; then it is asked again."""
+    def roll_back(self, version: str, running: str, *, answers: bool) -> bool:
+        """``version`` instead of what was installed. ``running``: this process's own, which is its image's. ``answers``:
+        whether the unit process does. False: the machine starts anew; then it is asked again."""
 
 
 def run(command: Sequence[str], timeout_s: float = TIMEOUT_S) -> None:
@@ -64,13 +69,17 @@ def run(command: Sequence[str], timeout_s: float = TIMEOUT_S) -> None:
 class Dpkg:
     """Our package. Its own scripts refuse while a recording runs, and restart the services when the unit is idle."""
 
-    def __init__(self, root_dir: Path, package: str = "zfy-recorder", dpkg: Sequence[str] = ("dpkg",)) -> None:
+    def __init__(
+        self, root_dir: Path, dpkg: Sequence[str] = ("dpkg",), systemctl: Sequence[str] = ("systemctl",)
+    ) -> None:
         self._root_dir = root_dir
-        self._package = package
         self._dpkg = tuple(dpkg)
+        self._systemctl = tuple(systemctl)
+
+    reboots: Final = False
 
     def way_back(self, version: str) -> bool:
-        return places.kept(self._root_dir, version).is_file()
+        return places.has_kept(self._root_dir, version)
 
     def install(self, artefact: Path) -> None:
         self._install(artefact, "--refuse-downgrade")
@@ -90,8 +99,17 @@ class Dpkg:
             if other != to:
                 other.unlink()
 
-    def roll_back(self, version: str, running: str) -> bool:
-        self._install(places.kept(self._root_dir, version), "--force-downgrade")
+    def roll_back(self, version: str, running: str, *, answers: bool) -> bool:
+        """The package's preinst refuses while the unit runs and does not answer, or is between two starts: rightly, unless
+        that silence is why it goes back. Then it is stopped first."""
+        package = places.kept(self._root_dir, version)
+        if not answers:
+            run([*self._systemctl, "stop", UNIT])
+        try:
+            self._install(package, "--force-downgrade")
+        finally:
+            if not answers:
+                run([*self._systemctl, "start", "--no-block", UNIT])
         return True
 
     def _install(self, package: Path, downgrade: str) -> None:
@@ -103,6 +121,8 @@ class Dpkg:
 
 class Rauc:
     """An image for the slot that does not run; the boot loader goes back by itself from one that does not come up."""
+
+    reboots: Final = True
 
     def __init__(self, rauc: str = "rauc", reboot: Sequence[str] = ("systemctl", "reboot")) -> None:
         self._rauc = rauc
@@ -124,7 +144,7 @@ class Rauc:
         run([self._rauc, "status", "mark-good"])
         artefact.unlink(missing_ok=True)
 
-    def roll_back(self, version: str, running: str) -> bool:
+    def roll_back(self, version: str, running: str, *, answers: bool) -> bool:
         if running == version:  # the boot loader went back by itself, or this has been done
             run([self._rauc, "status", "mark-good"])
             return True

@@ -33,6 +33,15 @@ class UnitView:
         word = last_word(self._run_dir / STATUS_FILE, boot_id, now_us)
         return Look(boot_id, now_us, word.standing == "fresh", word.status)
 
+    def idle_now(self) -> bool:
+        """What its main thread says at this moment; the status file may be seconds old. False, too, when it does not."""
+        try:
+            answer = request(self._run_dir / "control.sock", {"cmd": "status"}, TIMEOUT_S)
+        except ControlError as error:
+            log.warning("update.status", extra={"fields": {"error": str(error)[:300]}})
+            return False
+        return "session_id" in answer and answer["session_id"] is None
+
     def note(self, note: Note) -> bool:
         """Answered when its record is durable."""
         message = {"cmd": "update-note", **msgspec.to_builtins(note)}

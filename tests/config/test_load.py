@@ -165,6 +165,21 @@ def test_a_setting_in_error_brings_back_its_files_last_good_version(write: Write
     assert (capture.segment_s, capture.gop_s) == (30, 1)
 
 
+def test_what_root_reads_believes_no_file_of_the_unit_process(write: Write, data_dir: Path) -> None:
+    """Whoever has taken the unit process over writes both files below: neither says whose updates are installed."""
+    (agency,) = saved(write, data_dir, AGENCY)
+    stored = json.loads((data_dir / LAST_GOOD).read_text(encoding="utf-8"))
+    stored["layers"].append(
+        {"name": str(data_dir / PUSHED), "kind": "pushed", "data": {"trust": {"dir": "/var/lib/recorder/mine"}}}
+    )
+    (data_dir / LAST_GOOD).write_text(json.dumps(stored), encoding="utf-8")
+    write(f"data/{PUSHED}", '[trust]\ndir = "/var/lib/recorder/mine"\n[capture\n')
+    assert load_config([agency], {}, data_dir).config.trust.dir == "/var/lib/recorder/mine"
+    config = load_config([agency], {}, data_dir, with_last_good=False).config
+    assert config.trust.dir == load_config([], {}, Path("/nonexistent")).config.trust.dir
+    assert config.capture.segment_s == 30, "root's own files count"
+
+
 def test_losing_the_recipients_brings_them_back(write: Write, data_dir: Path) -> None:
     (agency,) = saved(write, data_dir, AGENCY)
     agency.write_text(f'[sealing]\nrecipients = ["{KEY_A}"]\n', encoding="utf-8")

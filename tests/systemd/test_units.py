@@ -60,6 +60,13 @@ def test_the_unit_is_tight(unit: Path) -> None:
     assert done.returncode == 0, done.stdout[-600:] + done.stderr
 
 
+def test_the_installer_of_updates_is_no_looser_than_documented() -> None:
+    """5.6 in docs/services.md: what installs packages needs root's capabilities and a system it can write to."""
+    unit = str(SYSTEMD / INSTALLER)
+    done = analyze("security", "--offline=yes", "--threshold=56", "--no-pager", unit)
+    assert done.returncode == 0, done.stdout[-600:] + done.stderr
+
+
 def test_the_installer_of_updates_has_no_network_and_is_started_by_its_files_alone() -> None:
     unit, path = SYSTEMD / INSTALLER, SYSTEMD / "recorder-update-install.path"
     assert setting(unit, "PrivateNetwork") == ["yes"] and setting(unit, "NoNewPrivileges") == ["yes"]

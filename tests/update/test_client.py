@@ -42,12 +42,34 @@ def test_a_server_without_ranges_begins_anew(client: DdiClient, server: DdiServe
     assert (tmp_path / "a").read_bytes() == ARTEFACT
 
 
-def test_what_is_longer_than_it_should_be_starts_over(client: DdiClient, server: DdiServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [b"y", b"yyyy"])
+def test_what_is_longer_than_it_should_be_starts_over(
+    client: DdiClient, server: DdiServer, tmp_path: Path, more: bytes
+) -> None:
     server.offer("8", {"a.deb": ARTEFACT})
-    (tmp_path / "a").write_bytes(b"x" * len(ARTEFACT) + b"y")
+    (tmp_path / "a").write_bytes(b"x" * len(ARTEFACT) + more)
+    assert fetch(client, server, tmp_path / "a") == len(ARTEFACT)
+    assert (tmp_path / "a").read_bytes() == ARTEFACT
+
+
+def test_a_server_that_has_less_than_was_begun_with_has_it_begin_anew(
+    client: DdiClient, server: DdiServer, tmp_path: Path
+) -> None:
+    server.offer("8", {"a.deb": ARTEFACT[:1000]})
+    (tmp_path / "a").write_bytes(b"x" * 2000)
     with pytest.raises(UplinkFault, match="416"):
         fetch(client, server, tmp_path / "a")
     assert (tmp_path / "a").stat().st_size == 0
+
+
+def test_a_server_that_goes_on_behind_the_end_is_not_read_to_its_own(
+    client: DdiClient, server: DdiServer, tmp_path: Path
+) -> None:
+    server.offer("8", {"a.deb": ARTEFACT})
+    (tmp_path / "a").write_bytes(b"x" * 2000)
+    with pytest.raises(UplinkFault, match="more than 1000"):
+        fetch(client, server, tmp_path / "a", most=1000)
+    assert "Range" not in server.requests[-1][2]
 
 
 def test_more_than_announced_is_not_kept(client: DdiClient, server: DdiServer, tmp_path: Path) -> None:
@@ -86,6 +108,21 @@ def test_an_action_the_server_forgot_is_told_of_no_more(client: DdiClient, serve
     server.answers = [("feedback", 410, b""), ("feedback", 404, b"")]
     assert not client.feedback("deploymentBase", "8", {})
     assert not client.feedback("deploymentBase", "8", {})
+
+
+@pytest.mark.parametrize("status", [400, 409, 413, 422])
+def test_a_report_the_server_refuses_for_good_is_not_told_again(
+    client: DdiClient, server: DdiServer, status: int
+) -> None:
+    server.answers = [("feedback", status, b"")]
+    assert not client.feedback("deploymentBase", "8", {})
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+def test_a_report_whose_refusal_may_pass_is_kept(client: DdiClient, server: DdiServer, status: int) -> None:
+    server.answers = [("feedback", status, b"")]
+    with pytest.raises(UplinkFault):
+        client.feedback("deploymentBase", "8", {})
 
 
 def test_a_server_nobody_vouches_for_is_not_asked(pki: Pki, server: DdiServer, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_nothing_goes_back_while_a_recording_runs() -> None:
     trial, _ = see(Trial(), 0, faults=["worker-crash"])
     trial, verdict = see(trial, 1000, faults=["worker-crash"], recording=True)
     assert verdict == "wait"
-    assert isinstance(see(trial, 1001, faults=["worker-crash"])[1], Refused)
+    assert isinstance(see(trial, 1300, faults=["worker-crash"])[1], Refused)
 
 
 def test_a_machine_that_keeps_starting_anew_goes_back_before_any_time_is_over() -> None:
@@ -80,3 +80,15 @@ def test_the_codes_that_count_exist() -> None:
     from recorder.faults.catalogue import CATALOGUE
 
     assert set(CATALOGUE) >= BLAMED | {UNPLUGGED}
+
+
+def test_a_recording_does_not_use_up_the_time_a_version_has() -> None:
+    """The package restarts the unit after it: until then the old version answers, and is not the new one's failure."""
+    trial, _ = see(Trial(), 0, version=OLD, recording=True)
+    trial, verdict = see(trial, 3600, version=OLD, recording=True)
+    trial, verdict = see(trial, 3602, version=OLD)
+    assert verdict == "wait"
+    trial, verdict = see(trial, 3660)
+    assert verdict == "wait" and see(trial, 3720)[1] == "well"
+    _, verdict = see(see(trial, 3661, version=OLD)[0], 3900, version=OLD)
+    assert isinstance(verdict, Refused) and verdict.code == "version"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -9,10 +12,12 @@ import msgspec
 import pytest
 
 from firmware_bridge.clock import SystemClock
+from recorder.config.last_good import LAST_GOOD, PUSHED
 from recorder.config.load import load_config
 from recorder.config.models import RecorderConfig
 from recorder.update import places, process
-from recorder.update.programs import Dpkg, ProgramError
+from recorder.update.manifest import Refused
+from recorder.update.programs import Dpkg, ProgramError, Rauc
 from recorder.update.settings import UpdateSettings, minutes, settings_from_json, settings_of
 from tests.update.ddi_server import TOKEN, DdiServer
 from tests.update.kit import ARTEFACT, signed
@@ -97,9 +102,98 @@ def test_what_dpkg_is_told(tmp_path: Path) -> None:
     dpkg.install(artefact)
     dpkg.commit(artefact, "0.2.0")
     dpkg.commit(artefact, "0.2.0")
-    assert dpkg.way_back("0.2.0") and dpkg.roll_back("0.2.0", "0.3.0")
+    assert dpkg.way_back("0.2.0") and dpkg.roll_back("0.2.0", "0.3.0", answers=True)
     lines = told.read_text().splitlines()
     assert lines[1] == f"--force-confold --refuse-downgrade --install {artefact}"
     assert lines[3] == f"--force-confold --force-downgrade --install {places.kept(tmp_path, '0.2.0')}"
     with pytest.raises(ProgramError, match="no"):
         dpkg.install(tmp_path / "bad")
+
+
+def test_the_installer_is_not_led_elsewhere_by_the_unit_process(tmp_path: Path) -> None:
+    """A damaged push and a "last good" of one's own making: what a taken-over unit process could write."""
+    own, others, data = tmp_path / "own", tmp_path / "others", tmp_path / "data"
+    for folder in (own, others, data / "config"):
+        folder.mkdir(parents=True)
+    (others / places.STATE).write_bytes(b"{")
+    (data / PUSHED).write_text("[", encoding="utf-8")
+    layer = {"name": str(data / PUSHED), "kind": "pushed", "data": {"update": {"root_dir": str(others)}}}
+    stored = {"version": 1, "sha256": "x", "layers": [layer]}
+    (data / LAST_GOOD).write_text(json.dumps(stored), encoding="utf-8")
+    unit = tmp_path / "unit.toml"
+    unit.write_text(
+        f'[storage]\ndata_dir = "{data}"\nrun_dir = "{tmp_path}"\n[update]\nroot_dir = "{own}"\n', encoding="utf-8"
+    )
+    assert load_config([unit], {}).config.update.root_dir == str(others), "the unit process itself falls for it"
+    command = [sys.executable, "-m", "recorder", "update", "--install", "--config", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("version", ["../../mine/0.1.0", "/mine/0.1.0", "", "0.1.0\n", "0" * 65, ".."])
+def test_the_way_back_is_a_package_root_has_kept_whatever_the_unit_calls_its_version(
+    tmp_path: Path, version: str
+) -> None:
+    """status.json is the unit process's: a version that is a path would have root install what lies there."""
+    told, script = tmp_path / "told", tmp_path / "dpkg"
+    script.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
+    script.chmod(0o755)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "0.1.0.deb").write_bytes(b"evil")
+    (tmp_path / "root" / places.KEPT).mkdir(parents=True)
+    dpkg = Dpkg(tmp_path / "root", dpkg=(str(script),))
+    assert not dpkg.way_back(version)
+    with pytest.raises(ValueError, match="no version"):
+        dpkg.roll_back(version, "0.2.0", answers=True)
+    assert not told.exists()
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_unit_that_does_not_answer_is_stopped_to_go_back_and_started_whatever_comes_of_it(
+    tmp_path: Path, works: bool
+) -> None:
+    """Its preinst would refuse (debian/preinst, debian/lib/is-recording): it runs, or is between starts, and is mute."""
+    told, dpkg, systemctl = tmp_path / "told", tmp_path / "dpkg", tmp_path / "systemctl"
+    dpkg.write_text(f'#!/bin/sh\necho "dpkg $3" >> {told}\n{"" if works else "exit 1"}\n')
+    systemctl.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
+    for script in (dpkg, systemctl):
+        script.chmod(0o755)
+    (tmp_path / places.KEPT).mkdir()
+    places.kept(tmp_path, "0.1.0").write_bytes(b"old")
+    program = Dpkg(tmp_path, (str(dpkg),), (str(systemctl),))
+    if works:
+        assert program.roll_back("0.1.0", "0.2.0", answers=False)
+    else:
+        with pytest.raises(ProgramError):
+            program.roll_back("0.1.0", "0.2.0", answers=False)
+    lines = told.read_text().splitlines()
+    assert lines == [
+        "stop recorder-unit.service",
+        "dpkg --pending",
+        "dpkg --install",
+        "start --no-block recorder-unit.service",
+    ]
+
+
+def test_the_slot_that_was_good_is_not_marked_bad(tmp_path: Path) -> None:
+    """Back in it, the unit process may take a while to say so: what runs is known from this process's own version."""
+    told, rauc = tmp_path / "told", tmp_path / "rauc"
+    rauc.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
+    rauc.chmod(0o755)
+    program = Rauc(str(rauc), (str(rauc), "reboot"))
+    assert not program.roll_back("0.1.0", "0.2.0", answers=False)
+    assert program.roll_back("0.1.0", "0.1.0", answers=False)
+    assert told.read_text().splitlines() == [
+        "status mark-bad",
+        "status mark-active other",
+        "reboot",
+        "status mark-good",
+    ]
+
+
+def test_an_installer_that_is_switched_off_installs_nothing(tmp_path: Path, pki: Pki) -> None:
+    """Its path unit may be enabled: the setting alone decides, and the order does not start it again and again."""
+    made = msgspec.structs.replace(settings(tmp_path, pki, "https://h"), enabled=False)
+    assert isinstance(verdict := process.verifier(made)(signed()), Refused) and verdict.code == "update-off"
+    verdict = process.verifier(msgspec.structs.replace(made, enabled=True))(signed())
+    assert isinstance(verdict, Refused) and verdict.code == "update-key-missing"
