@@ -50,10 +50,17 @@ class Desk:
         return answers
 
     def made(
-        self, kind: str, *, unit_id: str = "", signer: FileSigner | None = None, age_s: float = 0, **options: Any
+        self,
+        kind: str,
+        *,
+        unit_id: str = "",
+        signer: FileSigner | None = None,
+        age_s: float = 0,
+        term_s: int = 600,
+        **options: Any,
     ) -> SignedCommand:
         now_s = CLOCK.wall_us() / 1e6 - age_s
-        (command,) = signed_commands((unit_id or self.unit_id,), kind, options, signer or self.signer, now_s, 600)
+        (command,) = signed_commands((unit_id or self.unit_id,), kind, options, signer or self.signer, now_s, term_s)
         return command
 
     def send(self, command: SignedCommand, wait_s: float = 20) -> Report:
@@ -92,8 +99,10 @@ def test_a_shift_commanded_from_afar(agency: Agency, tmp_path: Path, monkeypatch
 
         # Too late, for somebody else, by somebody else: on this unit's topic all the same.
         assert desk.send(desk.made("mark", age_s=3600), 0.1).result == "no-answer", "what has expired is not even sent"
-        late = desk.send(replace(desk.made("mark", age_s=3600), exp=CLOCK.wall_us() / 1e6 + 60))
+        late = desk.send(replace(desk.made("mark", age_s=2, term_s=1), exp=CLOCK.wall_us() / 1e6 + 60))
         assert (late.result, late.code) == ("expired", "command-expired")
+        ancient = desk.send(replace(desk.made("mark", age_s=3600), exp=CLOCK.wall_us() / 1e6 + 60))
+        assert (ancient.result, ancient.code) == ("refused", "command-too-old"), "older than the unit's journal"
         elsewhere = replace(desk.made("mark", unit_id="zfy-other"), unit_id="zfy-afar")
         assert desk.send(elsewhere).code == "command-unit"
         stranger = Authority(tmp_path / "stranger", CLOCK)

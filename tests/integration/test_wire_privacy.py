@@ -169,7 +169,9 @@ def test_every_message_is_one_the_schemas_list_and_every_schema_is_used(shift: T
             assert expiry == bindings.get("messageExpiryInterval"), message.topic
             assert message.properties.ContentType == "application/json"
     used = {channel_of(message.topic).schema for message in messages}
-    assert set(schemas()) - {COMMON} <= used, "a schema nobody uses, or a shift that does too little"
+    # A unit whose uploads are over before it next tells of its backlog is granted no slot: on an idle machine there may be
+    # no grant to see. tests/contract judges those of the real desk.
+    assert set(schemas()) - {COMMON, "down-grant.json"} <= used, "a schema nobody uses, or a shift that does too little"
     answers = {json.loads(message.payload)["result"] for message in messages if message.topic.endswith("up/assigned")}
     assert answers == {"accepted", "refused"}
 
