@@ -27,6 +27,7 @@ from recorder.uplink.faults import (
 from recorder.uplink.http import Answer
 from recorder.uplink.link_faults import link_fault
 from recorder.uplink.sending import BLOCK
+from recorder.uplink.tls_socket import use_tls_socket
 
 if TYPE_CHECKING:
     from firmware_bridge.ports import Clock  # numpy comes with it
@@ -60,7 +61,7 @@ def address(url: str) -> Address:
 
 def server_context(ca_file: Path) -> ssl.SSLContext:
     """TLS 1.2+, trusting ``ca_file`` alone. Raises UplinkFault."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_verify_locations(ca_file)

@@ -30,6 +30,7 @@ from recorder.uplink.faults import (
 )
 from recorder.uplink.link_faults import link_fault
 from recorder.uplink.sending import BLOCK, Sending
+from recorder.uplink.tls_socket import use_tls_socket
 
 if TYPE_CHECKING:
     from firmware_bridge.ports import Clock  # numpy comes with it: 13 MB this process has no use for
@@ -78,7 +79,7 @@ def tls_context(tls_dir: Path, key_file: Path | None = None) -> ssl.SSLContext:
             path.open("rb").close()
         except OSError as error:
             raise UplinkFault(TLS_CREDENTIALS, f"{path}: {error.strerror}", subject=path.name) from error
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_verify_locations(ca)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hw_sim.agency.agency import Agency
+from recorder.uplink.tls_socket import use_tls_socket
 
 BLOCK = 65_536
 
@@ -60,7 +61,7 @@ class Tap:
             self._loop.close()
 
     async def _serve(self) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         context.load_cert_chain(self._server_tls / "server-cert.pem", self._server_tls / "server-key.pem")
         context.load_verify_locations(self._server_tls / "ca.pem")
         context.verify_mode = ssl.CERT_REQUIRED
@@ -75,7 +76,7 @@ class Tap:
         await asyncio.gather(*others, return_exceptions=True)
 
     def _onward(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         context.load_verify_locations(self.client_tls / "ca.pem")
         context.load_cert_chain(self.client_tls / "client-cert.pem", self.client_tls / "client-key.pem")
         return context

@@ -14,6 +14,7 @@ from typing import Protocol
 from firmware_bridge.ports import Clock
 from hw_sim.agency.objects.seaweed import HOST, SeaweedFS, program
 from hw_sim.agency.processes import AgencyError, free_port, kill, wait_until
+from recorder.uplink.tls_socket import use_tls_socket
 from tests.support import require_program
 from tests.uplink.pki import Pki
 
@@ -131,7 +132,7 @@ class TlsFront:
 
     def __init__(self, pki: Pki, target_port: Callable[[], int]) -> None:
         self._target_port = target_port
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         self._context.load_cert_chain(pki.server_cert, pki.server_key)
         self._context.load_verify_locations(pki.ca)
         self._context.verify_mode = ssl.CERT_REQUIRED

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
+from recorder.uplink.tls_socket import use_tls_socket
 from tests.uplink.pki import UNIT, Pki
 
 TOKEN = "0123456789abcdef"
@@ -59,7 +60,7 @@ class DdiServer:
             def handle_error(self, request: Any, client_address: Any) -> None:
                 del request, client_address  # a target that hangs up in the middle
 
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         context.load_cert_chain(pki.server_cert, pki.server_key)
         self._server = Server(("127.0.0.1", 0), Handler)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)

@@ -22,6 +22,7 @@ from typing import Any
 
 from recorder.evidence import jws
 from recorder.evidence.encoding import b64u, sha256_b64u
+from recorder.uplink.tls_socket import use_tls_socket
 from tests.uplink.pki import UNIT, Pki
 
 Reply = tuple[int, dict[str, str], bytes]
@@ -84,7 +85,7 @@ class FakeStore:
         """Its object store cannot be used: what is complete and named has no receipt yet."""
         self.on_body: Callable[[Upload], None] = lambda _upload: None
         self.released = threading.Event()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         context.load_cert_chain(pki.server_cert, pki.server_key)
         context.load_verify_locations(pki.ca)
         context.verify_mode = ssl.CERT_REQUIRED

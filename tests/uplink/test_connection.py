@@ -16,6 +16,7 @@ from firmware_bridge.clock import SystemClock
 from recorder.uplink.connection import SEND_BUFFER, AddressInfo, Connection, ConnectionOptions, set_options
 from recorder.uplink.faults import LinkFault
 from recorder.uplink.http import StoreClient, tls_context
+from recorder.uplink.tls_socket import use_tls_socket
 from tests.uplink.conftest import QUICK
 from tests.uplink.fake_store import FakeStore
 from tests.uplink.pki import Pki
@@ -67,7 +68,7 @@ class Peer:
     """A TLS server that hands each connection to ``behave``."""
 
     def __init__(self, pki: Pki) -> None:
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         self._context.load_cert_chain(pki.server_cert, pki.server_key)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self.listener.getsockname()[1])

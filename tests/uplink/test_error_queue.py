@@ -8,12 +8,13 @@ import ssl
 import pytest
 
 from recorder.evidence.p256 import PublicKey
+from recorder.uplink.tls_socket import use_tls_socket
 from tests.uplink.pki import Pki
 
 
 def test_a_failed_check_leaves_nothing_in_the_error_queue_of_tls(pki: Pki) -> None:
     """Otherwise the next TLS read of this thread would report a healthy connection as broken."""
-    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     server_context.load_cert_chain(pki.server_cert, pki.server_key)
     client_context = ssl.create_default_context(cafile=str(pki.ca))
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()

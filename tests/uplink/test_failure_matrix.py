@@ -38,6 +38,7 @@ from recorder.uplink.link_watch import LinkWatch
 from recorder.uplink.links import LinkNames
 from recorder.uplink.queue import Wait
 from recorder.uplink.settings import UplinkSettings
+from recorder.uplink.tls_socket import use_tls_socket
 from tests.hw_sim.agency.unit_double import csr, new_key
 from tests.uplink.fake_store import FakeStore, Reply, Upload
 from tests.uplink.pki import UNIT, Pki, issue_for
@@ -99,7 +100,7 @@ def portal_in_the_clear(raw: socket.socket) -> None:
 
 
 def portal_with_its_own_certificate(pki: Pki) -> Callable[[socket.socket], None]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     context.load_cert_chain(pki.rogue_tls / "client-cert.pem", pki.rogue_tls / "client-key.pem")
 
     def handle(raw: socket.socket) -> None:
@@ -195,7 +196,7 @@ def server_context(pki: Pki, folder: Path, begins: dt.timedelta, ends: dt.timede
     """The store's side of TLS with a certificate valid from ``begins`` to ``ends`` after now."""
     folder.mkdir()
     issue_for(pki, folder, "server", begins, ends)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     context.load_cert_chain(folder / "client-cert.pem", folder / "client-key.pem")
     context.load_verify_locations(pki.ca)
     context.verify_mode = ssl.CERT_REQUIRED

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from recorder.uplink.tls_socket import use_tls_socket
 from tests.uplink.pki import Pki
 from tests.uplink.uplink_process import ROOT
 
@@ -24,7 +25,7 @@ class Sink:
     before it), and takes the second half."""
 
     def __init__(self, pki: Pki) -> None:
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         self._context.load_cert_chain(pki.server_cert, pki.server_key)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}"

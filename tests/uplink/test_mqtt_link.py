@@ -26,6 +26,7 @@ from recorder.uplink.mqtt import (
     MqttLink,
     MqttOptions,
 )
+from recorder.uplink.tls_socket import use_tls_socket
 from tests.integration.wire_parse import Connect, packets
 from tests.uplink.broker import Mosquitto
 from tests.uplink.pki import UNIT, Pki
@@ -39,7 +40,7 @@ class MuteBroker:
     def __init__(self, pki: Pki) -> None:
         self.connects: queue.Queue[Connect] = queue.Queue()
         self.answers: queue.Queue[bytes] = queue.Queue()
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         self._context.load_cert_chain(pki.server_cert, pki.server_key)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hw_sim.agency.certificates import common_name
 from hw_sim.agency.store.problem import FORBIDDEN, Problem
 from recorder.evidence.trust import Trust
+from recorder.uplink.tls_socket import use_tls_socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class TlsContexts:
         return held[1]
 
     def _build(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.verify_mode = ssl.CERT_REQUIRED
         # What Python 3.13 does by default: a PKI that only works without it would break with the next Debian.

@@ -38,6 +38,8 @@ from recorder.unit.wanted_layer import LAYER, WantedLayer
 log = logging.getLogger("recorder.unit")
 
 ROLLED_BACK = "config-rolled-back"
+CHECK = "desired"
+"""Name of the thread that checks a push."""
 REJECTIONS_RECORDED = 32
 """So many refused ones are signed facts per start: whoever sends rubbish must not fill the journal."""
 
@@ -169,7 +171,7 @@ class DesiredDesk(Duty):
         check = self._unit.p.reloading.check
         assert check is not None
         text, act = push.toml.encode("utf-8"), check
-        self._checking = push, Background(lambda: act(text), "desired")
+        self._checking = push, Background(lambda: act(text), CHECK)
 
     def _waits_for_cameras(self, now_us: int, check: Background[Loaded]) -> bool:
         """What comes before the cameras deliver could not be told from what keeps them from it: they are given the time a

@@ -36,6 +36,7 @@ from recorder.evidence.records import (
     SegmentOpen,
 )
 from recorder.evidence.signer import FileSigner
+from recorder.uplink.tls_socket import use_tls_socket
 
 TUS = {"Tus-Resumable": "1.0.0"}
 ZERO_DIGEST = sha256_b64u(b"")
@@ -285,7 +286,7 @@ def patch_headers(offset: int) -> dict[str, str]:
 
 
 def client_context(directory: Path, with_certificate: bool = True) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     context.load_verify_locations(directory / "ca.pem")
     if with_certificate:
