@@ -31,6 +31,15 @@ _PATTERNS = {
     r"^(rtc[0-9]+|none)$": ("应为 rtc0、rtc1 …，没有则写 none", "should be rtc0, rtc1 …, or none"),
     r"^[A-Z]\w*$": ("应为 libcamera 的控制项名称，例如 LensPosition", "should be a libcamera control, LensPosition"),
     r"^[\w./-]+\.json$": ("应为 .json 文件", "should be a .json file"),
+    r"^[A-Za-z0-9_-]{1,64}$": (
+        "只能用字母、数字、下划线和连字符，1 至 64 个字符",
+        "use letters, digits, underscores and hyphens, 1 to 64 characters",
+    ),
+    r"^[A-Za-z0-9._*?@:-]{1,15}$": (
+        "应为网络接口名（1 至 15 个字符），可用 * 和 ?，例如 wlan0、eth*",
+        "should be the name of a network interface (1 to 15 characters), * and ? allowed: wlan0, eth*",
+    ),
+    r"^([01][0-9]|2[0-3]):[0-5][0-9]$": ("应为 24 小时制的时刻，例如 02:30", "should be a time of day such as 02:30"),
 }
 
 _KINDS = {
@@ -79,6 +88,11 @@ def explain(error: ErrorDetails) -> tuple[str, str]:
 def known(kind: str) -> bool:
     """Whether this kind of error has its own Chinese text."""
     return kind in _KINDS or kind in ("string_pattern_mismatch", "extra_forbidden")
+
+
+def has_words(pattern: str) -> bool:
+    """Whether a text that does not match is explained in words; an officer is not shown a regular expression."""
+    return pattern in _PATTERNS
 
 
 def shown(value: Any, limit: int = 60) -> str:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recorder.config.board_file import BoardDevices
 from recorder.config.keys import annotation_at, fields, is_text, suggestion
 from recorder.config.layers import Layer, lookup, merge, read_layer
 from recorder.config.locations import Parsed
-from recorder.config.messages import known
+from recorder.config.messages import has_words, known
 from recorder.config.models import RecorderConfig
 from recorder.config.paths import defaults_file
 from recorder.config.problems import KeyPath
@@ -206,3 +207,16 @@ def test_keys_of_the_models() -> None:
     assert not is_text(("capture", "gop_s"))
     assert suggestion(("watermark", "margin")) == "margin_px"
     assert suggestion(("enabled",)) is None  # in many sections: any suggestion would be a guess
+
+
+def patterns(node: Any) -> set[str]:
+    if isinstance(node, dict):
+        own = {node["pattern"]} if isinstance(node.get("pattern"), str) else set()
+        return own.union(*map(patterns, node.values()))
+    return set().union(*map(patterns, node)) if isinstance(node, list) else set()
+
+
+def test_no_setting_is_explained_by_a_regular_expression() -> None:
+    found = patterns(RecorderConfig.model_json_schema()) | patterns(BoardDevices.model_json_schema())
+    assert len(found) >= 10
+    assert {pattern for pattern in found if not has_words(pattern)} == set()
