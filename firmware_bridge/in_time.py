@@ -26,9 +26,7 @@ def in_time(device: str, checks: Callable[[], Iterator[Check]], silence_s: float
             for check in checks():
                 found.put(check)
         except Exception as error:  # noqa: BLE001 - whatever a library makes of a broken board, the next device is looked at
-            what = f"{type(error).__name__}: {error}"
-            advice = ("请报告此问题", "please report this")
-            found.put(Check(device, "fault", f"检查出错：{what}", f"the check failed: {what}", *advice))
+            found.put(broken(device, error))
         finally:
             found.put(None)
 
@@ -38,19 +36,31 @@ def in_time(device: str, checks: Callable[[], Iterator[Check]], silence_s: float
         try:
             check = found.get(timeout=silence_s)
         except queue.Empty:
-            yield Check(
-                device,
-                "fault",
-                f"{silence_s:g} 秒内没有应答：驱动或设备停滞",
-                f"no answer within {silence_s:g} s: the driver or the device hangs",
-                "断电重启；仍然如此则检查接线，或更换器件",
-                "switch off and on; if it stays, check the wires or replace the part",
-            )
+            yield silent(device, silence_s)
             return
         if check is None:
             thread.join()  # at its end: ``leave`` is not to take it for one that hangs
             return
         yield check
+
+
+def broken(device: str, error: Exception) -> Check:
+    """Its check raised."""
+    what = f"{type(error).__name__}: {error}"
+    advice = ("请报告此问题", "please report this")
+    return Check(device, "fault", f"检查出错：{what}", f"the check failed: {what}", *advice)
+
+
+def silent(device: str, silence_s: float) -> Check:
+    """Its check said nothing for so long."""
+    return Check(
+        device,
+        "fault",
+        f"{silence_s:g} 秒内没有应答：驱动或设备停滞",
+        f"no answer within {silence_s:g} s: the driver or the device hangs",
+        "断电重启；仍然如此则检查接线，或更换器件",
+        "switch off and on; if it stays, check the wires or replace the part",
+    )
 
 
 def leave(code: int) -> NoReturn:

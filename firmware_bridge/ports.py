@@ -376,9 +376,15 @@ class BoardModule(Protocol):
     def capture_board(self, options: BoardOptions, camera_id: str) -> CaptureBoard: ...
 
 
+DeviceCheck: TypeAlias = tuple[str, Callable[[], Iterator[Check]]]
+"""A device as the board file names it, and a look at it."""
+
+
 class DiagnosableBoard(Protocol):
     """What a board module provides besides, for ``recorder doctor``."""
 
-    def diagnose(self, options: BoardOptions, cameras: Sequence[str]) -> Iterator[Check]:
-        """Each device of the board, one by one as it is looked at. ``cameras``: ids of the configuration. Never raises,
-        works beside a running unit, takes nothing away from it and changes no output."""
+    def diagnose(self, options: BoardOptions, cameras: Sequence[str]) -> Sequence[DeviceCheck]:
+        """How to look at each device, in the order a technician would. ``cameras``: ids of the configuration. Touches no
+        device itself, never raises, and gives the same list each time: a look that hangs or crashes is told by its name,
+        and those after it are taken in a new process. A look works beside a running unit, takes nothing away from it and
+        changes no output."""

@@ -21,6 +21,7 @@ from firmware_bridge.ports import (
     CaptureBoard,
     Check,
     Clock,
+    DeviceCheck,
     DeviceError,
     Output,
 )
@@ -123,8 +124,13 @@ def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
     )
 
 
-def diagnose(options: BoardOptions, cameras: Sequence[str]) -> Iterator[Check]:
-    """``ports.DiagnosableBoard``: the world, and what its devices say just now."""
+def diagnose(options: BoardOptions, cameras: Sequence[str]) -> list[DeviceCheck]:
+    """``ports.DiagnosableBoard``: the world is one device, however many it says something of."""
+    return [("world", lambda: _look_at_world(options, cameras))]
+
+
+def _look_at_world(options: BoardOptions, cameras: Sequence[str]) -> Iterator[Check]:
+    """The world, and what its devices say just now."""
     try:
         client = connect(options, {"hello": "doctor"})
     except DeviceError as error:

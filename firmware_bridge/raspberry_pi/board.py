@@ -8,7 +8,7 @@ none. A camera is opened by the worker when it starts, again and again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +18,8 @@ from firmware_bridge.ports import (
     BoardIdentity,
     BoardOptions,
     CaptureBoard,
-    Check,
     Clock,
+    DeviceCheck,
     DeviceError,
     Microphone,
     UnitBoard,
@@ -134,8 +134,8 @@ def compose_capture(options: BoardOptions, camera_id: str, clock: Clock) -> Capt
     return CaptureDevices(clock, camera, _microphone(reader, settings.microphone, clock))
 
 
-def diagnose(options: BoardOptions, cameras: Sequence[str]) -> Iterator[Check]:
-    """``ports.DiagnosableBoard``: every device of the board, one by one."""
+def diagnose(options: BoardOptions, cameras: Sequence[str]) -> Sequence[DeviceCheck]:
+    """``ports.DiagnosableBoard``: every device of the board."""
     # Imported here: no recording needs it.
     from firmware_bridge.raspberry_pi.checks.board import diagnose as checks
 

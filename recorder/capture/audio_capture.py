@@ -12,6 +12,7 @@ from typing import Final
 
 from firmware_bridge.ports import AudioBlock, Clock, DeviceError, Microphone, Samples
 from recorder.capture.audio import AudioTrack
+from recorder.capture.late_blocks import LateBlocks
 from recorder.capture.microphone_watch import FaultSink, MicrophoneWatch
 from recorder.capture.packets import AudioPacket
 from recorder.capture.settings import MicrophoneFaults
@@ -55,6 +56,7 @@ class AudioCapture:
         self._ended = False
         self._alive_us = clock.boottime_us()
         self._lock = threading.Lock()
+        self._late = LateBlocks(rate)
         self._health = MicrophoneWatch(settings, rate, fault)
 
     def start(self) -> None:
@@ -100,16 +102,26 @@ class AudioCapture:
             with self._lock:
                 self._health.gone(now_us, error)
         now_us = self._alive_us = self._clock.boottime_us()
+        for placed in self._late.rest() if block is None else self._late.take(block):
+            self._place(placed, now_us)
         if block is None:
-            packets, missing = self._track.stalled(now_us)
-            with self._lock:
-                self._health.nothing(now_us, missing=missing)
-        else:
-            packets, missing = self._track.block(block)
-            with self._lock:
-                self._health.block(now_us, block.samples, overflowed=block.overflowed, missing=missing)
-            if self._listen is not None:
-                self._listen(block.samples, self._track.end_us)
+            self._place_silence(now_us)
+
+    def _place(self, block: AudioBlock, now_us: int) -> None:
+        packets, missing = self._track.block(block)
+        with self._lock:
+            self._health.block(now_us, block.samples, overflowed=block.overflowed, missing=missing)
+        if self._listen is not None:
+            self._listen(block.samples, self._track.end_us)
+        for packet in packets:
+            self._deliver(packet)
+
+    def _place_silence(self, now_us: int) -> None:
+        packets, missing = self._track.stalled(now_us)
+        with self._lock:
+            self._health.nothing(now_us, missing=missing)
+        if missing:
+            self._late.hold()
         for packet in packets:
             self._deliver(packet)
 

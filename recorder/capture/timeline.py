@@ -2,8 +2,9 @@
 
 Capture time of sample i = offset + i / rate. Reads are late by scheduling but never early, so the offset is the minimum
 over a window of (time of return - samples so far / rate), slewed: the crystal's drift goes into it a window at a time.
-Lost samples show as a lasting jump of that minimum and are made up with silence; samples that come after silence was put
-in their place are dropped.
+Lost samples show as reads that stay late and are made up with silence; samples that come after silence was put in their
+place are dropped. Reads that are late for a while and catch up have lost nothing: that is a process that got no processor
+while the sound waited in the device.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ _MAX_SLEW_US: Final = 2_000
 STALL_US: Final = 120_000
 """Nothing read for so long counts as lost, for now: the picture must not wait for sound."""
 
+_LOOK_US: Final = 40_000
+"""What one look counts towards a stall at most, however long ago the one before was: a process that was stopped finds
+nothing at its first look, because the driver's thread was stopped as well and has not passed on what waits. So a stall is
+found at the third look."""
+
 _START_US: Final = 500_000
 """A microphone may take so long to open before its absence becomes silence."""
 
@@ -25,7 +31,10 @@ _JUMP_US: Final = 2_000_000
 """Beyond this nothing is filled up: the unit was suspended, or the sound was off for long. The track jumps instead."""
 
 _LOST_US: Final = 40_000
-_LOST_READS: Final = 10
+_LOST_FOR_US: Final = 400_000
+"""Every read of so long was late by more than ``_LOST_US``: what is missing does not come any more. A device that delivers
+what it kept (half a second: ``raspberry_pi.microphone``) is read as fast as the processor can, which takes less."""
+
 _EARLY_US: Final = 20_000
 
 
@@ -47,8 +56,12 @@ class AudioTimeline:
         self._window_min: float | None = None
         self._window_end_us = 0
         self._settled = False
-        self._recent: list[float] = []
-        self._last_read_us: int | None = None
+        self._late_since_us: int | None = None
+        self._least_late_us = 0.0
+        self._began_us: int | None = None
+        self._looked_us = 0
+        self._waited_us = 0
+        self._stood_in = False
 
     @property
     def position(self) -> int:
@@ -59,9 +72,14 @@ class AudioTimeline:
         return round((self._offset_us or 0.0) + position * 1_000_000 / self._rate)
 
     def block(self, count: int, read_at_us: int) -> Placement:
-        """``count`` samples were read at ``read_at_us``. Moves the position by the silence and the samples kept."""
+        """``count`` samples were read at ``read_at_us``. Moves the position by the silence and the samples kept.
+
+        What waited during a stall is to come as one (``late_blocks``): only when its last sample was heard is known.
+        """
         observed = read_at_us - (self._position + count) * 1_000_000 / self._rate
-        self._last_read_us = read_at_us
+        self._began_us = self._looked_us = read_at_us
+        self._waited_us = 0
+        begins_anew, self._stood_in = self._stood_in, False  # a device that stalled goes on where it pleases
         if self._offset_us is None:
             self._offset_us = observed
             self._window_end_us = read_at_us + _WINDOW_US
@@ -69,35 +87,47 @@ class AudioTimeline:
         silence = drop = 0
         if error > _JUMP_US:  # a driver that hung: no device keeps so much, so these samples are new
             self._offset_us, error = observed, 0.0
-            self._recent.clear()
             self._window_min = None
-        self._recent = [*self._recent[-(_LOST_READS - 1) :], error]
         if error < -_EARLY_US and self._settled:
             drop = min(count, round(-error * self._rate / 1_000_000))
-            self._recent.clear()
-        elif len(self._recent) == _LOST_READS and min(self._recent) > _LOST_US:
-            silence = self._fill(min(self._recent))
-            self._recent.clear()
-            self._window_min = None
+            self._late_since_us = None
+        elif begins_anew and error > _LOST_US:
+            silence = self._fill(error)
+            self._late_since_us = self._window_min = None
+        elif self._stays_late(error, read_at_us):
+            silence = self._fill(self._least_late_us)
+            self._late_since_us = self._window_min = None
         else:
             self._follow(observed, read_at_us)
         self._position += silence + count - drop
         return Placement(silence, drop)
 
     def stalled(self, now_us: int) -> int:
-        """Silent samples to insert because nothing was read for so long; moves the position by them."""
-        if self._last_read_us is None:
-            self._last_read_us = now_us
+        """To be called at each look that found nothing to read. Silent samples to insert because that has been so for
+        long enough; moves the position by them."""
+        if self._began_us is None:
+            self._began_us = self._looked_us = now_us
+        self._waited_us += max(0, min(_LOOK_US, now_us - self._looked_us))
+        self._looked_us = now_us
         if self._offset_us is None:
-            if now_us - self._last_read_us < _START_US:
+            if now_us - self._began_us < _START_US:
                 return 0
             self._offset_us = float(now_us - STALL_US)
-        if now_us - self._last_read_us < STALL_US:
+        if self._waited_us < STALL_US:
             return 0
-        self._settled = True
+        self._settled = self._stood_in = True
         missing = self._fill(now_us - STALL_US / 2 - self.time_us(self._position))
         self._position += missing
         return missing
+
+    def _stays_late(self, error_us: float, read_at_us: int) -> bool:
+        if error_us <= _LOST_US:
+            self._late_since_us = None
+            return False
+        if self._late_since_us is None:
+            self._late_since_us, self._least_late_us = read_at_us, error_us
+        self._least_late_us = min(self._least_late_us, error_us)
+        return read_at_us - self._late_since_us >= _LOST_FOR_US
 
     def _fill(self, missing_us: float) -> int:
         assert self._offset_us is not None

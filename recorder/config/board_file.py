@@ -54,7 +54,7 @@ class GpioSection(Section):
 
 class BoardCamera(Section):
     """``index``: picamera2's number of the camera, ``sensor``: the module's libcamera model; either says which it is. Where
-    both do, the number counts and ``recorder doctor`` compares the model.
+    both do, the number counts and ``recorder doctor`` compares the model. Two cameras of one model need a number each.
     ``threads``: of libx264. ``controls``: libcamera's, by name, ``LensPosition = 0.5``. ``microphone``: the sound device
     this camera records, instead of ``[microphone]``; ``none`` for a camera without."""
 

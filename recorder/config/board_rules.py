@@ -109,6 +109,26 @@ def cameras_on_the_board(config: RecorderConfig) -> Iterator[Finding]:
             )
 
 
+def one_camera_of_a_model(config: RecorderConfig) -> Iterator[Finding]:
+    """The driver takes the first camera of a model that libcamera lists: of two, which is the first is chance, and both
+    would open the same one. A number says which."""
+    fitted = config.board.camera or {}
+    models: dict[str, list[str]] = defaultdict(list)
+    for camera, device in fitted.items():
+        if device.sensor is not None:
+            models[device.sensor].append(camera)
+    for model, cameras in models.items():
+        for camera in cameras if len(cameras) > 1 else ():
+            if fitted[camera].index is None:
+                others = ", ".join(other for other in cameras if other != camera)
+                yield Finding(
+                    (("board", "camera", camera, "sensor"),),
+                    f"{others} 也是 {model}，型号不足以区分；请写 [board.camera.{camera}] index",
+                    f"{others} is a {model}, too: the model does not say which camera; give [board.camera.{camera}] index",
+                    tolerable=True,
+                )
+
+
 def hardware_encoder_suffices(config: RecorderConfig) -> Iterator[Finding]:
     """Beyond it frames are dropped, and nothing but the time stamps says so."""
     fitted = config.board.camera or {}
@@ -168,6 +188,7 @@ BOARD_RULES: Final[tuple[Rule, ...]] = (
     pin_not_of_the_pulse,
     addresses_used_once,
     cameras_on_the_board,
+    one_camera_of_a_model,
     hardware_encoder_suffices,
     chips_are_whole,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -16,6 +17,7 @@ from recorder.cli import config_option, language, load, say
 
 if TYPE_CHECKING:
     from recorder.config.load import Loaded
+    from recorder.doctor.devices import Limits
 
 EXIT: Final[dict[Verdict, int]] = {"ok": 0, "warning": 1, "fault": 2}
 SIGN: Final[dict[Verdict, str]] = {"ok": "✓", "warning": "!", "fault": "✗"}
@@ -48,8 +50,9 @@ def doctor_command(as_json: bool, config_files: tuple[Path, ...]) -> None:
     leave(worst)
 
 
-def examine(loaded: Loaded, clock: Clock) -> Iterator[Check]:
-    """All checks, in order. Raises nothing: what breaks or hangs is a fault of its own and the next device is looked at."""
+def examine(loaded: Loaded, clock: Clock, limits: Limits | None = None) -> Iterator[Check]:
+    """All checks, in order. Raises nothing: what breaks or hangs is a fault of its own and the next device is looked at.
+    ``limits``: of the board's devices."""
     from recorder.doctor import identity, software, storage
     from recorder.unit.control_client import request
 
@@ -61,7 +64,7 @@ def examine(loaded: Loaded, clock: Clock) -> Iterator[Check]:
     steps: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
         ("configuration", lambda: software.configuration(loaded)),
         ("unit", lambda: iter([software.unit(Path(config.storage.run_dir), ask)])),
-        ("board", lambda: board(loaded)),
+        ("board", lambda: board(loaded, limits)),
         ("storage", lambda: storage.storage(config, clock, MOUNTINFO.read_text(encoding="utf-8"))),
         ("keys", lambda: identity.identity(config, clock)),
         ("uplink", lambda: software.uplink(config)),
@@ -70,25 +73,29 @@ def examine(loaded: Loaded, clock: Clock) -> Iterator[Check]:
         yield from in_time(device, step, SILENCE_S)
 
 
-def board(loaded: Loaded) -> Iterator[Check]:
-    """The board's own checks."""
+def board(loaded: Loaded, limits: Limits | None = None) -> Iterator[Check]:
+    """The board's own checks, in another process."""
     from recorder.board_options import board_options
-    from recorder.loading import BoardLoadError, load_diagnosis
+    from recorder.doctor.devices import CannotDiagnose, devices
+    from recorder.doctor.looking import Question
 
     config = loaded.config
-    try:
-        module = load_diagnosis(config.board.module)
-    except BoardLoadError as error:
-        yield Check("board", "fault", str(error), str(error), "核对 [board] module", "check [board] module")
-        return
     named = config.board.file or say("（无板卡文件）", "(no board file)")
-    if module is None:
+    options = board_options(config.model_dump(mode="json"))
+    found = devices(Question(config.board.module, options, sorted(config.cameras)), limits)
+    try:
+        first = next(found, None)
+    except CannotDiagnose as error:
+        if error.reason:
+            yield Check("board", "fault", error.reason, error.reason, "核对 [board] module", "check [board] module")
+            return
         seen = (f"{config.board.module} 不能自检", f"{config.board.module} cannot look at itself")
         advice = ("其设备须另行检查", "look at its devices in another way")
         yield Check("board", "warning", *seen, *advice)
         return
-    yield Check("board", "ok", f"{named} · {config.board.module}", f"{named} · {config.board.module}")
-    for check in module.diagnose(board_options(config.model_dump(mode="json")), sorted(config.cameras)):
+    if first is None or first.device != "board":
+        yield Check("board", "ok", f"{named} · {config.board.module}", f"{named} · {config.board.module}")
+    for check in chain([first] if first is not None else [], found):
         if check.device != "microphone" or config.audio.enabled:
             yield check
 

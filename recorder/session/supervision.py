@@ -21,7 +21,7 @@ KILL_AGAIN_US = 2_000_000
 """A process in an uninterruptible system call outlives its SIGKILL: it is sent again, so that the log shows it."""
 
 HEALTHY_US = 30_000_000
-"""A worker that ran so long was no failed start: the next pause is the first one again."""
+"""A worker that ran so long was no failed start: the next is started at once again."""
 
 FIRST_FRAME_SHARE = 1.5
 """A camera that has worked before gets so many progress times for its first frame at the first restart, twice that at the
@@ -185,8 +185,11 @@ class WorkerSupervisor:
             self._since_us = self._tick_us or 0
 
     def exited(self, now_us: int) -> None:
-        """Process and connection are gone: the next worker starts after the pause."""
-        pause = min(self._limits.backoff_us << min(self._failures, 20), self._limits.backoff_max_us)
+        """Process and connection are gone: the next worker starts at once, and after a pause when it is not the first to
+        be replaced in a row."""
+        pause = 0
+        if self._failures:
+            pause = min(self._limits.backoff_us << min(self._failures - 1, 20), self._limits.backoff_max_us)
         self._failures += 1
         self._launch_at_us = now_us + pause
         self.phase = Phase.WAITING

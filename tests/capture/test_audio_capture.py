@@ -92,6 +92,31 @@ def test_a_stall_becomes_counted_silence_and_one_fault() -> None:
     check_continuous(packets)
 
 
+def test_a_process_that_was_stopped_while_the_device_kept_the_sound_has_no_fault_and_no_silence() -> None:
+    clock = ManualClock(1_000_000)
+    waited = [AudioBlock(HISS, 3_420_000 + 50 * n, False) for n in range(20)]
+    # Stopped for 400 ms in a read; its first look finds nothing, the driver's thread having been stopped as well.
+    script: list[Step] = [*steady(100, 1_000_000), 400_000, *waited, *steady(200, 3_400_000)]
+    packets, faults, _ = listen(script, clock)
+    assert faults == []
+    assert sum(packet.gap_us for packet in packets) == 0
+    assert len(packets) == pytest.approx(320 * BLOCK / 1024, abs=2), "every sample is in the recording"
+    check_continuous(packets)
+
+
+def test_sound_that_comes_after_a_stall_was_declared_replaces_no_silence_but_what_fits_is_kept() -> None:
+    clock = ManualClock(1_000_000)
+    waited = [AudioBlock(HISS, 3_420_000 + 50 * n, False) for n in range(20)]
+    script: list[Step] = [*steady(100, 1_000_000), *[50_000] * 8, *waited, *steady(200, 3_400_000)]
+    packets, faults, _ = listen(script, clock)
+    assert [fault[:2] for fault in faults] == [("microphone-stall", "onset"), ("microphone-stall", "end")]
+    silent_us = sum(packet.gap_us for packet in packets)
+    assert silent_us == pytest.approx(340_000, abs=1_000), "up to 60 ms before the last look, and not more for it"
+    assert faults[1][2]["missing_us"] == pytest.approx(silent_us, abs=100)
+    assert packets[-1].timestamp_us == pytest.approx(3_400_000 + 200 * 20_000, abs=80_000)
+    check_continuous(packets)
+
+
 def test_lost_samples_are_made_up() -> None:
     clock = ManualClock(1_000_000)
     late = steady(300, 3_100_000)  # 100 ms never delivered, and no pause in the reads to tell

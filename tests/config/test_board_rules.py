@@ -55,6 +55,12 @@ def outcome(defaults: Layer, text: str) -> Outcome:
             "used by cam0",
         ),
         (
+            '[board.camera.cam0]\nsensor = "imx708"\nindex = 0\n[board.camera.cam1]\nsensor = "imx708"',
+            "board.camera.cam1.sensor",
+            "error",
+            "cam0 is a imx708, too",
+        ),
+        (
             '[board.camera.cam0]\nencoder = "v4l2"\n[cameras.cam0]\nframe_rate = 50',
             "board.camera.cam0.encoder",
             "warning",
@@ -84,4 +90,24 @@ def test_each_rule(defaults: Layer, text: str, key: str, severity: str, says: st
     ],
 )
 def test_what_is_well_wired_is_not_complained_of(defaults: Layer, text: str) -> None:
+    assert outcome(defaults, text).problems == ()
+
+
+def test_two_cameras_named_by_one_model_are_refused_with_file_line_and_key_of_each(defaults: Layer) -> None:
+    """Both would have opened the first one of that model."""
+    found = outcome(defaults, '[board.camera.cam0]\nsensor = "imx708"\n[board.camera.cabin]\nsensor = "imx708"\n')
+    first = (SEALED + "[board.camera.cam0]\n").count("\n") + 1
+    assert [(str(each.place), each.key, each.severity) for each in found.problems] == [
+        (f"agency.toml:{first}:1", "board.camera.cam0.sensor", "error"),
+        (f"agency.toml:{first + 2}:1", "board.camera.cabin.sensor", "error"),
+    ]
+    assert all("index" in each.en and "index" in each.zh for each in found.problems)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ['sensor = "imx708"\nindex = 1', 'sensor = "imx708_wide"'],
+)
+def test_two_cameras_told_apart_by_number_or_model(defaults: Layer, other: str) -> None:
+    text = f'[board.camera.cam0]\nsensor = "imx708"\nindex = 0\n[board.camera.cabin]\n{other}\n'
     assert outcome(defaults, text).problems == ()

@@ -11,7 +11,6 @@ import pytest
 
 from firmware_bridge.in_time import in_time
 from firmware_bridge.ports import Check
-from firmware_bridge.raspberry_pi.checks import board
 
 SEEN = Check("x", "ok", "好", "well")
 
@@ -45,22 +44,6 @@ def test_a_check_that_hangs_is_told_after_what_it_saw() -> None:
     all_ended()
     assert first == SEEN and second.verdict == "fault" and "no answer within 0.2 s" in second.en
     assert second.zh and second.advice_zh and second.advice_en
-
-
-def test_the_board_s_checks_go_on_after_a_device_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    let_go = threading.Event()
-
-    def hanging() -> list[object]:
-        let_go.wait(60)
-        return []
-
-    monkeypatch.setattr(board, "attached_cameras", hanging)
-    monkeypatch.setattr(board, "in_time", lambda device, check: in_time(device, check, 2 if device == "camera" else 60))
-    found = list(board.diagnose({}, ["cam0"]))
-    let_go.set()
-    all_ended()
-    assert [check.verdict for check in found if check.device == "camera"] == ["fault"]
-    assert {"microphone", "clock"} <= {check.device for check in found}
 
 
 @pytest.mark.parametrize("hangs", [True, False])

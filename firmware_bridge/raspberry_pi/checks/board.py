@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from typing import Any
 
-from firmware_bridge.in_time import in_time
-from firmware_bridge.ports import BoardOptions, Check, Clock, DeviceError, ThrottleReason
+from firmware_bridge.ports import BoardOptions, Check, Clock, DeviceCheck, DeviceError, ThrottleReason
 from firmware_bridge.raspberry_pi import gpio_lines
 from firmware_bridge.raspberry_pi.camera import attached_cameras
 from firmware_bridge.raspberry_pi.checks import cameras, chips, kernel, pins, position, sound
@@ -25,11 +25,16 @@ ANSWER_S = 2.5
 """How long the firmware's first answer is waited for."""
 
 
-def diagnose(options: BoardOptions, ids: Sequence[str]) -> Iterator[Check]:
-    """``ids``: cameras of the configuration. A check that breaks or hangs is a fault of its own and hides no other."""
+def diagnose(options: BoardOptions, ids: Sequence[str]) -> list[DeviceCheck]:
+    """``ids``: cameras of the configuration."""
     reader = OptionReader(options)
     clock = clock_of(reader)
-    sequence: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
+    told: set[str] = set()
+
+    def with_options(look: Callable[[], Iterator[Check]]) -> Callable[[], Iterator[Check]]:
+        return lambda: chain(look(), wrong_options(reader, told))
+
+    looks: tuple[DeviceCheck, ...] = (
         ("camera", lambda: cameras.cameras(reader, ids, attached_cameras)),
         ("microphone", lambda: sound.sound(reader, ids, sound_devices)),
         ("gpio", lambda: pins.pins(reader, gpio_lines.chips, gpio_lines.line, lambda spec: level(reader, spec))),
@@ -42,12 +47,17 @@ def diagnose(options: BoardOptions, ids: Sequence[str]) -> Iterator[Check]:
         ("clock", lambda: kernel.time(clock)),
         ("watchdog", lambda: kernel.watchdog(reader)),
     )
-    for device, check in sequence:
-        yield from in_time(device, check)
-    for wrong in dict.fromkeys(map(str, reader.faults)):
-        yield fault(
-            "options", wrong, wrong, "更正 [board.options] 或板卡文件", "correct [board.options] or the board file"
-        )
+    return [(device, with_options(look)) for device, look in looks]
+
+
+def wrong_options(reader: OptionReader, told: set[str]) -> Iterator[Check]:
+    """What was found wrong with the options so far and is not in ``told``: after each device, for a later one may hang."""
+    for wrong in map(str, reader.faults):
+        if wrong not in told:
+            told.add(wrong)
+            yield fault(
+                "options", wrong, wrong, "更正 [board.options] 或板卡文件", "correct [board.options] or the board file"
+            )
 
 
 def sound_devices() -> list[SoundDevice]:
