@@ -19,6 +19,7 @@ STEPS: dict[str, tuple[str, ...]] = {
     "mypy tools": ("mypy", "-p", "tools"),
     "import-linter": ("lint-imports", "--no-cache"),
     "schema drift": (sys.executable, "-m", "tools.check_schema"),
+    "table of settings": (sys.executable, "-m", "tools.config_table"),
     "requirements": (sys.executable, "-m", "tools.check_requirements"),
     "runtime requirements": (sys.executable, "-m", "tools.runtime_requirements", "--check"),
     "licences": (sys.executable, "-m", "tools.check_licences"),

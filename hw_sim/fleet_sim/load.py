@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, field
 
@@ -123,10 +124,31 @@ def _unit(number: int, plan: LoadPlan, rnd: random.Random) -> UnitLoad:
 
 
 def link_limit(plan: LoadPlan, docks: list[float]) -> float:
-    """When the last byte would be through if the link were never idle while anybody has something, and never carried a byte
-    twice; no unit is faster than its own line."""
+    """The moment before which no schedule gets the last byte through: the link never carries a byte twice and no unit is
+    faster than its own line.
+
+    Exact. By then everything fits if and only if, for every set of units, what they bring fits into what they can send
+    together: the link's rate, or less while few of them have docked (maximum flow, minimum cut; Horn 1974, Federgruen and
+    Groenevelt 1986). All bring the same, so of each number of units only the ones that dock last have to be looked at: all
+    of them give the link's own limit, in which the first minutes of a docking cannot fill the link; the last one alone
+    gives its own line's.
+    """
     size = plan.segments * plan.segment_bytes
-    through = 0.0
-    for dock in sorted(docks):
-        through = max(through, dock) + size / plan.link_rate
-    return max(through, max(docks) + size / plan.unit_rate)
+    ordered = sorted(docks)
+    filling = math.ceil(plan.link_rate / plan.unit_rate)
+    """So many units fill the link."""
+    return max(
+        _through(ordered[first : first + filling], len(ordered) - first, size, plan) for first in range(len(ordered))
+    )
+
+
+def _through(docks: list[float], units: int, size: int, plan: LoadPlan) -> float:
+    """When so many ``units`` are through if nobody else is there. ``docks``: of the first of them, until they fill the
+    link."""
+    left, at, rate = float(units * size), docks[0], 0.0
+    for number, dock in enumerate(docks, 1):
+        sent = rate * (dock - at)
+        if sent >= left:
+            break
+        left, at, rate = left - sent, dock, min(plan.link_rate, number * plan.unit_rate)
+    return at + left / rate

@@ -97,12 +97,14 @@ def cumulative(waits: Sequence[float], of: int, x: Axis) -> list[tuple[float, fl
 def remaining(result: FleetResult) -> Panel:
     """Bytes left over time: no scheme can be faster than the link."""
     total, limit = float(result.load.plan.total_bytes), result.load.limit_s
-    docks, share = sorted(unit.dock_s for unit in result.load.units), total / result.load.plan.units
-    ideal, through = [(0.0, total)], 0.0
-    for number, dock in enumerate(docks, 1):
-        through = max(through, dock) + share / result.load.plan.link_rate
-        if number % max(1, len(docks) // STEPS) == 0:
-            ideal.append((through, total - number * share))
+    plan, docks = result.load.plan, sorted(unit.dock_s for unit in result.load.units)
+    ideal, at, left_over = [(0.0, total)], 0.0, total
+    for docked, dock in enumerate(docks):
+        # Those who are there can fill no more of the link than their own lines do.
+        left_over = max(0.0, left_over - min(plan.link_rate, docked * plan.unit_rate) * (dock - at))
+        at = dock
+        if docked % max(1, len(docks) // STEPS) == 0:
+            ideal.append((at, left_over))
     left = {
         "许可 grants": _left(result.tallies["grants"], total),
         "429 + full jitter": _left(result.tallies["lottery"], total),

@@ -22,8 +22,13 @@ from pydantic import Field
 from recorder.evidence.base import Count, Digest, Model
 from recorder.evidence.config_order import MAX_VERSION
 
+RESULT_S: Final = 86_400.0
+"""A day: every shift that was going on is over by then, and its unit has been in standby."""
+
 SEND_AGAIN_S: Final = 60.0
 """A unit that has not reported the version by then is sent it again: sending is not durable, and repeats do nothing."""
+
+_WITHOUT_RESULT: Final = ("sent", "pending")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Version = Annotated[int, Field(ge=1, le=MAX_VERSION)]
@@ -54,7 +59,8 @@ class Criteria(Model):
 
 class Plan(Model):
     """``units`` in their order; ``percent``: rising, of the units, per stage. ``silent_s``: a unit of which nothing was
-    heard for so long is silent."""
+    heard for so long is silent. ``result_s``: so long after it was sent to, a unit without a result is waited for no
+    longer (it records, or has not said a word yet): it is overdue, which is no failure of it."""
 
     rollout_id: str
     created_at: float
@@ -64,15 +70,17 @@ class Plan(Model):
     percent: tuple[Annotated[float, Field(gt=0, le=100)], ...]
     soak_s: Annotated[float, Field(ge=0)]
     silent_s: Annotated[float, Field(gt=0)]
+    result_s: Annotated[float, Field(gt=0)] = RESULT_S
     abort_if: Criteria
     take_back: bool
 
 
 class Member(Model):
     """``version`` is sent, ``back_version`` is kept for taking it back: of this unit alone, for its word on what it had is
-    nothing to others (:mod:`recorder.fleet.versions`). ``before``: text of the layer it had, to go back to; null: nobody
-    here knows it. ``faults``: those it had when it was sent to. ``sent_at`` (for the first time), ``resent_at`` (last),
-    ``applied_at``: seconds since 1970."""
+    nothing to others (:mod:`recorder.fleet.versions`). ``overdue``: nothing is waited for any more, and it has no result
+    yet; it still has its order, and may carry it out any time. ``before``: text of the layer it had, to go back to;
+    null: nobody here knows it. ``faults``: those it had when it was sent to. ``sent_at`` (for the first time),
+    ``resent_at`` (last), ``applied_at``: seconds since 1970."""
 
     unit_id: str
     version: Version
@@ -85,6 +93,7 @@ class Member(Model):
     resent_at: float | None = None
     applied_at: float | None = None
     probation: bool = False
+    overdue: bool = False
 
 
 class Ended(Model):
@@ -101,6 +110,8 @@ class Rollout(Model):
     stage: Count = 0
     members: tuple[Member, ...]
     why: Ended | None = None
+    back_at: float | None = None
+    """Since when it is being taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,18 +168,20 @@ def abort(rollout: Rollout, why: Ended, *, take_back: bool, back_versions: Mappi
     ``back_versions`` above everything each unit was sent since."""
     known = back_versions or {}
     members = tuple(
-        member.model_copy(update={"back_version": known.get(member.unit_id, member.back_version)})
+        member.model_copy(update={"back_version": known.get(member.unit_id, member.back_version), "overdue": False})
         for member in rollout.members
     )
     plan = rollout.plan.model_copy(update={"take_back": take_back})
-    return rollout.model_copy(update={"phase": "aborting", "why": why, "plan": plan, "members": members})
+    changes = {"phase": "aborting", "why": why, "plan": plan, "members": members, "back_at": None}
+    return rollout.model_copy(update=changes)
 
 
 def step(rollout: Rollout, views: Mapping[str, View], now: float) -> tuple[Rollout, tuple[Send, ...]]:
     """Once in a while, until the phase is ``done`` or ``aborted``. The result is to be written down before what it sends is
-    sent."""
+    sent. Of a roll-out that is over it tells what has become of those without a result, and nothing is sent any more:
+    it might overwrite what a later one has sent."""
     if rollout.phase in ("done", "aborted"):
-        return rollout, ()
+        return _looked_again(rollout, views, now), ()
     members = [_heard(member, rollout.plan, views.get(member.unit_id, View()), now) for member in rollout.members]
     rollout = rollout.model_copy(update={"members": tuple(members)})
     if rollout.phase == "running":
@@ -180,12 +193,18 @@ def step(rollout: Rollout, views: Mapping[str, View], now: float) -> tuple[Rollo
 
 
 def counts(rollout: Rollout) -> dict[str, int]:
-    """Units by state; ``faulty`` of them have new faults."""
+    """Units by state; ``faulty`` of them have new faults, ``overdue`` ones are waited for no longer."""
     found: dict[str, int] = {}
     for member in rollout.members:
         found[member.state] = found.get(member.state, 0) + 1
     faulty = sum(bool(member.new_faults) for member in rollout.members)
-    return found | ({"faulty": faulty} if faulty else {})
+    late = sum(member.overdue for member in rollout.members)
+    return found | ({"faulty": faulty} if faulty else {}) | ({"overdue": late} if late else {})
+
+
+def without_result(rollout: Rollout) -> tuple[str, ...]:
+    """Units that nobody waits for any more, and that have not said what became of it: silent or overdue."""
+    return tuple(member.unit_id for member in rollout.members if _open(member))
 
 
 # --- one unit --------------------------------------------------------------------------------------------------------
@@ -196,16 +215,19 @@ def _heard(member: Member, plan: Plan, view: View, now: float) -> Member:
         return member
     if member.state == "taking-back":
         over = view.version >= member.back_version
-        return member.model_copy(update={"state": "taken-back"}) if over else member
+        return member.model_copy(update={"state": "taken-back", "overdue": False}) if over else member
     changes: dict[str, Any] = {"probation": view.probation}
     state = _state(plan, member.version, view)
     quiet_since = max(member.sent_at or 0.0, view.seen_at or 0.0) if state is not None else member.sent_at or 0.0
-    if now - quiet_since >= plan.silent_s and state not in ("refused", "rolled-back", "superseded"):
+    quiet = now - quiet_since >= plan.silent_s and not member.overdue  # nobody waits for a word of those any more
+    if quiet and state not in ("refused", "rolled-back", "superseded"):
         changes["state"] = "silent"
     elif state is not None:
         changes["state"] = state
         if state == "applied" and member.applied_at is None:
             changes["applied_at"] = now
+    if changes.get("state", member.state) not in _WITHOUT_RESULT:
+        changes["overdue"] = False
     if state == "applied":
         changes["new_faults"] = tuple(code for code in view.faults if code not in member.faults)
     return member.model_copy(update=changes)
@@ -247,8 +269,24 @@ def _criterion(rollout: Rollout) -> Ended | None:
     return None
 
 
+def _looked_again(rollout: Rollout, views: Mapping[str, View], now: float) -> Rollout:
+    """Those that came late may have broken a limit: that is said, and taking it back is for the admin to decide."""
+    members = tuple(
+        _heard(member, rollout.plan, views.get(member.unit_id, View()), now) if _open(member) else member
+        for member in rollout.members
+    )
+    after = rollout.model_copy(update={"members": members})
+    return after if after.why is not None else after.model_copy(update={"why": _criterion(after)})
+
+
+def _open(member: Member) -> bool:
+    return member.overdue or member.state == "silent"
+
+
 def _advanced(rollout: Rollout, now: float) -> Rollout:
     plan, stage = rollout.plan, rollout.stage
+    late = (member.model_copy(update={"overdue": _overdue(member, plan, now)}) for member in rollout.members)
+    rollout = rollout.model_copy(update={"members": tuple(late)})
     while all(_settled(member, plan, now) for member in rollout.members[: quota(plan, stage)]):
         if stage + 1 == len(plan.percent):
             return rollout.model_copy(update={"phase": "done", "stage": stage})
@@ -257,10 +295,16 @@ def _advanced(rollout: Rollout, now: float) -> Rollout:
 
 
 def _settled(member: Member, plan: Plan, now: float) -> bool:
-    """Nothing more is waited for: it said no (and the criteria allow that), or it has been well for the soak time."""
+    """Nothing more is waited for: it said no (and the criteria allow that), has been well for the soak time, or is
+    overdue."""
     if member.state == "applied":
         return not member.probation and member.applied_at is not None and now - member.applied_at >= plan.soak_s
-    return member.state in ("refused", "rolled-back", "silent", "superseded")
+    return member.overdue or member.state in ("refused", "rolled-back", "silent", "superseded")
+
+
+def _overdue(member: Member, plan: Plan, now: float) -> bool:
+    sent_at = member.sent_at
+    return member.state in _WITHOUT_RESULT and sent_at is not None and now - sent_at >= plan.result_s
 
 
 def _sent(rollout: Rollout, views: Mapping[str, View], now: float) -> tuple[Rollout, tuple[Send, ...]]:
@@ -285,6 +329,8 @@ def _due(member: Member, now: float) -> bool:
 
 def _taken_back(rollout: Rollout, now: float) -> tuple[Rollout, tuple[Send, ...]]:
     plan = rollout.plan
+    back_at = now if rollout.back_at is None else rollout.back_at
+    late = now - back_at >= plan.result_s
     members, sends = list[Member](), list[Send]()
     for member in rollout.members:
         before = member.before
@@ -292,10 +338,12 @@ def _taken_back(rollout: Rollout, now: float) -> tuple[Rollout, tuple[Send, ...]
         if before is not None and (begins or (member.state == "taking-back" and _due(member, now))):
             member = member.model_copy(update={"state": "taking-back", "resent_at": now})
             sends.append(Send(member.unit_id, member.back_version, before))
+        if late and member.state == "taking-back":
+            member = member.model_copy(update={"overdue": True})
         members.append(member)
-    over = all(member.state != "taking-back" for member in members)
-    phase: Phase = "aborted" if over else "aborting"
-    return rollout.model_copy(update={"members": tuple(members), "phase": phase}), tuple(sends)
+    over = all(member.state != "taking-back" or member.overdue for member in members)
+    changes = {"members": tuple(members), "phase": "aborted" if over else "aborting", "back_at": back_at}
+    return rollout.model_copy(update=changes), tuple(sends)
 
 
 def unknown_before(members: Sequence[Member]) -> tuple[str, ...]:

@@ -9,34 +9,13 @@ from typing import Any, Final
 
 import click
 
-from recorder.cli import fail, say
-from recorder.fleet.cli import settings_of, settings_option
+from recorder.cli import say
+from recorder.fleet.cli import settings_option
 from recorder.fleet.delta import delta
+from recorder.fleet.desk import open_desk, state_option
 from recorder.fleet.rollout_files import RolloutFiles
-from recorder.fleet.settings import FleetError, FleetSettings
-from recorder.fleet.store import StoreReader, real_client
 
 BEIJING: Final = timezone(timedelta(hours=8))
-
-state_option = click.option(
-    "--state",
-    "state_folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="下发任务所在文件夹 folder of the roll-outs (default: $XDG_STATE_HOME/recorder/rollouts)",
-)
-
-
-def rollout_files(folder: Path | None) -> RolloutFiles:
-    from recorder.evidence.files import OsFiles
-    from recorder.fleet.rollout_files import default_folder
-
-    return RolloutFiles(folder or default_folder(), OsFiles(file_mode=0o600, dir_mode=0o700))
-
-
-def _store(settings: FleetSettings) -> StoreReader:
-    from recorder.loading import system_clock
-
-    return StoreReader(real_client(settings, system_clock()))
 
 
 @click.command("units")
@@ -48,11 +27,8 @@ def units_command(group: str | None, as_json: bool, settings_file: Path | None) 
 
     退出码 exit: 0 · 2 无法询问存储 the store cannot be asked.
     """
-    settings = settings_of(settings_file)
-    try:
-        units = [each for each in _store(settings).units() if in_group(each, group)]
-    except FleetError as error:
-        fail(error.zh, error.en)
+    with open_desk(settings_file) as desk:
+        units = [each for each in desk.store.units() if in_group(each, group)]
     if as_json:
         click.echo(json.dumps(units, ensure_ascii=False, indent=2))
         return
@@ -78,13 +54,9 @@ def show_command(unit_id: str, as_json: bool, settings_file: Path | None, state_
 
     退出码 exit: 0 与所下发的一致 as desired · 1 有差异或被拒绝 it differs · 2 无法询问存储 the store cannot be asked.
     """
-    settings = settings_of(settings_file)
-    try:
-        unit = _store(settings).unit(unit_id)
-        files = rollout_files(state_folder)
-        differing = differences(unit_id, (unit.get("reported") or {}).get("message"), files)
-    except FleetError as error:
-        fail(error.zh, error.en)
+    with open_desk(settings_file, state_folder) as desk:
+        unit = desk.store.unit(unit_id)
+        differing = differences(unit_id, (unit.get("reported") or {}).get("message"), desk.files)
     message = (unit.get("reported") or {}).get("message") or {}
     if as_json:
         click.echo(json.dumps({**unit, "delta": differing}, ensure_ascii=False, indent=2))

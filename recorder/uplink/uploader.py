@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from recorder.evidence.encoding import b64u
-from recorder.uplink.answers import NoReceipt, fault_of, members, no_receipt
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.connection import ConnectionOptions
-from recorder.uplink.facts import Fact, Segment, Statement
+from recorder.uplink.errands import Errands
+from recorder.uplink.facts import Fact, Statement
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import (
     CONNECTION_LOST,
-    DIGEST_MISMATCH,
     INTERNAL,
     PROTOCOL,
-    RECEIPT_INVALID,
-    RECEIPT_NOT_KEPT,
-    RECEIPT_PENDING,
-    SEGMENT_ALTERED,
-    SEGMENT_MISSING,
-    SEGMENT_SIZE,
-    SEGMENT_UNREADABLE,
     STORE_BUSY,
     STORE_ERROR,
     STORE_TIMEOUT,
@@ -36,25 +26,18 @@ from recorder.uplink.faults import (
     UplinkFault,
 )
 from recorder.uplink.http import StoreClient
-from recorder.uplink.journal_lines import JournalLines
-from recorder.uplink.journal_post import JournalPoster
+from recorder.uplink.line import Line
 from recorder.uplink.link_watch import LinkWatch
-from recorder.uplink.links import Link
-from recorder.uplink.pace import Pace
-from recorder.uplink.pacing import TokenBucket
 from recorder.uplink.queue import Action, AskReceipt, Hold, PostJournal, Upload, UploadQueue, Wait
 from recorder.uplink.receipts import Receipt, ReceiptStore
-from recorder.uplink.sending import BLOCK
 from recorder.uplink.settings import UplinkSettings
-from recorder.uplink.statements import StatementBook, StatementSender
+from recorder.uplink.statements import StatementBook
 from recorder.uplink.turn import MqttState, StoreState, TurnWord
-from recorder.uplink.tus import TusUploader
 
 if TYPE_CHECKING:
     from firmware_bridge.ports import Clock  # numpy comes with it: 13 MB this process has no use for
 
 log = logging.getLogger("recorder.uplink")
-SUFFIXES = (".mp4.age", ".mp4")
 BLAMED = frozenset({CONNECTION_LOST, INTERNAL, PROTOCOL, STORE_ERROR, STORE_TIMEOUT})
 """Faults of the store that one segment alone, or the journal, may be the cause of."""
 LOOK_US = 30_000_000
@@ -110,12 +93,9 @@ class Uploader:
         client: Callable[[UplinkSettings, Clock, int], StoreClient] = store_client,
         watch: LinkWatch | None = None,
     ) -> None:
-        self._settings = settings
         self._clock = clock
-        self._receipts = receipts
         self._board = board
         self._fraction = fraction
-        self._keep_receipt = keep_receipt
         self._stop = threading.Event()
         self.inbox: queue.SimpleQueue[Inbox] = queue.SimpleQueue()
         self._queue = UploadQueue(
@@ -126,31 +106,32 @@ class Uploader:
             pressing_s=settings.pressing_h * 3600,
             patience_s=settings.grant_patience_s,
         )
-        self._watch = watch or LinkWatch(settings.link_names)
         self._segments_client = client(settings, clock, settings.dscp)
         self._journal_client = client(settings, clock, 0)
-        self._bucket: TokenBucket | None = None
-        if settings.max_kb_s:
-            self._bucket = TokenBucket(settings.max_kb_s * 1000.0, BLOCK, clock.boottime_us())
-        self._paced = 0
-        self._tus = TusUploader(self._segments_client, settings.store_url, self._queue.upload_progressed)
+        self._line = Line(
+            watch or LinkWatch(settings.link_names),
+            settings.max_kb_s,
+            lambda: self._queue.pressing(clock.wall_us() / 1e6),
+            clock.boottime_us(),
+        )
         self._statements = StatementBook(BackoffPolicy(settings.backoff_base_s, settings.backoff_max_s))
-        self._statement_sender = StatementSender(self._segments_client, settings.statements_dir)
-        self._poster = JournalPoster(
+        self._errands = Errands(
+            settings,
+            clock,
+            self._segments_client,
             self._journal_client,
-            JournalLines(settings.journal_dir),
-            self._carry,
-            lambda fault: self._board.report("journal-file", fault),
+            self._queue,
+            self._statements,
+            receipts,
+            board,
+            keep_receipt,
+            self._answered,
+            self._between_blocks,
         )
         self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
         self._online = False
-        self._done = 0
-        self._active = ""
-        self._goodput = Pace()
         self._late: int | None = None
         self._look_again_us = 0
-        self._pressing = False
-        self._press_look_us = 0
         self.status: dict[str, Any] = self._snapshot()
 
     def start(self) -> None:
@@ -207,11 +188,8 @@ class Uploader:
 
     def _look(self, now_us: int) -> bool:
         """Whether the store is reached another way than before."""
-        changed = self._watch.look(now_us, self._segments_client.peer or self._journal_client.peer)
-        way = self._watch.way
-        self._queue.link_is(way.link)
-        if changed:
-            log.info("uplink.link", extra={"fields": {"interface": way.interface, "class": way.link.value}})
+        changed = self._line.look(now_us, self._segments_client.peer or self._journal_client.peer)
+        self._queue.link_is(self._line.way.link)
         return changed
 
     def _wait(self, action: Wait) -> None:
@@ -233,7 +211,7 @@ class Uploader:
 
     def _take(self, item: Inbox) -> None:
         if isinstance(item, ReceiptKept):
-            self._settle(item.receipt)
+            self._errands.settle(item.receipt)
         elif isinstance(item, Hurry):
             self._segments_client.close()
             self._journal_client.close()
@@ -259,16 +237,16 @@ class Uploader:
         lane: tuple[str, str] = ("journal", "")
         try:
             if isinstance(action, PostJournal):
-                self._post(action)
+                self._errands.post(action)
             elif isinstance(action, Upload):
                 lane = ("segment" if action.first else "crowd", action.segment.segment_id)
-                self._upload(action.segment, FIRST if action.first else {})
+                self._errands.upload(action.segment, FIRST if action.first else {})
             elif isinstance(action, AskReceipt):
                 lane = ("segment", action.segment.segment_id)
-                self._ask(action.segment)
+                self._errands.ask(action.segment)
             elif isinstance(action, Statement):
                 lane = ("statement", action.statement_id)
-                self._send_statement(action)
+                self._errands.send_statement(action)
         except UplinkFault as fault:
             self._failed(fault, *lane)
         except Diverted:
@@ -311,15 +289,6 @@ class Uploader:
         self._queue.store_answered()
         self._board.clear("store")
 
-    # --- what it does ------------------------------------------------------------------------------------------------
-
-    def _post(self, action: PostJournal) -> None:
-        next_seq = self._poster.post(action.journal_id, action.from_seq, action.head_seq)
-        self._queue.journal_posted(next_seq, self._clock.boottime_us())
-        self._answered()
-        self._board.clear("journal")
-        log.info("journal.posted", extra={"fields": {"next_seq": next_seq}})
-
     def _between_blocks(self) -> None:
         """While a segment is being sent the journal keeps its rhythm: it anchors, and a slow link takes minutes."""
         if self._stop.is_set():
@@ -329,28 +298,13 @@ class Uploader:
         if self._look(now_us):
             self._journal_client.close()
             raise Diverted
-        self._pace(now_us)
+        pause_s = self._line.pause_s(self._segments_client.body_bytes_sent, now_us)
+        if pause_s > 0 and self._stop.wait(pause_s):
+            raise Stopped
         due = self._queue.anchor_now(self._clock.boottime_us())
         if due is not None:
             self._do(due)
             self.status = self._snapshot()
-
-    def _pace(self, now_us: int) -> None:
-        """The cap: what has been sent since the last look is waited for, except at the dock, and except while something
-        presses: what a line is spared is no reason to be late. A stop ends the waiting."""
-        sent, self._paced = self._segments_client.body_bytes_sent - self._paced, self._segments_client.body_bytes_sent
-        if self._bucket is None or self._watch.way.link is Link.DOCK or self._presses(now_us):
-            return
-        pause_s = self._bucket.take(sent, now_us)
-        if pause_s > 0 and self._stop.wait(pause_s):
-            raise Stopped
-
-    def _presses(self, now_us: int) -> bool:
-        """Looked at now and then: blocks are many, and so may segments be."""
-        if now_us >= self._press_look_us:
-            self._press_look_us = now_us + LOOK_US
-            self._pressing = self._queue.pressing(self._clock.wall_us() / 1e6)
-        return self._pressing
 
     def _drain_quietly(self) -> None:
         """Like ``_drain``, but the connection in use is not closed under the upload."""
@@ -362,135 +316,32 @@ class Uploader:
             if not isinstance(item, Hurry):
                 self._take(item)
 
-    def _upload(self, segment: Segment, priority: Mapping[str, str]) -> None:
-        path = self._file(segment)
-        self._active = segment.segment_id
-        sent_before, began_us = self._segments_client.body_bytes_sent, self._clock.boottime_us()
-        try:
-            outcome = self._tus.upload(segment, path, self._between_blocks, priority)
-        except UplinkFault as fault:
-            if fault.kind is DIGEST_MISMATCH:
-                self._own_digest(segment, path)
-            raise
-        finally:
-            self._active = ""
-            seconds = (self._clock.boottime_us() - began_us) / 1e6
-            self._goodput.sent(self._segments_client.body_bytes_sent - sent_before, seconds)
-        self._queue.uploaded(segment.segment_id)
-        self._answered()
-        fields = {
-            "segment_id": segment.segment_id,
-            "outcome": outcome.value,
-            "size": segment.size,
-            "bytes_sent": self._segments_client.body_bytes_sent - sent_before,
-        }
-        log.info("segment.sent", extra={"fields": fields})
-
-    def _send_statement(self, statement: Statement) -> None:
-        receipt = self._carry(self._statement_sender.send(statement, self._between_blocks))
-        self._answered()
-        if not any(covered.segment_id == statement.statement_id for covered in receipt.statements):
-            raise UplinkFault(RECEIPT_INVALID, "不含所问说明 does not cover the statement asked for")
-        log.info("statement.stored", extra={"fields": {"statement_id": statement.statement_id}})
-
-    def _file(self, segment: Segment) -> Path:
-        directory = self._settings.segments_dir / segment.session_id
-        for suffix in SUFFIXES:
-            path = directory / f"{segment.segment_id}{suffix}"
-            try:
-                size = path.stat().st_size
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise UplinkFault(SEGMENT_UNREADABLE, str(error), subject=segment.segment_id) from error
-            if size != segment.size:
-                raise UplinkFault(SEGMENT_SIZE, f"{path.name}: {size}, 日志 journal {segment.size}")
-            return path
-        raise UplinkFault(SEGMENT_MISSING, f"{directory}/{segment.segment_id}")
-
-    def _own_digest(self, segment: Segment, path: Path) -> None:
-        """After 460: were our own bytes wrong, or the way? Raises ``segment-altered`` when the card has changed them."""
-        digest = hashlib.sha256()
-        try:
-            with path.open("rb", buffering=0) as file:
-                while block := file.read(BLOCK):
-                    digest.update(block)
-        except OSError as error:
-            raise UplinkFault(SEGMENT_UNREADABLE, str(error), subject=segment.segment_id) from error
-        if b64u(digest.digest()) != segment.sha256:
-            raise UplinkFault(SEGMENT_ALTERED, path.name, subject=segment.segment_id)
-
-    def _ask(self, segment: Segment) -> None:
-        path = f"/journals/{segment.journal_id}/segments/{segment.segment_id}/receipt"
-        answer = self._segments_client.request("GET", path, {})
-        if answer.status == 200:
-            receipt = self._carry(answer.body.decode("ascii", "replace").strip())
-            self._answered()
-            if not any(covered.segment_id == segment.segment_id for covered in receipt.segments):
-                raise UplinkFault(RECEIPT_INVALID, "不含所问片段 does not cover the segment asked for")
-            return
-        if answer.status != 404:
-            raise fault_of(answer, segment.segment_id)
-        self._answered()
-        wanted = no_receipt(answer)
-        if wanted is NoReceipt.POST_JOURNAL:
-            self._queue.journal_position(None)  # it may have fewer lines than we think: look again
-        elif wanted is NoReceipt.SEND:
-            self._queue.must_upload(segment.segment_id)
-        state = members(answer).get("state")
-        raise UplinkFault(RECEIPT_PENDING, f"state {state}", subject=segment.segment_id)
-
-    # --- receipts ----------------------------------------------------------------------------------------------------
-
-    def _carry(self, text: str) -> Receipt:
-        """Keep a receipt from an answer; only then does the answer count. Raises UplinkFault."""
-        try:
-            receipt, new = self._receipts.accept(text)
-        except OSError as error:
-            raise UplinkFault(RECEIPT_NOT_KEPT, str(error)) from error
-        self._settle(receipt)
-        self._keep_receipt(receipt, new)
-        return receipt
-
-    def _settle(self, receipt: Receipt) -> None:
-        for covered in receipt.segments:
-            if self._queue.receipted(covered.segment_id, covered.sha256, covered.size):
-                self._board.clear(covered.segment_id)
-                self._done += 1
-            else:
-                fault = UplinkFault(RECEIPT_INVALID, f"{receipt.receipt_id}: 摘要或大小不符 other digest or size")
-                self._board.report(covered.segment_id, fault)
-        for stated in receipt.statements:
-            if self._statements.receipted(stated.segment_id, stated.sha256, stated.size):
-                self._board.clear(stated.segment_id)
-            else:
-                fault = UplinkFault(RECEIPT_INVALID, f"{receipt.receipt_id}: 摘要或大小不符 other digest or size")
-                self._board.report(stated.segment_id, fault)
+    # --- for the status ----------------------------------------------------------------------------------------------
 
     def _foresee(self) -> None:
         """Whether the deadlines will be met, at most every ``LOOK_US``: a backlog of thousands takes a while to order."""
         now = self._clock.boottime_us()
         if now >= self._look_again_us:
             self._look_again_us = now + LOOK_US
-            self._late = self._goodput.late(self._queue.jobs(), self._clock.wall_us() / 1e6)
+            self._late = self._errands.goodput.late(self._queue.jobs(), self._clock.wall_us() / 1e6)
 
     def _snapshot(self) -> dict[str, Any]:
         self._foresee()
-        rate = self._goodput.rate()
+        rate = self._errands.goodput.rate()
         backlog = self._queue.backlog()
         return {
             "online": self._online,
             "journal_id": self._queue.journal_id,
             "head_seq": self._queue.head_seq,
             "posted_seq": self._queue.posted_seq,
-            "uploading": self._active,
-            "receipted": self._done,
+            "uploading": self._errands.active,
+            "receipted": self._errands.receipted,
             "statements": self._statements.waiting,
             "bytes_sent": self._segments_client.body_bytes_sent,
             "pace": {"rate": None if rate is None else round(rate), "late_segments": self._late},
             "link": {
-                "interface": self._watch.way.interface,
-                "class": self._watch.way.link.value,
+                "interface": self._line.way.interface,
+                "class": self._line.way.link.value,
                 "held": self._queue.held(self._clock.wall_us() / 1e6),
             },
             "backlog": {

@@ -23,6 +23,7 @@ from tests.brokers.party import party, store
 from tests.brokers.under_test import BrokerUnderTest, Fleet
 from tests.hw_sim.agency.unit_double import UnitDouble
 from tests.support import tier
+from tests.uplink.settings_builder import quick_settings
 from tests.uplink.unit_files import UnitFiles
 from tests.uplink.uplink_process import UplinkProcess
 
@@ -44,31 +45,16 @@ class Line:
 
     def _settings(self, folder: Path, fleet: Fleet) -> UplinkSettings:
         (folder / "run").mkdir()
-        return UplinkSettings(
+        return quick_settings(
             unit_id=self.unit.unit_id,
             data_dir=str(folder / "data"),
             run_dir=str(folder / "run"),
             trust_dir=str(fleet.authority.trust_dir),
             uplink_enabled=False,
-            store_url="",
             tls_dir=str(self.unit.directory),
-            credentials_dir="",
             journal_interval_s=0.1,
             standby_interval_s=0.1,
-            connect_timeout_s=2.0,
-            io_timeout_s=1.0,
-            idle_timeout_s=60.0,
-            dock_interfaces=(),
-            metered_interfaces=(),
-            metered="all",
-            metered_yield_h=6.0,
-            max_kb_s=0,
-            dscp=8,
-            backoff_base_s=0.05,
             backoff_max_s=0.5,
-            grant_patience_s=2.0,
-            pressing_h=2.0,
-            config_sha256="as configured",
             mqtt_enabled=True,
             mqtt_host="127.0.0.1",
             mqtt_port=self.broker.port,

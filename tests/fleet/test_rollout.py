@@ -169,6 +169,86 @@ def test_what_was_not_answered_is_sent_again_now_and_then() -> None:
     assert fleet.step(10 * SILENT) == [] and fleet.rollout.phase == "running"
 
 
+DAY = ro.RESULT_S
+
+
+def test_a_unit_that_goes_on_recording_holds_the_others_up_for_a_while_and_no_longer() -> None:
+    fleet = Fleet.of(plan(4, 50, 100, result_s=7200.0))
+    first = fleet.step()
+    fleet.say(first[:1])
+    fleet.say(first[1:], "pending")
+    fleet.step(1)
+    assert fleet.step(7198) == [] and ro.without_result(fleet.rollout) == ()
+    rest = fleet.step(1)
+    assert len(rest) == 2, "the next stage begins"
+    assert ro.without_result(fleet.rollout) == (first[1],)
+    assert ro.counts(fleet.rollout)["overdue"] == 1
+    fleet.say(rest)
+    fleet.step(1)
+    fleet.step(SOAK)
+    assert phase(fleet) == "done" and fleet.rollout.why is None, "it has not failed"
+    fleet.say([first[1]])
+    assert fleet.step(DAY) == [], "nothing is sent by what is over"
+    assert ro.counts(fleet.rollout) == {"applied": 4} and ro.without_result(fleet.rollout) == ()
+
+
+def test_an_overdue_unit_is_not_silent_and_may_still_say_no() -> None:
+    """Switched off for the night it counts against nothing; what it says in the morning counts as it always does."""
+    fleet = Fleet.of(plan(2, 50, 100, result_s=SILENT, abort_if=Criteria(silent=0.0)))
+    (unit,) = fleet.step()
+    fleet.say([unit], "pending")
+    (other,) = fleet.step(SILENT)
+    fleet.say([other])
+    asleep, later = fleet.views[unit], fleet.now + 10 * SILENT
+    views = {unit: asleep, other: replace(fleet.views[other], seen_at=later)}
+    fleet.rollout, _ = ro.step(fleet.rollout, views, later)
+    assert ro.counts(fleet.rollout) == {"pending": 1, "applied": 1, "overdue": 1} and phase(fleet) == "running"
+    fleet = Fleet.of(plan(2, 50, 100, result_s=SILENT))
+    (unit,) = fleet.step()
+    fleet.say([unit], "pending")
+    fleet.step(SILENT)
+    fleet.say([unit], "refused")
+    fleet.step(1)
+    assert phase(fleet) == "aborting"
+
+
+def test_a_limit_broken_by_those_who_came_late_is_said_and_nothing_taken_back_by_itself() -> None:
+    fleet = Fleet.of(plan(2, 100, result_s=SILENT))
+    units = fleet.step()
+    fleet.say(units, "pending")
+    fleet.step(SILENT)
+    assert phase(fleet) == "done" and set(ro.without_result(fleet.rollout)) == set(units)
+    fleet.say(units[:1], "rolled-back")
+    assert fleet.step(1) == [] and phase(fleet) == "done"
+    assert fleet.rollout.why is not None and fleet.rollout.why.code == "rolled-back"
+    assert ro.without_result(fleet.rollout) == (units[1],)
+
+
+def test_a_unit_that_does_not_come_for_the_old_layer_ends_the_taking_back_too() -> None:
+    fleet = Fleet.of(plan(2, 100, result_s=7200.0))
+    units = fleet.step()
+    fleet.say(units)
+    fleet.step(1)
+    fleet.rollout = ro.abort(fleet.rollout, Ended(code="admin", zh="管理员", en="admin"), take_back=True)
+    assert sorted(fleet.step(1)) == sorted(units)
+    fleet.views[units[0]] = replace(fleet.views[units[0]], version=6, digest="x")
+    fleet.step(7199)
+    assert phase(fleet) == "aborting"
+    fleet.step(1)
+    assert phase(fleet) == "aborted" and ro.without_result(fleet.rollout) == (units[1],)
+    fleet.views[units[1]] = replace(fleet.views[units[1]], version=6, digest="x")
+    fleet.step(DAY)
+    assert ro.counts(fleet.rollout) == {"taken-back": 2}
+
+
+def test_a_roll_out_written_down_before_there_was_a_bound_can_be_taken_up() -> None:
+    text = begun(plan(2, 100)).model_dump(mode="json")
+    del text["plan"]["result_s"], text["back_at"]
+    for member in text["members"]:
+        del member["overdue"]
+    assert Rollout.model_validate(text).plan.result_s == DAY
+
+
 def test_without_taking_back_and_where_nobody_knows_what_was_before() -> None:
     fleet = Fleet.of(plan(2, 100, take_back=False))
     units = fleet.step()

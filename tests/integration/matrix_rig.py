@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 from collections import Counter
@@ -22,48 +21,15 @@ from hw_sim.agency.objects.settings import parse_objects
 from hw_sim.agency.proxy import FaultProxy
 from recorder.evidence import jws
 from recorder.uplink.facts import Segment
-from recorder.uplink.settings import UplinkSettings
 from tests.hw_sim.agency.objects.engines import Engine
 from tests.hw_sim.agency.unit_double import csr, key_pem, new_key
+from tests.uplink.settings_builder import quick_settings
 from tests.uplink.unit_files import UnitFiles
 from tests.uplink.uplink_process import UplinkProcess
 
 MB = 1_000_000
 PER_FAULT = 500_000
 """Design §10: bytes sent twice per fault."""
-
-QUICK = UplinkSettings(
-    unit_id="",
-    data_dir="",
-    run_dir="",
-    trust_dir="",
-    uplink_enabled=True,
-    store_url="",
-    tls_dir="",
-    credentials_dir="",
-    journal_interval_s=0.2,
-    standby_interval_s=0.2,
-    connect_timeout_s=2.0,
-    io_timeout_s=1.0,
-    idle_timeout_s=60.0,
-    backoff_base_s=0.05,
-    backoff_max_s=1.0,
-    grant_patience_s=2.0,
-    pressing_h=2.0,
-    config_sha256="as configured",
-    dock_interfaces=(),
-    metered_interfaces=(),
-    metered="all",
-    metered_yield_h=6.0,
-    max_kb_s=0,
-    dscp=8,
-    mqtt_enabled=False,
-    mqtt_host="",
-    mqtt_port=8883,
-    mqtt_keepalive_s=30,
-    mqtt_status_interval_s=0.5,
-)
-"""Time-outs of a second and pauses of a fraction: the faults are the same, the waiting shorter."""
 
 _numbers = itertools.count(1)
 
@@ -117,8 +83,7 @@ class Field:
         unit = UnitFiles(folder / "data", seed=next(_numbers), signer=file_signer(signing, chain))
         unit.boot(unit_id)
         proxy = FaultProxy(site.store.port, site.clock)
-        own = dataclasses.replace(
-            QUICK,
+        own = quick_settings(
             unit_id=unit_id,
             data_dir=str(folder / "data"),
             run_dir=str(folder / "run"),

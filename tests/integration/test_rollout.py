@@ -37,7 +37,7 @@ class LightUnit:
         self._layer: dict[str, Any] = {"version": 0, "digest": None, "in_force": True}
         mqtt.subscribe(f"fleet/v1/{self.unit_id}/down/desired")
         self._publish("status", {"online": True, "recording": False, "version": "1"})
-        self._report(0, "", "none")
+        self.report(0, "", "none")
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -56,9 +56,9 @@ class LightUnit:
                 continue
             self._version = payload["version"]
             self.layers.append((self._version, payload["toml"]))
-            self._report(self._version, payload["toml"], self._answers.get(payload["toml"], "applied"))
+            self.report(self._version, payload["toml"], self._answers.get(payload["toml"], "applied"))
 
-    def _report(self, version: int, toml: str, state: str) -> None:
+    def report(self, version: int, toml: str, state: str) -> None:
         digest = sha256_b64u(toml.encode()) if version else None
         if state == "applied":
             self._layer = {"version": version, "digest": digest, "in_force": True}
@@ -169,3 +169,30 @@ def test_what_a_captured_unit_reports_moves_nobodys_version(agency: Agency, tmp_
             sent = {member["unit_id"]: member["version"] for member in json.loads(out)["members"]}
             assert set(sent.values()) == {1 + 2 * number}, "one to send and one to take it back"
         assert [unit.layers for unit in units] == [[(1, GOOD), (3, BAD)]] * 3
+
+
+@pytest.mark.timeout(180)
+def test_a_unit_that_records_on_is_named_and_holds_nobody_up_for_good(agency: Agency, tmp_path: Path) -> None:
+    admin = Admin(tmp_path / "admin", agency)
+    with light_units(agency, tmp_path, 2, {"busy-1": {GOOD: "pending"}}, name="busy") as units:
+        wait_until(
+            lambda: len(json.loads(admin.fleet("units", "--group", "busy", "--json")[1])) == 2, "the store knows them"
+        )
+        good = str(admin.layer("good", GOOD))
+        options = ("--group", "busy", *OPTIONS[2:], "--result-within", "2", "--wait")
+        code, out, err = admin.fleet("config", "push", good, *options)
+        told = json.loads(out)
+        states = {member["unit_id"]: (member["state"], member["overdue"]) for member in told["members"]}
+        assert (code, told["phase"], told["why"]) == (3, "done", None), err
+        assert states == {"busy-0": ("applied", False), "busy-1": ("pending", True)}
+        rollout_id = told["plan"]["rollout_id"]
+        code, out, _ = admin.fleet("config", "status", rollout_id)
+        assert code == 3 and "without a result (not counted as failed): 1: busy-1" in out
+
+        units[1].report(1, GOOD, "applied")  # the recording is over
+
+        def answered() -> bool:
+            return admin.fleet("config", "resume", rollout_id, "--json")[0] == 0
+
+        wait_until(answered, "the roll-out has its last result")
+        assert admin.fleet("config", "status", rollout_id)[0] == 0

@@ -11,6 +11,7 @@ from recorder.uplink.http import StoreClient
 from recorder.uplink.settings import UplinkSettings
 from tests.uplink.fake_store import FakeStore
 from tests.uplink.pki import UNIT, Pki, make_pki
+from tests.uplink.settings_builder import quick_settings
 from tests.uplink.unit_files import UnitFiles
 
 QUICK = ConnectionOptions(connect_s=2.0, io_s=1.0)
@@ -50,34 +51,10 @@ def client(store: FakeStore, pki: Pki, clock: SystemClock) -> Iterator[StoreClie
 def settings(tmp_path: Path, pki: Pki) -> UplinkSettings:
     """Quick time-outs, no store and no broker yet."""
     (tmp_path / "run").mkdir()
-    return UplinkSettings(
+    return quick_settings(
         unit_id=UNIT,
         data_dir=str(tmp_path / "data"),
         run_dir=str(tmp_path / "run"),
         trust_dir=str(pki.trust),
-        uplink_enabled=True,
-        store_url="",
         tls_dir=str(pki.tls),
-        credentials_dir="",
-        journal_interval_s=0.2,
-        standby_interval_s=0.2,
-        connect_timeout_s=2.0,
-        io_timeout_s=1.0,
-        idle_timeout_s=60.0,
-        backoff_base_s=0.05,
-        backoff_max_s=1.0,
-        dock_interfaces=(),
-        metered_interfaces=(),
-        metered="all",
-        metered_yield_h=6.0,
-        max_kb_s=0,
-        dscp=8,
-        grant_patience_s=2.0,
-        pressing_h=2.0,
-        mqtt_enabled=False,
-        mqtt_host="",
-        mqtt_port=8883,
-        mqtt_keepalive_s=30,
-        mqtt_status_interval_s=0.5,
-        config_sha256="as configured",
     )

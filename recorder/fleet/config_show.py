@@ -1,0 +1,89 @@
+"""Roll-outs as people read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Final
+
+import click
+
+from recorder.cli import say
+from recorder.fleet import rollout as ro
+from recorder.fleet.rollout import Rollout
+from recorder.fleet.units_commands import moment, table
+
+SHOWN: Final = 10
+"""Names of units on one line; all of them are in the table of ``status`` and in ``--json``."""
+
+
+def print_rollout(rollout: Rollout) -> None:
+    plan = rollout.plan
+    told = ", ".join(f"{state} {count}" for state, count in ro.counts(rollout).items())
+    stage = f"{rollout.stage + 1}/{len(plan.percent)}"
+    click.echo(
+        say(
+            f"{plan.rollout_id}  版本 {_span(rollout)}  {rollout.phase}  阶段 {stage}  {told}",
+            f"{plan.rollout_id}  version {_span(rollout)}  {rollout.phase}  stage {stage}  {told}",
+        )
+    )
+    if rollout.why is not None:
+        click.echo(f"  {say(rollout.why.zh, rollout.why.en)}")
+    open_ones = ro.without_result(rollout)
+    if open_ones:
+        names = " ".join(open_ones[:SHOWN]) + (" …" if len(open_ones) > SHOWN else "")
+        click.echo(
+            say(
+                f"  尚无结果（不计为失败）：{len(open_ones)} 台：{names}",
+                f"  without a result (not counted as failed): {len(open_ones)}: {names}",
+            )
+        )
+
+
+def _span(rollout: Rollout) -> str:
+    """Units may have it under versions of their own."""
+    versions = sorted({member.version for member in rollout.members})
+    return f"{versions[0]}" if len(versions) == 1 else f"{versions[0]}–{versions[-1]}"
+
+
+def print_all(rollouts: Iterable[Rollout], as_json: bool) -> None:
+    if as_json:
+        told = [
+            {
+                "rollout_id": each.plan.rollout_id,
+                "created_at": each.plan.created_at,
+                "versions": sorted({member.version for member in each.members}),
+                "phase": each.phase,
+                "stage": each.stage,
+                "counts": ro.counts(each),
+                "without_result": list(ro.without_result(each)),
+            }
+            for each in rollouts
+        ]
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        return
+    for each in rollouts:
+        print_rollout(each)
+
+
+def print_members(rollout: Rollout) -> None:
+    rows = [
+        [
+            each.unit_id,
+            str(each.version),
+            each.state + say("（超时未定）", " (overdue)") * each.overdue,
+            " ".join(each.new_faults) or "–",
+            moment(each.sent_at),
+            moment(each.applied_at),
+        ]
+        for each in rollout.members
+    ]
+    titles = [
+        ("设备", "unit"),
+        ("版本", "version"),
+        ("状态", "state"),
+        ("新故障", "new faults"),
+        ("下发", "sent"),
+        ("生效", "applied"),
+    ]
+    table([say(*title) for title in titles], rows)

@@ -1,0 +1,136 @@
+"""The admin's commands as they leave: the line to the store closed, whatever became of it, and the exit code that tells."""
+
+from __future__ import annotations
+
+import gc
+import json
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from firmware_bridge.clock import SystemClock
+from hw_sim.agency.authority import Authority
+from hw_sim.agency.store.register import Register
+from hw_sim.agency.store_process import StoreProcess
+from hw_sim.runner.unit_config import to_toml
+from recorder.cli import main
+from recorder.fleet import rollout as ro
+from recorder.fleet.desk import rollout_files
+from recorder.fleet.rollout import Ended, Rollout
+from tests.fleet.test_rollout import begun, plan
+
+
+@dataclass
+class Admin:
+    """No broker is there: whatever wants one fails after it has asked the store."""
+
+    store: StoreProcess
+    authority: Authority
+    folder: Path
+
+    def run(self, *arguments: str, settings: bool = True, state: bool = True) -> Result:
+        values = {
+            "broker": {"host": "127.0.0.1", "port": 1, "connect_timeout_s": 0.5},
+            "tls": {"dir": str(self.authority.desk_client_dir)},
+            "store": {"url": f"https://127.0.0.1:{self.store.port}"},
+            "commands": {"key": str(self.authority.command_key_file)},
+        }
+        file = self.folder / "fleet.toml"
+        file.write_text(to_toml(values), encoding="utf-8")
+        options = ["--settings", str(file)] if settings else []
+        options += ["--state", str(self.folder / "rollouts")] if state else []
+        return CliRunner().invoke(
+            main, ["fleet", *arguments, *options], env={"LANG": "en_US.UTF-8", "LC_ALL": "", "LC_MESSAGES": ""}
+        )
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StoreProcess, Authority]]:
+    folder = tmp_path_factory.mktemp("agency")
+    authority = Authority(folder / "authority", SystemClock())
+    store = StoreProcess(folder / "store", folder / "root", authority, SystemClock())
+    store.start()
+    register = Register(store.root / "store.db")
+    with register.atomic():
+        register.keep_latest("zfy-000", "status", json.dumps({"online": True}), SystemClock().wall_us() / 1e6)
+    register.close()
+    yield store, authority
+    store.stop()
+
+
+@pytest.fixture
+def admin(running: tuple[StoreProcess, Authority], tmp_path: Path) -> Admin:
+    return Admin(*running, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "state", "code"),
+    [
+        (("units",), False, 0),
+        (("show", "zfy-000"), True, 0),
+        (("show", "zfy-nobody"), True, 2),
+        (("config", "push", "LAYER", "--all"), True, 2),
+        (("config", "resume"), True, 2),
+        (("config", "rollback"), True, 2),
+    ],
+)
+def test_the_line_to_the_store_is_closed(admin: Admin, arguments: tuple[str, ...], state: bool, code: int) -> None:
+    layer = admin.folder / "layer.toml"
+    layer.write_text("[night]\ndwell_s = 9\n", encoding="utf-8")
+    if arguments[1:] in (("resume",), ("rollback",)):
+        _save(admin, begun(plan(1, 100)))
+    gc.collect()
+    with warnings.catch_warnings(record=True) as left_open:
+        warnings.simplefilter("always", ResourceWarning)
+        done = admin.run(*(str(layer) if each == "LAYER" else each for each in arguments), state=state)
+        gc.collect()
+    assert done.exit_code == code, done.output
+    assert [str(each.message) for each in left_open if issubclass(each.category, ResourceWarning)] == []
+
+
+def _save(admin: Admin, rollout: Rollout) -> None:
+    rollout_files(admin.folder / "rollouts").save(rollout)
+
+
+def _member(rollout: Rollout, number: int, **changes: Any) -> Rollout:
+    members = list(rollout.members)
+    members[number] = members[number].model_copy(update=changes)
+    return rollout.model_copy(update={"members": tuple(members)})
+
+
+def test_the_status_tells_an_end_without_results_from_a_clean_one(admin: Admin) -> None:
+    applied = begun(plan(2, 100))
+    for number in range(2):
+        applied = _member(applied, number, state="applied", sent_at=1.0, applied_at=2.0)
+    clean = applied.model_copy(update={"phase": "done"})
+    unit = clean.members[1].unit_id
+    cases = [
+        (clean, 0, ""),
+        (_member(clean, 1, state="pending", overdue=True), 3, unit),
+        (_member(clean, 1, state="silent"), 3, unit),
+        (_member(applied, 1, state="pending"), 0, ""),
+        (clean.model_copy(update={"why": Ended(code="refused", zh="拒绝", en="too many")}), 1, "too many"),
+        (applied.model_copy(update={"phase": "aborted"}), 1, ""),
+    ]
+    for rollout, code, words in cases:
+        _save(admin, rollout)
+        done = admin.run("config", "status", "r1", settings=False)
+        assert done.exit_code == code, done.output
+        assert ("without a result" in done.output) == (code == 3) and words in done.output
+    _save(admin, cases[1][0])
+    (listed,) = json.loads(admin.run("config", "status", "--json", settings=False).output)
+    assert listed["without_result"] == [unit] and listed["counts"] == {"applied": 1, "pending": 1, "overdue": 1}
+
+
+def test_the_bound_is_a_day_unless_another_is_asked_for(admin: Admin) -> None:
+    layer = admin.folder / "layer.toml"
+    layer.write_text("", encoding="utf-8")
+    admin.run("config", "push", str(layer), "--all")
+    admin.run("config", "push", str(layer), "--all", "--result-within", "600")
+    found = rollout_files(admin.folder / "rollouts").all()
+    assert [each.plan.result_s for each in found] == [ro.RESULT_S, 600.0]
