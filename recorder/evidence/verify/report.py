@@ -249,6 +249,9 @@ class VaultReport:
     time is not known either."""
     identity_used: bool
     statements: tuple[StatementReport, ...] = ()
+    commands: int = 0
+    """Of the agency; ``commands_checked``: those whose signature by the agency's command key was verified here."""
+    commands_checked: int = 0
 
     @property
     def valid(self) -> bool:
