@@ -38,6 +38,7 @@ from recorder.uplink.faults import (
 from recorder.uplink.http import StoreClient
 from recorder.uplink.journal_lines import JournalLines
 from recorder.uplink.journal_post import JournalPoster
+from recorder.uplink.line_offers import LineOffers
 from recorder.uplink.link_watch import LinkWatch
 from recorder.uplink.links import Link
 from recorder.uplink.pace import Pace
@@ -142,6 +143,7 @@ class Uploader:
             self._carry,
             lambda fault: self._board.report("journal-file", fault),
         )
+        self._offers = LineOffers()
         self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
         self._online = False
         self._done = 0
@@ -243,6 +245,7 @@ class Uploader:
         else:
             self._queue.apply(item)
             self._statements.apply(item)
+            self._offers.apply(item)
 
     def _turn(self, item: TurnWord | StoreState | MqttState) -> None:
         now, fraction = self._clock.boottime_us(), self._fraction()
@@ -319,6 +322,7 @@ class Uploader:
         self._answered()
         self._board.clear("journal")
         log.info("journal.posted", extra={"fields": {"next_seq": next_seq}})
+        self._offers.one(action.journal_id, self._poster.offer)
 
     def _between_blocks(self) -> None:
         """While a segment is being sent the journal keeps its rhythm: it anchors, and a slow link takes minutes."""
