@@ -14,7 +14,6 @@ from typing import Any, Final
 from gpiozero.pins import mock
 
 from firmware_bridge.board import CaptureDevices, UnitDevices, attempt
-from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import (
     BoardIdentity,
     BoardOptions,
@@ -28,7 +27,7 @@ from firmware_bridge.ports import (
 from firmware_bridge.raspberry_pi.board import compose
 from firmware_bridge.raspberry_pi.gpio import PinSpec
 from firmware_bridge.raspberry_pi.ignition import GpioIgnition
-from hw_sim.clock import SimClock
+from hw_sim.board_link import clock_of, connect
 from hw_sim.devices.card import SimulatedCard
 from hw_sim.devices.sensors import SimulatedLight, SimulatedPower, SimulatedThermal
 from hw_sim.devices.speaker import SimulatedSpeaker
@@ -167,21 +166,6 @@ def _simulated(option: str) -> bool:
 def _speaker_folder(client: WorldClient, socket: Path) -> Path:
     """Where the run keeps what the loudspeaker played; beside the world's socket where nobody says."""
     return Path(str(client.get("speaker.folder")) or socket.with_name(socket.name + ".speaker"))
-
-
-def connect(options: BoardOptions, hello: dict[str, str]) -> WorldClient:
-    """Raises DeviceError when there is no world at ``options["world"]``."""
-    path = options.get("world")
-    if not path:
-        raise DeviceError(
-            "board.options.world", "缺少：仿真世界的套接字路径 missing: path of the simulated world's socket"
-        )
-    return WorldClient(Path(path), hello)
-
-
-def clock_of(client: WorldClient) -> SimClock:
-    """The clock of the simulated boot the world is in."""
-    return SimClock(SystemClock(), str(client.get("boot_id")), int(client.get("boot_offset_us")), client.get)
 
 
 class _Lines:

@@ -15,6 +15,7 @@ from firmware_bridge.ports import BoardOptions, CaptureBoard, DeviceError, Sound
 from firmware_bridge.raspberry_pi.board import compose_capture
 from firmware_bridge.raspberry_pi.options import NONE
 from hw_sim import board
+from hw_sim.board_link import clock_of, connect
 from hw_sim.devices.alsa_fifo import SoundCards
 from hw_sim.devices.card import SimulatedCard
 
@@ -48,9 +49,9 @@ def capture_board(options: BoardOptions, camera_id: str) -> CaptureBoard:
         install()
     except ImportError as error:
         raise DeviceError("camera", f"没有 picamera2 is not installed (./dev setup): {error}") from error
-    client = board.connect(options, {"hello": "worker", "camera_id": camera_id})
+    client = connect(options, {"hello": "worker", "camera_id": camera_id})
     client.start()
-    clock = board.clock_of(client)
+    clock = clock_of(client)
     sensor = WorldSensor(clock, client.get, client.connected)
     CameraManager.sensors = [
         Witness(sensor, lambda: log_path(str(client.get("camera.frame_log")), clock.boot_id(), camera_id))

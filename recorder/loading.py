@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+from collections.abc import Mapping
 from typing import cast
 
 from firmware_bridge.ports import BoardModule, Clock, DiagnosableBoard
@@ -31,6 +33,24 @@ def load_diagnosis(name: str) -> DiagnosableBoard | None:
 
 
 def system_clock() -> Clock:
-    """The real clock, for the processes that have no board (uplink, verifier)."""
+    """The real clock, for the processes that have no board (command line, verifier)."""
     module = importlib.import_module("firmware_bridge.clock")
     return cast(Clock, module.SystemClock())
+
+
+def clock_module(board_module: str) -> str:
+    """Name of the module that has the clock of the machine this board is on: ``machine_clock`` beside the board, where the
+    machine itself is simulated; empty where it is this one."""
+    package = board_module.rpartition(".")[0]
+    name = f"{package}.machine_clock"
+    try:
+        return name if package and importlib.util.find_spec(name) is not None else ""
+    except ImportError:  # no such package: who needs the board says so
+        return ""
+
+
+def machine_clock(name: str, options: Mapping[str, str]) -> Clock:
+    """``name``: from :func:`clock_module`; ``options``: the board's. Raises what the module raises."""
+    if not name:
+        return system_clock()
+    return cast(Clock, importlib.import_module(name).machine_clock(options))

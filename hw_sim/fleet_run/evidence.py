@@ -163,11 +163,17 @@ def read_store(
         known = journal.segments.get(segment_id)
         return None if known is None else OwnSegment(known.sha256, known.size)
 
+    def held(first: int, last: int) -> tuple[int, int] | None:
+        end = min(last, len(journal.digests) - 1)
+        return (first, end) if first <= end else None
+
     for row in db["receipt"].rows_where("unit_id = ?", [journal.unit_id]):
-        verdict = check.verify(row["jws"], digest_of, own)
+        verdict = check.verify(row["jws"], digest_of, own, held)
         if not isinstance(verdict, Believed):
             side.refused.append(f"{row['receipt_id']}: {verdict.en}")
             continue
+        if any(gap.held is not None for gap in verdict.gaps):
+            side.refused.append(f"{row['receipt_id']}: names a gap of lines that are here")
         for stored in verdict.receipt.segments:
             side.coverings.setdefault(stored.segment_id, []).append(Covering(verdict.receipt_digest, stored))
     for path in sorted((vault / "segments").rglob("*")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 
 BEIJING = timezone(timedelta(hours=8))
@@ -38,3 +39,15 @@ def ranges(numbers: list[int]) -> str:
             parts.append(str(start) if start == previous else f"{start}–{previous}")
             start = previous = number
     return ", ".join(parts)
+
+
+def printable(text: str) -> str:
+    """``text`` (a file's name, say) so that it says nothing by being shown: line ends, control and direction characters and
+    bytes that are no UTF-8 are written as escapes."""
+    return "".join(
+        character if unicodedata.category(character) not in _UNSEEN else ascii(character)[1:-1] for character in text
+    )
+
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Not what is private or not assigned: rare characters of personal names are."""

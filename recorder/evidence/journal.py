@@ -20,6 +20,8 @@ from firmware_bridge.ports import Clock
 from recorder.evidence import jws
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.files import AppendFile, Files
+from recorder.evidence.held_lines import held_lines
+from recorder.evidence.journal_loader import Keyring
 from recorder.evidence.journal_reader import file_name, line_digest
 from recorder.evidence.jws import Signer
 from recorder.evidence.records import Record
@@ -160,6 +162,11 @@ class Journal:
             if known == seq:
                 return digest
         return line_digest(self._files, self.directory, seq) if 0 <= seq < self.state.next_seq else None
+
+    def held(self, first: int, last: int) -> tuple[int, int] | None:
+        """(first, last) of a run of our own lines among those numbers, None when none of them is here. Raises OSError."""
+        ring = Keyring([self._signer.public_key()])
+        return held_lines(self._files, self.directory, self.journal_id, ring, first, last)
 
     def close(self) -> None:
         """Sync and close. Raises JournalError."""

@@ -3,6 +3,9 @@
 A receipt is believed only if the pinned store key signed it, it speaks of this unit, this journal and one of this unit's
 keys, its head is a line of our own journal, and every segment it names is ours byte for byte and locked long enough. One
 wrong segment refuses the whole receipt: a store that is wrong about one thing is not trusted about the next.
+
+Lines it says the unit had lost (``gaps``) are not the store's word against ours: somebody declared them lost, and what came
+behind them is anchored all the same. Those that are here after all are named, and what they touch is not let go.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from recorder.evidence.records import Receipt, StoredSegment
 
 TYP = "receipt"
 DAY_S = 86_400.0
+STORE_GAP_EVENT = "store-gap"
+"""The unit's own word on a gap a receipt names."""
 
 
 class StoreKeyError(ValueError):
@@ -43,11 +48,27 @@ class LockPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Lines ``first`` … ``last`` the store does not have. ``held``: (first, last) of those that are here after all; None:
+    they are lost here, too."""
+
+    first: int
+    last: int
+    held: tuple[int, int] | None
+
+    def touches(self, first: int, last: int) -> bool:
+        """Whether it takes a line from ``first`` … ``last``."""
+        return self.first <= last and first <= self.last
+
+
+@dataclass(frozen=True, slots=True)
 class Believed:
-    """``receipt_digest``: SHA-256 of the receipt's whole line, what ``receipt`` and ``release`` records name."""
+    """``receipt_digest``: SHA-256 of the receipt's whole line, what ``receipt`` and ``release`` records name. ``gaps``: as
+    our own journal knows them; nothing that one of them touches and that is ``held`` may be released on this receipt."""
 
     receipt: Receipt
     receipt_digest: str
+    gaps: tuple[Gap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +103,12 @@ class ReceiptCheck:
         text: str,
         digest_of: Callable[[int], str | None],
         own: Callable[[str], OwnSegment | None],
+        held: Callable[[int, int], tuple[int, int] | None],
         believed: Callable[[str], bool] = lambda _: False,
     ) -> Believed | Refused:
         """``digest_of(seq)``: digest of our own durable line; ``own(segment_id)``: our record of a segment;
-        ``believed(jti)``: this receipt was taken in before (a replay is refused, and harmless)."""
+        ``held(first, last)``: which of our own lines of these numbers are here (``Journal.held``); ``believed(jti)``: this
+        receipt was taken in before (a replay is refused, and harmless). Raises what these raise."""
         try:
             parts = jws.split(text)
         except JwsError as error:
@@ -104,12 +127,15 @@ class ReceiptCheck:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
             return Refused("receipt-form", f"回执字段 {place} 有误", f"receipt field {place}: {first['msg']}")
-        refused = self._whose(receipt) or self._head(receipt, digest_of)
+        refused = self._whose(receipt) or self._head(receipt, digest_of) or self._gaps(receipt)
         if refused is None and believed(receipt.jti):
             refused = Refused("receipt-replayed", "回执已处理过", f"receipt {receipt.jti} was taken in before")
         for segment in receipt.segments:
             refused = refused or self._segment(segment, own(segment.segment_id))
-        return refused or Believed(receipt, sha256_b64u(text.encode("ascii")))
+        if refused is not None:
+            return refused
+        gaps = tuple(Gap(first, last, held(first, last)) for first, last in receipt.gaps)
+        return Believed(receipt, sha256_b64u(text.encode("ascii")), gaps)
 
     def _whose(self, receipt: Receipt) -> Refused | None:
         if receipt.unit_id != self._unit_id:
@@ -135,6 +161,17 @@ class ReceiptCheck:
                 f"回执锚定的记录 {receipt.head_seq} 与本机不同：日志分叉",
                 f"receipt anchors a different record {receipt.head_seq}: the journal has forked",
             )
+        return None
+
+    @staticmethod
+    def _gaps(receipt: Receipt) -> Refused | None:
+        for first, last in receipt.gaps:
+            if not first <= last < receipt.head_seq:
+                return Refused(
+                    "receipt-gap-form",
+                    f"回执所列缺失记录 {first} 至 {last} 不在其锚定的记录 {receipt.head_seq} 之前",
+                    f"the gap {first} to {last} does not lie below the anchored record {receipt.head_seq}",
+                )
         return None
 
     def _segment(self, stored: StoredSegment, ours: OwnSegment | None) -> Refused | None:

@@ -1,7 +1,9 @@
-"""Whom verifier and unit believe: the agency CA, the store's receipt key, revocations; and judging a device certificate.
+"""Whom verifier and unit believe: the agency CA, the store's receipt key, the key that signs commands, revocations; and
+judging a device certificate.
 
 Everything comes from the trust folder (design §8), all of it public:
-``agency-ca.pem`` certificate(s) · ``store-key.pem`` SPKI PEM, P-256 · ``crl.pem`` optional, signed by the CA.
+``agency-ca.pem`` certificate(s) · ``store-key.pem``, ``command-key.pem`` SPKI PEM, P-256, the present key and any before
+it · ``crl.pem`` optional, signed by the CA.
 A missing file makes verdicts poorer (``untrusted``, ``unanchored``); an unreadable one is an error (exit 2), because a
 verdict against half a trust folder would look like a statement about the evidence.
 """
@@ -50,6 +52,7 @@ class Trust:
     authorities: tuple[x509.Certificate, ...] = ()
     store_keys: tuple[ec.EllipticCurvePublicKey, ...] = ()
     revoked: tuple[tuple[x509.Name, int, float], ...] = ()
+    command_keys: tuple[ec.EllipticCurvePublicKey, ...] = ()
 
     def revoked_at(self, certificate: x509.Certificate) -> float | None:
         """When ``certificate`` was revoked, None if it was not."""
@@ -75,7 +78,12 @@ def load_trust(folder: Path) -> Trust:
     if not folder.is_dir():
         raise CannotRead(folder, "信任目录不存在", "there is no such trust folder")
     authorities = _certificates(folder / "agency-ca.pem")
-    return Trust(authorities, _store_keys(folder / "store-key.pem"), _revoked(folder / "crl.pem", authorities))
+    return Trust(
+        authorities,
+        store_keys=_public_keys(folder / "store-key.pem"),
+        revoked=_revoked(folder / "crl.pem", authorities),
+        command_keys=_public_keys(folder / "command-key.pem"),
+    )
 
 
 def _read(path: Path) -> bytes | None:
@@ -97,7 +105,7 @@ def _certificates(path: Path) -> tuple[x509.Certificate, ...]:
         raise CannotRead(path, "不是 PEM 证书", f"not PEM certificates: {error}") from error
 
 
-def _store_keys(path: Path) -> tuple[ec.EllipticCurvePublicKey, ...]:
+def _public_keys(path: Path) -> tuple[ec.EllipticCurvePublicKey, ...]:
     data = _read(path)
     if data is None:
         return ()

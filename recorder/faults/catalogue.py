@@ -378,6 +378,12 @@ def _kinds() -> Iterator[FaultKind]:
         evidence=("segments",),
     )
     yield FaultKind(
+        "store-gap",
+        "存储称本机丢失了日志记录，而记录就在本机",
+        "the store has it that this unit lost lines of its journal, and they are here",
+        evidence=("first", "last", "held", "gaps"),
+    )
+    yield FaultKind(
         "deadline-missed", "超过储存时限", "the 24 hours of art. 24 are over", evidence=("sessions", "segments")
     )
 

@@ -27,6 +27,7 @@ from recorder.session.anchors import Anchor, superseded
 from recorder.session.retention import Held, releasable
 from recorder.unit.index import Index
 from recorder.unit.ledger import Ledger
+from recorder.unit.store_gaps import NotNow, StoreGaps
 from recorder.unit.store_key import StoreKey
 from recorder.units import MB
 
@@ -75,6 +76,7 @@ class Custody:
         self._unrecorded: ReceiptRecord | None = None
         self._now_us = 0
         self._refusals = 0
+        self.gaps = StoreGaps(journal, index, ledger.write)
         self.problems: dict[str, str] = {}
         """What the disk refuses just now: ``data`` or ``receipts`` → why. Faults, and no reason to stop."""
         self.free_bytes = 0
@@ -203,6 +205,7 @@ class Custody:
         def known(receipt_id: str) -> bool:
             return receipt_id in self._seen or self._index.has_receipt(receipt_id)
 
+        self.gaps.turn()
         found = read_receipts(self._files, self._data_dir / "receipts", known)
         for receipt in islice(found, RECEIPTS_PER_SCAN):
             if receipt.text is None:
@@ -210,7 +213,11 @@ class Custody:
             elif (older := self._older(receipt.receipt_id, receipt.text)) is not None:
                 self._anchors[older.receipt_id] = older
             else:
-                self._judge(receipt.receipt_id, receipt.text)
+                try:
+                    self._judge(receipt.receipt_id, receipt.text)
+                except NotNow:
+                    self._next_scan_us = self._now_us
+                    return
             self._seen.add(receipt.receipt_id)  # last: what the disk kept from being judged is judged later
             self._next_scan_us = self._now_us  # there may be more
 
@@ -219,7 +226,7 @@ class Custody:
 
     def _judge(self, receipt_id: str, text: str) -> None:
         assert self._store_key.check is not None
-        verdict = self._store_key.check.verify(text, self._journal.digest_of, self._own)
+        verdict = self._store_key.check.verify(text, self._journal.digest_of, self._own, self.gaps.held)
         if not isinstance(verdict, Believed):
             self._refusals += 1
             if self._refusals > REFUSALS_RECORDED:
@@ -230,6 +237,7 @@ class Custody:
             self._ledger.write(Event(event="receipt-refused", at_us=self._now_us, detail=detail))
             return
         receipt = verdict.receipt
+        self.gaps.believed(verdict, self._now_us)
         record = ReceiptRecord(receipt_id=receipt.jti, receipt_digest=verdict.receipt_digest, jws=text)
         # Receipts for heads only come every few seconds and would swell the journal: only a session's anchor goes in.
         if receipt.segments or receipt.statements:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from recorder.database import Database
 from recorder.evidence import jws
 from recorder.evidence.gap_book import CANNOT_RESUME_EVENT
+from recorder.evidence.receipts import STORE_GAP_EVENT
 from recorder.session.events import Moment
 from recorder.session.retention import Held
 from recorder.session.statutory import OwedSession
@@ -164,6 +165,7 @@ class Index:
                     "media_start_us": p["media_start_us"],
                     "bootseed": p["bootseed"],
                     "offset_us": _offset_us(p),
+                    "first_seq": p["seq"],
                 },
                 "segment_id",
             )
@@ -179,6 +181,7 @@ class Index:
                     "sha256": p["sha256"],
                     "closed_wall_us": round(p["iat"] * 1e6),
                     "media_end_us": p["media_end_us"],
+                    "last_seq": p["seq"],
                 },
                 "segment_id",
             )
@@ -192,6 +195,7 @@ class Index:
                     "size": p["kept_bytes"],
                     "sha256": p["sha256"],
                     "closed_wall_us": round(p["iat"] * 1e6),
+                    "last_seq": p["seq"],
                 },
                 "segment_id",
             )
@@ -211,6 +215,9 @@ class Index:
             self._upsert("gaps", {"gap_id": p["gap_id"], "duration_us": p["duration_us"], "resumed": 1}, "gap_id")
         elif typ == "event" and p["event"] == CANNOT_RESUME_EVENT:
             self._db.execute("UPDATE gaps SET declared = 1 WHERE gap_id = ?", [str(p["detail"].get("gap_id"))])
+        elif typ == "event" and p["event"] == STORE_GAP_EVENT:
+            for segment_id in p["detail"].get("withheld", ()):
+                self._db.execute("UPDATE segments SET withheld = 1 WHERE segment_id = ?", [str(segment_id)])
         elif typ == "explanation" and p["counts"]:
             self._db.execute("UPDATE gaps SET explained = 1 WHERE gap_id = ?", [p["gap_id"]])
         elif typ == "statement":
@@ -250,9 +257,10 @@ class Index:
         ]
 
     def receipted(self, limit: int) -> list[Held]:
-        """The oldest closed segments that have a receipt and are still on the unit: what retention may choose from. Not
-        all of them: this is asked every two seconds, and ten thousand rows are a third of a second on a Pi."""
-        return self._held("state = 'closed' AND receipt_digest IS NOT NULL", limit)
+        """The oldest closed segments that have a receipt, touch no gap at the store that is none here, and are still on
+        the unit: what retention may choose from. Not all of them: this is asked every two seconds, and ten thousand rows
+        are a third of a second on a Pi."""
+        return self._held("state = 'closed' AND receipt_digest IS NOT NULL AND withheld IS NULL", limit)
 
     def _held(self, where: str, limit: int | None) -> list[Held]:
         rows = self._rows(

@@ -6,7 +6,7 @@ import sqlite3
 
 from recorder.database import Database
 
-SCHEMA = 4
+SCHEMA = 5
 """Raise it with every change of the tables: a file of another one is thrown away and made anew from the journal."""
 
 DERIVED = ("segments", "gaps", "receipts", "sessions", "totals", "progress")
@@ -17,7 +17,7 @@ TABLES = (
     """CREATE TABLE IF NOT EXISTS segments (
         segment_id TEXT PRIMARY KEY, session_id TEXT, camera_id TEXT, role TEXT, sealed INTEGER, state TEXT, size INTEGER,
         sha256 TEXT, closed_wall_us INTEGER, receipt_digest TEXT, media_start_us INTEGER, media_end_us INTEGER,
-        bootseed TEXT, offset_us INTEGER)""",
+        bootseed TEXT, offset_us INTEGER, first_seq INTEGER, last_seq INTEGER, withheld INTEGER)""",
     # Covers the question the status asks twice a second; without the size in it every row would be read.
     "CREATE INDEX IF NOT EXISTS idx_segments_state_receipt_digest_size ON segments (state, receipt_digest, size)",
     "CREATE INDEX IF NOT EXISTS idx_segments_session_id ON segments (session_id)",

@@ -17,6 +17,7 @@ from recorder.uplink.faults import DIGEST_MISMATCH, RECEIPT_INVALID, RECEIPT_NOT
 from recorder.uplink.http import StoreClient
 from recorder.uplink.journal_lines import JournalLines
 from recorder.uplink.journal_post import JournalPoster
+from recorder.uplink.line_offers import LineOffers
 from recorder.uplink.pace import Pace
 from recorder.uplink.queue import PostJournal, UploadQueue
 from recorder.uplink.receipts import Receipt, ReceiptStore
@@ -68,6 +69,7 @@ class Errands:
             self._carry,
             lambda fault: board.report("journal-file", fault),
         )
+        self.offers = LineOffers()
         self.goodput = Pace()
         self.active = ""
         """Id of the segment on its way."""
@@ -79,6 +81,7 @@ class Errands:
         self._answered()
         self._board.clear("journal")
         log.info("journal.posted", extra={"fields": {"next_seq": next_seq}})
+        self.offers.one(action.journal_id, self._poster.offer)
 
     def upload(self, segment: Segment, priority: Mapping[str, str]) -> None:
         path = segment_file(self._segments_dir, segment)

@@ -82,6 +82,16 @@ class ReceiptWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class LinesWanted:
+    """The store says it never had the lines ``first`` … ``last``, and the unit process has found them here: they are to be
+    offered again."""
+
+    journal_id: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something the agency is told of: an ``event`` of :data:`NOTICED`. ``body``: its detail."""
 
@@ -127,6 +137,7 @@ Fact: TypeAlias = (
     | DeadlineMoved
     | Granted
     | ReceiptWanted
+    | LinesWanted
     | Notice
     | Released
     | ReceiptRecorded
@@ -136,6 +147,8 @@ Fact: TypeAlias = (
 
 NOTICED = frozenset({"deadline-warning"})
 """Events announced over MQTT."""
+STORE_GAP = "store-gap"
+"""``evidence.receipts.STORE_GAP_EVENT``; by value, for that module brings pydantic with it."""
 
 READ_TYPES = frozenset(
     {
@@ -179,7 +192,7 @@ def fact_of(typ: str, record: dict[str, Any]) -> Fact | None:
     if typ == "command":
         return _ordered(record)
     if typ == "event":
-        return _notice(record) if record.get("event") in NOTICED else None
+        return _event(record)
     if typ == "release":
         return Released(_text(record, "segment_id"))
     if typ == "receipt":
@@ -211,6 +224,15 @@ def _ordered(record: dict[str, Any]) -> Granted | ReceiptWanted | None:
     if name == "refetch-receipt":
         return ReceiptWanted(_texts(order, "sessions"), _texts(order, "segments"))
     return None
+
+
+def _event(record: dict[str, Any]) -> Notice | LinesWanted | None:
+    if record.get("event") in NOTICED:
+        return _notice(record)
+    detail = record.get("detail")
+    if record.get("event") != STORE_GAP or not isinstance(detail, dict) or detail.get("held") is None:
+        return None
+    return LinesWanted(_text(record, "journal_id"), _number(detail, "first"), _number(detail, "last"))
 
 
 def _notice(record: dict[str, Any]) -> Notice:

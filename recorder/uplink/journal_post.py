@@ -92,6 +92,26 @@ class JournalPoster:
             start, gaps = gap, gaps + 1
         raise UplinkFault(JOURNAL_GAP, f"from={start}")
 
+    def offer(self, journal_id: str, first: int, last: int) -> int | None:
+        """Offer lines again that the store was told were lost, one batch: the number of the next one, None when all were
+        offered. What it does with them is the agency's business: it keeps them apart and is alarmed (409
+        ``journal-late``), for what follows them is stored already. Raises UplinkFault or LinkFault when it did not answer.
+        """
+        try:
+            batch = self._lines.batch(first, last, MAX_BATCH)
+        except UplinkFault as fault:
+            further = self._lines.first_beyond(first, last) if fault.kind is JOURNAL_HOLE else None
+            if further is None:
+                return None  # the rest of the gap is lost here, too
+            batch = self._lines.batch(further, last, MAX_BATCH)
+        path = f"/journals/{journal_id}?from={batch.from_seq}"
+        answer = self._client.request("POST", path, {"Content-Type": "application/jose"}, batch.body)
+        if answer.status not in (200, 409, 422):
+            raise fault_of(answer)
+        fields = {"from_seq": batch.from_seq, "to_seq": batch.last_seq, "status": answer.status}
+        log.warning("journal.offered-again", extra={"fields": fields})
+        return batch.last_seq + 1 if batch.last_seq < last else None
+
     def _batch(self, start: int, head_seq: int, lost_from: int | None) -> tuple[Batch, int | None]:
         """The lines from ``start`` on, or, where the card has lost them, from the next one it can read on; and the first
         one lost. The store takes them only if that is where it stands, and alarms the agency."""

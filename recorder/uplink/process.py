@@ -43,14 +43,15 @@ def main() -> int:
         stop.set()
 
     signal.signal(signal.SIGHUP, reload)
-    from recorder.loading import system_clock
+    from recorder.loading import machine_clock
     from recorder.unit.logs import configure
     from recorder.unit.start_log import slow_down, supervised
     from recorder.uplink.service import EXIT_OUTDATED, EXIT_RECONFIGURED, run_with_settings
     from recorder.uplink.settings import settings_from_json
 
     configure()
-    settings, clock = settings_from_json(sys.stdin.read()), system_clock()
+    settings = settings_from_json(sys.stdin.read())
+    clock = machine_clock(settings.clock_module, settings.clock_options)
     if supervised():
         # systemd starts it again for ever; on a small board each start costs time a recording may need.
         with contextlib.suppress(OSError):  # then the start cannot be noted, and costs no pause

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recorder.health.status_file import UPLINK_STATUS_FILE
+from recorder.loading import clock_module
 from recorder.uplink.links import LinkNames, LinkPolicy, MeteredRule
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ class UplinkSettings:
     mqtt_status_interval_s: float
     config_sha256: str
     """Digest of the sections these come from (``config.uplink_sections``)."""
+    clock_module: str = ""
+    """``loading.clock_module`` of the unit's board; ``clock_options``: what that one gets. Empty: the system's clock."""
+    clock_options: dict[str, str] = field(default_factory=dict)
 
     @property
     def key_file(self) -> Path | None:
@@ -109,6 +113,7 @@ def settings_of(config: RecorderConfig, environment: Mapping[str, str] | None = 
     )  # by whoever has read the configuration, not by the uplink
 
     uplink, mqtt = config.uplink, config.mqtt
+    clock = clock_module(config.board.module)
     return UplinkSettings(
         unit_id=config.device.id,
         data_dir=config.storage.data_dir,
@@ -139,13 +144,15 @@ def settings_of(config: RecorderConfig, environment: Mapping[str, str] | None = 
         mqtt_keepalive_s=mqtt.keepalive_s,
         mqtt_status_interval_s=mqtt.status_interval_s,
         config_sha256=uplink_sha256(config),
+        clock_module=clock,
+        clock_options=config.board.options if clock else {},
     )
 
 
 def settings_from_json(text: str) -> UplinkSettings:
     """Inverse of ``to_json``. Raises ValueError naming a missing or unknown member."""
     values: Any = json.loads(text)
-    names = {field.name for field in fields(UplinkSettings)}
+    names = {each.name for each in fields(UplinkSettings)}
     if not isinstance(values, dict) or set(values) != names:
         wrong = sorted(names ^ set(values)) if isinstance(values, dict) else ["not an object"]
         raise ValueError(f"uplink settings: 成员不符 members do not match: {', '.join(wrong)}")

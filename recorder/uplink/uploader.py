@@ -221,6 +221,7 @@ class Uploader:
         else:
             self._queue.apply(item)
             self._statements.apply(item)
+            self._errands.offers.apply(item)
 
     def _turn(self, item: TurnWord | StoreState | MqttState) -> None:
         now, fraction = self._clock.boottime_us(), self._fraction()

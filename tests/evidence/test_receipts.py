@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from recorder.evidence import jws
 from recorder.evidence.encoding import sha256_b64u
@@ -68,9 +70,13 @@ def own(segment_id: str) -> OwnSegment | None:
     return {SEGMENT: OwnSegment(STORED, 12345)}.get(segment_id)
 
 
+def lost(_first: int, _last: int) -> tuple[int, int] | None:
+    return None
+
+
 def check(text: str, policy: LockPolicy | None = None) -> Believed | Refused:
     judge = ReceiptCheck(STORE.public_key(), "zfy-000001", {signer().kid}, JOURNAL, policy)
-    return judge.verify(text, digest_of, own)
+    return judge.verify(text, digest_of, own, lost)
 
 
 def signed(payload: dict[str, Any], key: FileSigner = STORE, typ: str = "receipt") -> str:
@@ -103,6 +109,12 @@ def test_a_receipt_for_heads_only_is_believed() -> None:
         ({"segment": {"size": 12344}}, "receipt-segment-differs"),
         ({"segment": {"lock_mode": "none"}}, "receipt-not-locked"),
         ({"segment": {"retain_until": NOW + 100 * DAY_S}}, "receipt-lock-short"),
+        ({"gaps": [[3, 41]]}, "receipt-gap-form"),
+        ({"gaps": [[50, 60]]}, "receipt-gap-form"),
+        ({"gaps": [[9, 8]]}, "receipt-gap-form"),
+        ({"gaps": [[3, 4], [9, 8]]}, "receipt-gap-form"),
+        ({"gaps": [[-1, 3]]}, "receipt-form"),
+        ({"gaps": [[1, 2, 3]]}, "receipt-form"),
         ({"ver": 2}, "receipt-form"),
         ({"head_seq": -1}, "receipt-form"),
         ({"extra": 1}, "receipt-form"),
@@ -115,6 +127,38 @@ def test_a_receipt_wrong_in_one_thing_is_refused_by_name(changes: dict[str, Any]
     assert verdict.code == code
     assert verdict.zh
     assert verdict.en
+
+
+LINE = st.integers(0, 40)
+
+
+@settings(max_examples=200)
+@given(
+    gaps=st.lists(st.tuples(LINE, LINE), max_size=5),
+    here=st.sets(LINE),
+    lines=st.tuples(LINE, LINE).map(lambda pair: (min(pair), max(pair))),
+)
+def test_no_gap_is_taken_for_lost_of_which_a_line_is_here(
+    gaps: list[tuple[int, int]], here: set[int], lines: tuple[int, int]
+) -> None:
+    """Whatever it says is missing: refused for its form, or each gap as our own journal knows it; and it touches just the
+    ranges it has a line in common with."""
+
+    def held(first: int, last: int) -> tuple[int, int] | None:
+        found = sorted(here & set(range(first, last + 1)))
+        return (found[0], found[0]) if found else None
+
+    judge = ReceiptCheck(STORE.public_key(), "zfy-000001", {signer().kid}, JOURNAL)
+    verdict = judge.verify(signed(receipt(gaps=[list(gap) for gap in gaps])), digest_of, own, held)
+    if any(first > last for first, last in gaps):
+        assert isinstance(verdict, Refused)
+        return
+    assert isinstance(verdict, Believed)
+    assert [(gap.first, gap.last) for gap in verdict.gaps] == gaps
+    for gap in verdict.gaps:
+        taken = set(range(gap.first, gap.last + 1))
+        assert (gap.held is None) == (not taken & here)
+        assert gap.touches(*lines) == bool(taken & set(range(lines[0], lines[1] + 1)))
 
 
 def test_one_wrong_segment_refuses_the_whole_receipt() -> None:
@@ -159,7 +203,7 @@ def _altered(text: str) -> str:
 def test_a_replayed_receipt_is_named() -> None:
     payload = receipt()
     judge = ReceiptCheck(STORE.public_key(), "zfy-000001", {signer().kid}, JOURNAL)
-    verdict = judge.verify(signed(payload), digest_of, own, believed=lambda jti: jti == payload["jti"])
+    verdict = judge.verify(signed(payload), digest_of, own, lost, believed=lambda jti: jti == payload["jti"])
     assert isinstance(verdict, Refused)
     assert verdict.code == "receipt-replayed"
 

@@ -134,6 +134,8 @@ def test_a_shift_commanded_from_afar(agency: Agency, tmp_path: Path, monkeypatch
         assert downs == ["orderly-stop"]
         assert [officer for officer in rig.of("officer-sign-out") if officer["cause"] == "restart"] == []
         verdict = rig.verify(identity=rig.layout.identity)
+        assert verdict["commands_checked"] == verdict["commands"] > 0, "each by the agency's own line"
+        assert not [code for code in verdict["finding_codes"] if code.startswith("command-")]
         assert (verdict["integrity"], verdict["unaccounted_s"]) == ("incomplete", 0.0), "the kill tore one segment"
         assert OFFICER[0] not in json.dumps(list(rig.records()), ensure_ascii=False)
 

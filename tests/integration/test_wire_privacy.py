@@ -179,6 +179,18 @@ def test_every_message_is_one_the_schemas_list_and_every_schema_is_used(shift: T
 
 
 @pytest.mark.timeout(200)
+def test_the_unit_is_seen_alive_and_in_this_boot(shift: Tapped) -> None:
+    """As on a real unit, where both processes see one boot id: else nobody would go by what the unit says of itself."""
+    said = [
+        json.loads(message.payload)["unit"]
+        for message in shift.published(up=True)
+        if message.topic.endswith("up/health")
+    ]
+    assert "fresh" in said
+    assert "other-boot" not in said
+
+
+@pytest.mark.timeout(200)
 def test_the_connection_is_what_the_document_says(shift: Tapped) -> None:
     connects = [packet for each in shift.mqtt for packet in packets(bytes(each.up)) if isinstance(packet, Connect)]
     assert connects

@@ -223,3 +223,28 @@ def test_a_journal_with_a_lost_file_goes_on_behind_it_and_the_agency_is_told(fie
     journal = b"".join(path.read_bytes() for path in sorted(field.agency.store_root.glob("*/*/journal/*.jws")))
     assert journal == b"".join(unit.lines)
     assert field.process.terminate() == 0
+
+
+def test_lines_that_were_declared_lost_and_are_here_are_offered_again_and_the_agency_is_told(field: Field) -> None:
+    """The unit process has found them, its record says so: the store keeps them apart."""
+    unit = field.unit
+    before = unit.segment(MB)
+    unit.file = away = unit.journal_dir / f"{unit.seq:012d}.jws"
+    first = unit.seq
+    for number in range(5):
+        unit.record("event", event=f"away {number}")
+    unit.file = unit.journal_dir / f"{unit.seq:012d}.jws"
+    after = unit.segment(MB)
+    lines = away.read_bytes()
+    away.unlink()
+    field.process.start()
+    field.process.until(lambda: field.receipted(before, after))
+    away.write_bytes(lines)
+    gap = {"first": first, "last": first + 4}
+    detail = {**gap, "receipt_id": unit.new_id(), "held": [first, first + 4], "withheld": []}
+    unit.record("event", event="store-gap", at_us=1, detail=detail)
+    field.process.until(lambda: len(field.agency.alarms()) == 2)
+    assert [alarm["alarm"] for alarm in field.agency.alarms()] == ["journal-gap", "journal-late"]
+    (kept,) = [path for path in field.agency.store_root.glob("*/*/forks/*") if path.is_file()]
+    assert kept.read_bytes() == lines
+    assert field.process.terminate() == 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from recorder.uplink import journal_post
 from recorder.uplink.faults import UplinkFault
 from recorder.uplink.http import StoreClient
 from recorder.uplink.journal_lines import JournalLines
@@ -138,3 +139,39 @@ def test_batches_are_bounded(posting: Posting) -> None:
     sizes = [int(r.headers["content-length"]) for r in posting.store.requests if r.method == "POST"]
     assert max(sizes) <= MAX_BATCH
     assert posting.stored == posting.unit.lines
+
+
+def test_offering_again_goes_batch_by_batch_over_what_is_here(
+    posting: Posting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        posting.unit.record("event", event=f"more {number}")
+    posting.post()
+    longest = max(map(len, posting.unit.lines))
+    monkeypatch.setattr(journal_post, "MAX_BATCH", 2 * longest)
+    at: int | None = 1
+    asked = len(posting.store.requests)
+    while at is not None:
+        at = posting.poster.offer(posting.unit.journal_id, at, 6)
+    assert [r.path.rpartition("=")[2] for r in posting.store.requests[asked:]] == ["1", "3", "5"]
+    assert posting.stored == posting.unit.lines
+
+
+@pytest.mark.parametrize("status", [200, 409, 422])
+def test_whatever_the_store_answers_to_an_offer_it_was_made(posting: Posting, status: int) -> None:
+    posting.store.replies = [("POST", "/journals", problem(status, "urn:zfy:journal-late"))]
+    assert posting.poster.offer(posting.unit.journal_id, 1, 2) is None
+
+
+def test_an_offer_without_an_answer_is_made_again(posting: Posting) -> None:
+    posting.store.replies = [("POST", "/journals", problem(503, "urn:zfy:busy"))]
+    with pytest.raises(UplinkFault) as caught:
+        posting.poster.offer(posting.unit.journal_id, 1, 2)
+    assert caught.value.kind.code == "store-busy"
+
+
+def test_lines_lost_again_are_no_offer(posting: Posting) -> None:
+    posting.unit.file.write_bytes(posting.unit.lines[0])
+    asked = len(posting.store.requests)
+    assert posting.poster.offer(posting.unit.journal_id, 1, 2) is None
+    assert len(posting.store.requests) == asked

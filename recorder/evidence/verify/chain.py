@@ -151,7 +151,7 @@ class Chain:
             self._recent.popitem(last=False)
 
     def _check_name(self, place: Place, seq: int) -> None:
-        match = FILE_NAME.match(place.name)
+        match = FILE_NAME.fullmatch(place.name)
         if place.line == 1 and match is not None and int(match[1]) != seq:
             self._broken("journal-file-misnamed", f"file journal/{place.name}", file=f"journal/{place.name}", seq=seq)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from recorder.evidence.formatting import printable
 from recorder.evidence.verify.catalogue import AXES, KINDS, Axis
 
 MAX_PER_CODE = 200
@@ -55,7 +56,9 @@ class Findings:
 
     def add(self, code: str, subject: str, **fields: object) -> Finding:
         kind = KINDS[code]
-        finding = Finding(code, subject, kind.zh.format(**fields), kind.en.format(**fields))
+        # Names of files and words of records are whatever somebody made them: they must not write lines of their own.
+        shown = {name: printable(str(value)) for name, value in fields.items()}
+        finding = Finding(code, printable(subject), kind.zh.format(**shown), kind.en.format(**shown))
         self.counts[code] += 1
         if self.counts[code] <= MAX_PER_CODE:
             (self.findings if kind.finding else self.notes).append(finding)

@@ -13,7 +13,8 @@ from recorder.evidence.errors import CannotRead
 from recorder.evidence.jws import MAX_LINE
 from recorder.evidence.verify import tree
 
-FILE_NAME = re.compile(r"^(\d{1,20})\.jws$")
+FILE_NAME = re.compile(r"([0-9]{1,20})\.jws")
+"""To be matched in full: no other digits, and no line end behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class JournalFiles:
         numbered: list[tuple[int, str]] = []
         self.rest: list[tree.Node] = []
         for node in tree.walk(folder, 1):
-            match = FILE_NAME.match(node.name) if node.regular else None
+            match = FILE_NAME.fullmatch(node.name) if node.regular else None
             if match is None:
                 self.rest.append(node)
             else:

@@ -17,6 +17,7 @@ from recorder.evidence.verify.account import Account
 from recorder.evidence.verify.boots import BootRecords
 from recorder.evidence.verify.chain import Chain, Link
 from recorder.evidence.verify.findings import Findings
+from recorder.evidence.verify.orders import OrderCheck
 from recorder.evidence.verify.receipts import ReceiptBook
 from recorder.evidence.verify.scene import SceneBook
 from recorder.evidence.verify.segment_records import SegmentRecords
@@ -56,6 +57,7 @@ class Reading:
         self._findings = findings
         self._receipts = receipts
         self._opener = opener
+        self.orders = OrderCheck(trust, findings, self._open, lambda: chain.whole)
         self._scenes = SceneBook(findings, self._open)
         self.ledger.scenes = self._scenes.scenes
         self._open_gaps: dict[str, list[Gap]] = {}
@@ -104,6 +106,7 @@ class Reading:
         self._boots.move_to(link, common)
         self._open_fields(link, record)
         self._scenes.feed(link, record)
+        self.orders.feed(link, self.ledger.unit_id, common, record)
         self.account.take(link.seq, common, record)
         handler = self._apply.get(link.typ)
         if handler is not None:
@@ -113,6 +116,7 @@ class Reading:
     def finish(self) -> None:
         """After the last record."""
         self._boots.finish()
+        self.orders.finish()
 
     def _open_fields(self, link: Link, record: r.Record) -> None:
         """Fields that are only checked, not shown."""

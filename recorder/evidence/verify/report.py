@@ -249,6 +249,9 @@ class VaultReport:
     time is not known either."""
     identity_used: bool
     statements: tuple[StatementReport, ...] = ()
+    commands: int = 0
+    """Of the agency; ``commands_checked``: those whose signature by the agency's command key was verified here."""
+    commands_checked: int = 0
 
     @property
     def valid(self) -> bool:
@@ -313,6 +316,8 @@ class Report:
             "segments": sum(len(vault.segments) for vault in self.vaults),
             "entries": sum(segment.entries for vault in self.vaults for segment in vault.segments),
             "records": sum(vault.records for vault in self.vaults),
+            "commands": sum(vault.commands for vault in self.vaults),
+            "commands_checked": sum(vault.commands_checked for vault in self.vaults),
             "findings": self.finding_count,
             "finding_codes": sorted({finding.code for vault in self.vaults for finding in vault.findings}),
             "note_codes": sorted({note.code for vault in self.vaults for note in vault.notes}),

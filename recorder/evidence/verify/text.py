@@ -61,6 +61,14 @@ def _vault(vault: VaultReport, index: int) -> list[str]:
     if vault.unaccounted_us is None:
         lines.append(f"  {UNKNOWN_TIME[index]}")
     lines.append(f"  {_segments(vault, index)}")
+    if vault.commands:
+        lines.append(
+            _say(
+                index,
+                f"  机关指令 {vault.commands}：已按机关指令公钥核验 {vault.commands_checked}",
+                f"  {vault.commands} command(s) of the agency: {vault.commands_checked} checked with its command key",
+            )
+        )
     if vault.findings:
         lines.append(_say(index, f"  发现（{vault.finding_count}）：", f"  findings ({vault.finding_count}):"))
         lines += [f"   ✗ [{finding.code}] {(finding.zh, finding.en)[index]}" for finding in vault.findings]

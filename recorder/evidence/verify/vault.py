@@ -17,6 +17,7 @@ from recorder.evidence.verify import again, assembly, tree
 from recorder.evidence.verify.accounting import account
 from recorder.evidence.verify.chain import Chain
 from recorder.evidence.verify.deadlines import judge_storage
+from recorder.evidence.verify.elsewhere import find_elsewhere
 from recorder.evidence.verify.files import FileCheck
 from recorder.evidence.verify.findings import Findings
 from recorder.evidence.verify.judging import Judge, receipt_conflicts
@@ -59,6 +60,7 @@ def verify_vault(
         findings.add("journal-missing", "journal")
     else:
         _read(journal, chain, reading)
+    find_elsewhere(vault.folder, findings)
     owned = _settle_receipts(reading, chain, receipts, findings)
     if journal is not None and tree.is_folder(vault.folder / "forks"):
         again.find_forks(vault.folder / "forks", journal, chain.journal_id, chain.ring, findings)
@@ -162,6 +164,8 @@ def _judge(
         unaccounted_us=totals.get("unaccounted", 0) if _whole(chain, ledger, findings) else None,
         identity_used=bool(identities),
         statements=tuple(statements.reports),
+        commands=reading.orders.seen,
+        commands_checked=reading.orders.checked,
     )
 
 

@@ -19,6 +19,8 @@ class DeviceWatch(Duty):
         for place in ("data", "receipts", "release"):
             problem = parts.custody.problems.get(place)
             unit.fault("storage-fault", place, problem is not None, {"error": problem} if problem else {})
+        gap = parts.custody.gaps.fault()
+        unit.fault("store-gap", "store", gap is not None, gap or {})
         for device in parts.guarded:
             failure = device.failure()
             unit.fault("output-fault", device.name, failure is not None, _evidence(failure))

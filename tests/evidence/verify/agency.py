@@ -52,6 +52,7 @@ class TestAgency:
     name: str = "测试机关 CA"
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     store: FileSigner = field(default_factory=lambda: file_signer(ec.generate_private_key(ec.SECP256R1())))
+    commands: FileSigner = field(default_factory=lambda: file_signer(ec.generate_private_key(ec.SECP256R1())))
     certificate: x509.Certificate = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,14 +113,16 @@ class TestAgency:
         )
         return self._issue(subject, NOW - DAY, not_after, serial, (DOCUMENT_SIGNING,))
 
-    def trust(self, folder: Path, *, ca: bool = True, store: bool = True) -> Path:
-        """Write the trust folder; either file may be left out."""
+    def trust(self, folder: Path, *, ca: bool = True, store: bool = True, commands: bool = True) -> Path:
+        """Write the trust folder; any file may be left out."""
         folder.mkdir(parents=True, exist_ok=True)
         if ca:
             (folder / "agency-ca.pem").write_bytes(self.certificate.public_bytes(Encoding.PEM))
         if store:
             pem = self.store.public_key().pem()
             (folder / "store-key.pem").write_bytes(pem)
+        if commands:
+            (folder / "command-key.pem").write_bytes(self.commands.public_key().pem())
         return folder
 
     def revoke(self, folder: Path, serial: int, at: float) -> None:

@@ -12,11 +12,17 @@ from tests.evidence.verify.vault_builder import VaultBuilder
 
 
 def verify_folder(
-    agency: TestAgency, folder: Path, identities: Sequence[Identity] = (), *, ca: bool = True, store: bool = True
+    agency: TestAgency,
+    folder: Path,
+    identities: Sequence[Identity] = (),
+    *,
+    ca: bool = True,
+    store: bool = True,
+    commands: bool = True,
 ) -> Report:
-    """Verify ``folder`` with the agency's trust (either part may be lacking)."""
-    trust = folder.parent / f"trust-{ca}-{store}"
-    return verify_vaults(folder, load_trust(agency.trust(trust, ca=ca, store=store)), identities)
+    """Verify ``folder`` with the agency's trust (any part may be lacking)."""
+    trust = folder.parent / f"trust-{ca}-{store}{'' if commands else '-no-commands'}"
+    return verify_vaults(folder, load_trust(agency.trust(trust, ca=ca, store=store, commands=commands)), identities)
 
 
 def check(
@@ -26,10 +32,11 @@ def check(
     *,
     ca: bool = True,
     store: bool = True,
+    commands: bool = True,
 ) -> VaultReport:
     """Write and verify one vault."""
-    report = verify_folder(builder.agency, builder.write(tmp_path / "unit"), identities, ca=ca, store=store)
-    return report.vaults[0]
+    folder = builder.write(tmp_path / "unit")
+    return verify_folder(builder.agency, folder, identities, ca=ca, store=store, commands=commands).vaults[0]
 
 
 def codes(vault: VaultReport) -> set[str]:
