@@ -40,11 +40,13 @@ class Node:
 
 @dataclass(slots=True)
 class Trouble:
-    """What the card does to operations on paths that begin with ``prefix``: fail with ``errno`` with this probability."""
+    """What the card does to operations on paths that begin with ``prefix``: fail with ``errno`` with this probability.
+    ``takes_names``: the file system's own journal is well, so files are made and removed; their bytes are refused."""
 
     prefix: str
     probability: float
     errno: int = errno.EIO
+    takes_names: bool = False
 
 
 @dataclass(slots=True)
@@ -156,20 +158,23 @@ class SimulatedDisk:
     def _is_volatile(self, path: Path) -> bool:
         return str(path).startswith(self._volatile)
 
-    def _trouble(self, path: Path) -> None:
+    def _trouble(self, path: Path, *, name: bool = False) -> None:
         for trouble in self.troubles:
-            if str(path).startswith(trouble.prefix) and self._rnd.random() < trouble.probability:
+            if (name and trouble.takes_names) or not str(path).startswith(trouble.prefix):
+                continue
+            if self._rnd.random() < trouble.probability:
                 raise OSError(trouble.errno, os.strerror(trouble.errno), str(path))
 
-    def _step(self, path: Path) -> BaseException | None:
-        """Counts a changing operation; the error it is to end with half done, if this is the one."""
+    def _step(self, path: Path, *, name: bool = False) -> BaseException | None:
+        """Counts a changing operation; the error it is to end with half done, if this is the one. ``name``: it is about
+        the file's name and not its bytes."""
         for strike in self._strikes:
             strike.steps -= 1
             if strike.steps <= 0:
                 self._strikes.remove(strike)
                 return strike.error
         if not self._is_volatile(path):
-            self._trouble(path)
+            self._trouble(path, name=name)
         return None
 
     def _half(self) -> bool:
@@ -222,7 +227,7 @@ class SimulatedDisk:
     # --- Files -------------------------------------------------------------------------------------------------------
 
     def create(self, path: Path) -> SimulatedFile:
-        struck = self._step(path)
+        struck = self._step(path, name=True)
         if struck is not None:
             if self._half():
                 self._made(path)
@@ -264,7 +269,7 @@ class SimulatedDisk:
         if path.is_dir():
             return
         self.make_dir(path.parent)
-        struck = self._step(path)
+        struck = self._step(path, name=True)
         if struck is not None:
             raise struck
         path.mkdir(exist_ok=True)
@@ -302,7 +307,7 @@ class SimulatedDisk:
     def remove(self, path: Path) -> None:
         if path not in self._nodes:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-        struck = self._step(path)
+        struck = self._step(path, name=True)
         if struck is None or self._half():
             self.watcher.removed(path)
             path.unlink()

@@ -31,7 +31,7 @@ NEAR_US = 60_000
 LAST_LINES = 8
 """The end of a journal may still be on its way when a shift is over."""
 
-CARD_TROUBLES = ("card-errors", "journal-errors", "card-full", "card-slow")
+CARD_TROUBLES = ("card-errors", "write-errors", "journal-errors", "card-full", "card-slow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +238,8 @@ def every_gap_shows(truth: Truth, lines: Sequence[Line], named: set[tuple[str, s
     for line in lines:
         if line.typ == "interruption" and f"gap {line.payload['gap_id']}" not in shown:
             found.append(Violation(3, f"gap {line.payload['gap_id']} is neither explained nor owed nor unexplained"))
+        if line.typ == "resumption" and not _has_media(truth, line.payload["segment_id"]):
+            found.append(Violation(3, f"gap {line.payload['gap_id']} is said to have ended, and nothing was recorded"))
         if line.typ in ("explanation", "note"):
             for span in line.payload["speech"]:
                 boot = span.get("bootseed") or line.payload["bootseed"]
@@ -245,6 +247,11 @@ def every_gap_shows(truth: Truth, lines: Sequence[Line], named: set[tuple[str, s
                 if any(end - begin > NEAR_US for begin, end in uncovered(heard, truth.speech)):
                     found.append(Violation(3, f"record {line.seq} binds speech of {seconds(heard)} nobody spoke"))
     return found
+
+
+def _has_media(truth: Truth, segment_id: str) -> bool:
+    segment = truth.segments.get(segment_id)
+    return segment is not None and any(end > begin for begin, end in (entry.media for entry in segment.entries))
 
 
 def _within(spans: Sequence[Span], window: Span) -> list[Span]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -40,6 +42,7 @@ class Troubles:
             "card-errors": lambda trouble: self._errors(trouble, "", 0.6),
             "journal-errors": lambda trouble: self._errors(trouble, "journal", 1.0),
             "receipt-errors": lambda trouble: self._errors(trouble, "receipts", 1.0),
+            "write-errors": self._write_errors,
             "card-full": self._card_full,
             "card-slow": self._card_slow,
             "bit-rot": self._bit_rot,
@@ -195,6 +198,43 @@ class Troubles:
                 disk.troubles.remove(kind)
 
         self._until(trouble, "card errors", cameras, over)
+
+    def _write_errors(self, trouble: Trouble) -> None:
+        """A worn card: again and again, for a moment up to some seconds, it takes names of files and refuses their bytes.
+        The board is busy with it, so that the cameras seem to stall meanwhile."""
+        shift, disk = self._shift, self._shift.disk
+        rnd = random.Random(f"write errors {shift.plan.seed} {trouble.at_us}")
+        refusal = disks.Trouble(
+            str(shift.data_dir / "segments"),
+            rnd.choice([0.5, 0.8, 1.0, 1.0]),
+            rnd.choice([errno.EIO, errno.EIO, errno.ENOSPC, errno.EROFS]),
+            takes_names=rnd.random() < 0.7,
+        )
+        end_us = shift.timeline.now_us + trouble.lasts_us
+
+        def refuse() -> None:
+            if self._ended or shift.timeline.now_us >= end_us:
+                return
+            disk.troubles.append(refusal)
+            lasts = rnd.randint(100_000, 3 * SECOND)
+            for _ in range(rnd.randint(0, 3)):
+                shift.timeline.after(rnd.randint(0, lasts), stutter)
+            shift.timeline.after(lasts, relent)
+
+        def stutter() -> None:
+            for worker in shift.workers.values():
+                worker.stutter()
+
+        def relent() -> None:
+            well()
+            shift.timeline.after(rnd.randint(100_000, 4 * SECOND), refuse)
+
+        def well() -> None:
+            if refusal in disk.troubles:
+                disk.troubles.remove(refusal)
+
+        refuse()
+        self._until(trouble, "card errors", self._all(), well)
 
     def _card_full(self, trouble: Trouble) -> None:
         disk = self._shift.disk

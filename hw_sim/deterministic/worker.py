@@ -23,6 +23,7 @@ from hw_sim.deterministic.truth import DurableEntry, SegmentTruth, Truth
 from recorder.capture.segment_writer import SealerFactory, SegmentFile, WrittenEntry
 from recorder.channel import messages
 from recorder.evidence.files import Files
+from recorder.faults.errno_code import storage_code
 
 CHUNK = 65536
 MARK = b"PLAIN-MEDIA-OF-THE-SIMULATION"
@@ -34,8 +35,9 @@ _STALL_US = SECOND // 2
 _BUFFER_US = 20 * SECOND
 _TRAIL_US = 300_000
 _PREROLL_AFTER_US = 350_000
-_RETRY_US = (200_000, 2 * SECOND)
+_RETRY_US = (200_000, 700_000)
 _PATIENCE_US = 3 * SECOND
+_GOPS_LOST = 3
 
 CloseReason = Literal["split", "stop", "preroll-complete", "camera-fault", "shutdown", "overflow"]
 Role = Literal["live", "preroll", "postroll"]
@@ -168,6 +170,12 @@ class SimulatedWorker:
         if self.life.alive:
             self.life.alive = False
             self._ended(status)
+
+    def stutter(self) -> None:
+        """On a busy board frames come late: the camera seems to have stalled and is back at once."""
+        if self.life.alive and self._first_frame_us is not None:
+            self._fault("camera-stall", "onset", {})
+            self._fault("camera-stall", "end", {})
 
     def vanish(self) -> None:
         """The power is gone: nothing ends, nothing is said."""
@@ -566,8 +574,9 @@ class SimulatedWorker:
                 self._append(segment, min(end, segment.end_us + 2 * GOP_US))
             self._close("preroll-complete", last=False, segment=segment)
         except OSError as error:
-            self._fault("storage-fault", "onset", {"errno": error.errno, "error": str(error)})
-            self._fault("storage-fault", "end", {})
+            code = storage_code(error.errno)
+            self._fault(code, "onset", {"errno": error.errno, "error": str(error)})
+            self._fault(code, "end", {})
         finally:
             self._preroll = None
 
@@ -579,14 +588,24 @@ class SimulatedWorker:
             self._storage_failed(error)
         self._busy_us = max(self._busy_us, self._timeline.now_us + self._disk.take_spent_us())
 
+    def _skip_to_keyframe(self, given_up: _Open) -> None:
+        """The next file begins at a keyframe. Behind media that ended within a group of pictures the rest of that is lost,
+        and a busy board encodes few frames a second: the next keyframe may be seconds away."""
+        if self._session is not None and given_up.end_us > given_up.start_us:
+            at = self._session.next_us
+            self._session.next_us = self._keyframe(at) + self._rnd.randint(0, _GOPS_LOST) * GOP_US
+
     def _storage_failed(self, error: OSError) -> None:
         segment, self._open = self._open, None
-        code = "storage-full" if error.errno == errno.ENOSPC else "storage-fault"
+        code = storage_code(error.errno)
         evidence: dict[str, Any] = {"errno": error.errno, "error": str(error)}
         if segment is not None:
             segment.file.abandon()
             evidence["segment_id"] = segment.truth.segment_id
+            self._skip_to_keyframe(segment)
         if segment is not None or self._storage != code:
+            if self._storage not in (None, code):
+                self._fault(str(self._storage), "end", {"became": code})
             self._storage = code
             self._fault(code, "onset", evidence)
         self._retry_us = self._timeline.now_us + self._retry_after_us

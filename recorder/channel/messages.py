@@ -117,7 +117,8 @@ class Hello(Message, frozen=True, kw_only=True, tag="hello"):
 
 
 class Opened(Message, frozen=True, kw_only=True, tag="opened"):
-    """A segment file exists (created and its directory synced); its first entry follows."""
+    """A segment file exists (created and its directory synced); its first entry follows. The one before it of the same
+    chain is closed, or given up and never spoken of again. It covers no time before an ``entry`` with media is durable."""
 
     n: int
     session_id: str

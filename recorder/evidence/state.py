@@ -333,12 +333,16 @@ class JournalState:
             self._media(segment, p["media_end_us"], p)
 
     def _media(self, segment: OpenSegment, end_us: int, p: Payload) -> None:
+        if segment.role != "preroll":
+            self._covered(segment.session_id, segment.camera_id, end_us, p)
+
+    def _covered(self, session_id: str, camera_id: str, end_us: int, p: Payload) -> None:
         session = self.session
-        if session is None or session.session_id != segment.session_id or segment.role == "preroll":
+        if session is None or session.session_id != session_id:
             return
-        before = session.media_end.get(segment.camera_id)
+        before = session.media_end.get(camera_id)
         if before is None or before.bootseed != p["bootseed"] or before.at_us < end_us:
-            media_end = {**session.media_end, segment.camera_id: _moment(end_us, p)}
+            media_end = {**session.media_end, camera_id: _moment(end_us, p)}
             self.session = session.model_copy(update={"media_end": media_end})
 
     def _interruption(self, p: Payload) -> None:
@@ -363,6 +367,8 @@ class JournalState:
     def _resumption(self, p: Payload) -> None:
         self.gap_book.apply("resumption", p)
         self.open_gaps.pop(p["gap_id"], None)
+        # The head of that media follows. Should a power cut come between, the next gap begins here, not where this one did.
+        self._covered(p["session_id"], p["camera_id"], p["to_us"], p)
 
     def _explanation(self, p: Payload) -> None:
         self.gap_book.apply("explanation", p)

@@ -77,6 +77,8 @@ class Interruptions:
         the end of their session and the record that a statement is owed get that record now."""
         self.book = book.copy()
         self._session_id = session_id
+        for state in self.open_gaps():
+            self._log.interrupted(state.camera_id)
         self._questions.started(self.book, session_id, now)
         self._left_over += [
             state.gap_id for state in self.book.states.values() if state.phase == "owed" and not state.declared
@@ -114,17 +116,22 @@ class Interruptions:
     def _session_stopped(self, record: SessionStop, now: Moment) -> list[Output]:
         self._session_id = None
         self._questions.session_stopped(record.session_id)
+        for state in self.book.states.values():
+            if state.session_id == record.session_id:
+                self._log.resumed(state.camera_id)
         owed = [s for s in self.book.states.values() if s.session_id == record.session_id and s.phase == "owed"]
         outputs: list[Output] = [self._cannot(state, "session-end", now) for state in owed if not state.declared]
         return [*outputs, self._questions.say(Say("cannot-resume"), now)] if owed else outputs
 
     def _interrupted(self, record: Interruption, now: Moment) -> list[Output]:
+        self._log.interrupted(record.camera_id)
         self._announce[record.gap_id] = now.at_us + ANNOUNCE_US
         self._failures.pop(record.camera_id, None)
         # Another camera that still records hears the officer out.
         return [] if self._log.recording(record.session_id) else self._questions.flush(now)
 
     def _resumed(self, record: Resumption, now: Moment) -> None:
+        self._log.resumed(record.camera_id)
         state = self.book.states.get(record.gap_id)
         self._announce.pop(record.gap_id, None)
         if state is None or state.phase != "unexplained":

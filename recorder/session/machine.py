@@ -99,6 +99,11 @@ class SessionMachine:
             return {}
         return {name: track.gap.gap_id for name, track in self._session.tracks.items() if track.gap is not None}
 
+    def settles_gap(self, camera_id: str, segment_id: str, media_end_us: int) -> bool:
+        """Durable media of this segment up to there would end a gap of the session that runs."""
+        track = None if self._session is None else self._session.tracks.get(camera_id)
+        return track is not None and track.settles(segment_id, media_end_us)
+
     def next_deadline_us(self) -> int | None:
         """When the next ``Tick`` is needed (boot-time); None when only another event can change anything."""
         if self._off or not self._bootseed:
@@ -146,7 +151,8 @@ class SessionMachine:
                 effects += self._segment_closed(event.message)
             case ev.MediaDurable():
                 if self._session is not None and event.camera_id in self._session.tracks:
-                    self._session.tracks[event.camera_id].durable(event.segment_id, event.media_end_us)
+                    track = self._session.tracks[event.camera_id]
+                    effects += _writes(track.durable(event.segment_id, event.media_end_us))
             case ev.Tick():
                 pass
         effects += self._advance()
@@ -288,7 +294,7 @@ class SessionMachine:
         worker holds nothing older than the live segment."""
         track = session.tracks[camera_id]
         session.commanded.add(camera_id)
-        fresh = track.last_segment_id is None and track.gap is None
+        fresh = not track.started and track.gap is None
         return [SendStart(camera_id, session.session_id, track.next_index, preroll=fresh)]
 
     def _stop(self, event: ev.StopRequested) -> list[Effect]:
@@ -365,7 +371,8 @@ class SessionMachine:
 
     def _worker_ready(self, camera_id: str) -> list[Effect]:
         camera = self._cameras[camera_id]
-        camera.ready, camera.down, camera.fault = True, None, None
+        camera.ready, camera.down = True, None
+        camera.present.clear()
         session = self._session
         if session is None or camera_id not in session.tracks or camera_id in session.commanded:
             return []
@@ -376,7 +383,8 @@ class SessionMachine:
         camera = self._cameras[event.camera_id]
         # What the worker said of its device before it ended is more precise than how it ended.
         cause = camera.fault if camera.fault and event.cause in ("worker-crash", "camera-stall") else event.cause
-        camera.ready, camera.down, camera.fault = False, (cause, event.detail), None
+        camera.ready, camera.down = False, (cause, event.detail)
+        camera.present.clear()
         effects: list[Effect] = [RecoverSegment(owner, s, event.camera_id) for s, owner in camera.open.items()]
         camera.open.clear()
         session = self._session
@@ -388,19 +396,16 @@ class SessionMachine:
             return effects + _writes(track.lost(cause, event.detail))
         if event.camera_id not in session.finished:
             session.finished.add(event.camera_id)
-            records = (
-                track.lost(cause, event.detail) if session.is_short(track) else track.settle_all(cause, event.detail)
-            )
-            effects += _writes(records)
+            if session.is_short(track):
+                effects += _writes(track.lost(cause, event.detail))
         return effects
 
     def _worker_fault(self, event: ev.WorkerFault) -> list[Effect]:
         camera = self._cameras[event.camera_id]
         cause = restart.as_cause(event.code)
+        camera.present.pop(event.code, None)
         if event.phase == "onset" and cause is not None:
-            camera.fault = cause
-        elif event.phase == "end" and camera.fault == cause:
-            camera.fault = None
+            camera.present[event.code] = cause
         if self._session is not None and event.camera_id in self._session.tracks:
             self._session.tracks[event.camera_id].fault = camera.fault
         if camera.ready or camera.fault not in ("camera-unplugged", "camera-fault"):
@@ -426,8 +431,8 @@ class SessionMachine:
         effects: list[Effect] = []
         if message.role != "preroll" and self._in_standby():
             effects += self._standby_to(message.media_start_us)
-        before, after = session.tracks[message.camera_id].opened(message, self._now, event.wall_us)
-        return [*effects, *_writes(before), record, *_writes(after)]
+        session.tracks[message.camera_id].opened(message, self._now, event.wall_us)
+        return [*effects, record]
 
     def _segment_closed(self, message: messages.Closed) -> list[Effect]:
         camera = self._cameras[message.camera_id]

@@ -52,12 +52,19 @@ class MachineSettings:
 
 @dataclass(slots=True)
 class Camera:
-    """A worker as the machine sees it, session or not. ``open``: segment id → session id of files not closed yet."""
+    """A worker as the machine sees it, session or not. ``open``: segment id → session id of files not closed yet.
+    ``present``: what it says is wrong now and could stop its picture, by code, the newest last."""
 
     ready: bool = False
     down: tuple[InterruptionCause, str] | None = None
-    fault: InterruptionCause | None = None
+    present: dict[str, InterruptionCause] = field(default_factory=dict)
     open: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def fault(self) -> InterruptionCause | None:
+        """The cause a gap that began now would have: the newest that is not over. What comes and goes meanwhile does not
+        take the blame from what stays."""
+        return next(reversed(self.present.values()), None)
 
 
 @dataclass(slots=True)

@@ -71,6 +71,7 @@ class SpeechLog:
 
     keep_us: int
     _segments: dict[str, _Segment] = field(default_factory=dict)
+    _away: set[str] = field(default_factory=set)
     _fragments: dict[str, deque[Fragment]] = field(default_factory=dict)
     _spans: dict[str, dict[int, _Span]] = field(default_factory=dict)
     _spoken: deque[Interval] = field(default_factory=lambda: deque(maxlen=MAX_SPANS))
@@ -94,6 +95,14 @@ class SpeechLog:
         for number, entry in enumerate(record.entries, record.first):
             fragments.append(_fragment(record.segment_id, number, entry, segment.end_us))
             segment.end_us = max(segment.end_us, entry[4])
+
+    def interrupted(self, camera_id: str) -> None:
+        """A gap of this camera begins."""
+        self._away.add(camera_id)
+
+    def resumed(self, camera_id: str) -> None:
+        """The gap has ended, or the session it was in."""
+        self._away.discard(camera_id)
 
     def closed(self, segment_id: str) -> None:
         """Closed or recovered: no more entries."""
@@ -167,8 +176,8 @@ class SpeechLog:
         return tuple(name for name, segment in self._segments.items() if segment.session_id == session_id)
 
     def recording(self, session_id: str) -> bool:
-        """Media of the session is being written."""
-        return bool(self.open_segments(session_id))
+        """Media of the session is being written. A file that was opened in a gap is none before the gap has ended."""
+        return any(s.session_id == session_id and s.camera_id not in self._away for s in self._segments.values())
 
     def heard(
         self,

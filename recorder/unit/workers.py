@@ -158,6 +158,8 @@ class WorkerDesk:
         camera.heads.arrived(message.n)
         if isinstance(message, messages.EntryWritten):
             camera.heads.add(message, now)
+            if self.p.machine.settles_gap(message.camera_id, message.segment_id, message.media_end_us):
+                self.sign_heads(message.camera_id)
             return
         if isinstance(message, messages.Opened):
             # What was durable before it has to be known first, or a seam is taken for a gap.
@@ -184,10 +186,11 @@ class WorkerDesk:
         camera = self.p.cameras[camera_id]
         now = self._unit.now_us()
         for head, reports in camera.heads.take():
-            self._unit.write(head)
-            self._settle(camera, camera_id, reports)
+            # First what the media shows (a gap that it ends), then the media: see CameraTrack.durable.
             end_us = max(entry[4] for entry in head.entries)
             self._unit.decide(ev.MediaDurable(now, camera_id, head.segment_id, end_us))
+            self._unit.write(head)
+            self._settle(camera, camera_id, reports)
 
     def _settle(self, camera: CameraParts, camera_id: str, reports: list[int]) -> None:
         """After the commit: these reports are signed and durable, so the worker may forget them."""

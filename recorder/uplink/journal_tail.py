@@ -84,6 +84,7 @@ class JournalTail:
         self._held = False
         self._types: dict[bytes, str] = {}
         self._reported: set[tuple[str, int]] = set()
+        self._again = False
         self._clear()
 
     def _clear(self) -> None:
@@ -98,12 +99,20 @@ class JournalTail:
         self._told = ("", 0)
         self._idle = False
 
+    def start_over(self) -> None:
+        """Read from the beginning once more: what was derived from it is lost."""
+        self._again = self._file is not None
+
     def poll(self, max_bytes: int = 4 << 20) -> tuple[list[TailEvent], bool]:
         """(events, caught up). At most about ``max_bytes`` are read, so that a long journal is taken in steps.
 
         ``JournalGrew`` comes only when caught up: half a journal would look shorter than what the store already has.
         """
         events: list[TailEvent] = []
+        if self._again:
+            self._again = False
+            self._clear()
+            events.append(JournalReset())
         self._limit, self._held = self._durable(), False
         try:
             caught_up = self._take(journal_files(self._directory), max_bytes, events)

@@ -22,7 +22,7 @@ from recorder.uplink.facts import JournalGrew, JournalReset
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import MQTT_MESSAGE, MQTT_STALLED, UplinkFault
 from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, Outgoing
-from recorder.uplink.outbox import Announced, Outbox
+from recorder.uplink.outbox import Announced, Announcements
 from recorder.uplink.resend import ANNOUNCE_EXPIRY_S, WINDOW, ResendPlan
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class MqttDesk:
         unit_id: str,
         clock: Clock,
         board: FaultBoard,
-        outbox: Outbox,
+        outbox: Announcements,
         make_link: Callable[[Callable[[Inbound], None], Callable[[], str]], Link],
         fraction: Callable[[], float],
         status: Callable[[], dict[str, Any]],
@@ -104,6 +104,8 @@ class MqttDesk:
         self._answers: deque[tuple[int | None, Outgoing]] = deque(maxlen=ANSWERS_HELD)
         """With the boot time at which nobody waits for them any more, None: never."""
         self._news: dict[int, Announced] = {}
+        self._grown: str | None = None
+        """The journal whose news the outbox would not take yet."""
         self._next_status_us = 0
         self._store_online: bool | None = None
         self._link = self._new_link()
@@ -143,15 +145,17 @@ class MqttDesk:
 
     def journal_reset(self, _fact: JournalReset) -> None:
         self._news.clear()
+        self._grown = None
 
     def journal_grew(self, fact: JournalGrew) -> None:
         """Everything up to ``head_seq`` is durable in the journal: take the new segments into the outbox."""
-        cursor = self._outbox.cursor(fact.journal_id)
-        fresh = [item for seq, item in self._news.items() if seq > cursor and item.journal_id == fact.journal_id]
-        self._news.clear()
-        # The cursor alone is not worth a commit every second: it moves with the rows it protects.
-        if fresh:
-            self._outbox.add(fact.journal_id, max(item.seq for item in fresh), fresh)
+        self._hand_over(fact.journal_id)
+
+    def _hand_over(self, journal_id: str) -> None:
+        taken = self._outbox.take(journal_id, self._news.values())
+        self._grown = None if taken else journal_id
+        if taken:
+            self._news.clear()
 
     # --- the rhythm --------------------------------------------------------------------------------------------------
 
@@ -159,6 +163,8 @@ class MqttDesk:
         """Handle what came in, rebuild a dead connection, publish what is due."""
         now = self._clock.boottime_us()
         self._watch(now)
+        if self._grown is not None:
+            self._hand_over(self._grown)
         for _ in range(2 * MOST_WAITING):  # not for ever: whoever sends must not keep what else is due
             try:
                 item = self._inbound.get_nowait()

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from recorder.database import Database
 from recorder.uplink.facts import Notice, Segment
@@ -38,8 +38,27 @@ class Announcement:
     payload: str
 
 
+class Announcements(Protocol):
+    """What is still to be announced, as the desk sees it."""
+
+    def take(self, journal_id: str, news: Collection[Announced]) -> bool:
+        """Take over what is new of it. False: not now."""
+
+    def pending(self, limit: int) -> list[Announcement]:
+        """The oldest unacknowledged announcements."""
+
+    def acknowledged(self, msg_ids: Sequence[str]) -> None:
+        """The store has them durably."""
+
+    def count(self) -> int:
+        """How many are unacknowledged."""
+
+    def close(self) -> None: ...
+
+
 class Outbox:
-    """One thread uses it. sqlite3.DatabaseError from the constructor means: the file is damaged."""
+    """One thread uses it. Everything may raise sqlite3.Error, the constructor OSError, too. A sqlite3.DatabaseError of the
+    constructor that is no OperationalError means: the file is damaged."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -65,6 +84,20 @@ class Outbox:
         """Up to this seq the journal has been turned into announcements; -1 at the beginning."""
         row = self._db.execute("SELECT seq FROM cursor WHERE journal_id = ?", [journal_id]).fetchone()
         return -1 if row is None else int(row[0])
+
+    def take(self, journal_id: str, news: Collection[Announced]) -> bool:
+        """Take over what of ``news`` lies behind the cursor; always True."""
+        cursor = self.cursor(journal_id)
+        fresh = [item for item in news if item.seq > cursor and item.journal_id == journal_id]
+        # The cursor alone is not worth a commit every second: it moves with the rows it protects.
+        if fresh:
+            self.add(journal_id, max(item.seq for item in fresh), fresh)
+        return True
+
+    def prove(self) -> None:
+        """Write something that means nothing, durably. Opening alone only reads."""
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        self._db.execute(f"PRAGMA user_version = {(int(version) + 1) % 1_000_000}")
 
     def add(self, journal_id: str, head_seq: int, news: Iterable[Announced]) -> None:
         """Take over what is to be announced up to ``head_seq``: rows and cursor in one transaction."""
@@ -100,19 +133,13 @@ class Outbox:
         self._db.close()
 
 
-def open_outbox(path: Path) -> tuple[Outbox, str | None]:
-    """(outbox, why it had to be rebuilt). Nothing is lost with the file: the journal is announced again and the store
-    drops what it has already seen. The damaged file is kept beside it for whoever wants to know."""
-    try:
-        return Outbox(path), None
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError) and not path.is_file():
-            raise
-        for suffix in ("", "-wal", "-shm"):
-            file = path.with_name(path.name + suffix)
-            if file.exists():
-                file.replace(path.with_name(f"{path.name}.damaged{suffix}"))
-        return Outbox(path), str(error)
+def set_aside(path: Path) -> None:
+    """Keep a damaged file beside the new one for whoever wants to know. Nothing is lost with it: the journal is announced
+    again and the store drops what it has already seen. Raises OSError."""
+    for suffix in ("", "-wal", "-shm"):
+        file = path.with_name(path.name + suffix)
+        if file.exists():
+            file.replace(path.with_name(f"{path.name}.damaged{suffix}"))
 
 
 def message_id(item: Announced) -> str:

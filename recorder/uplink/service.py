@@ -49,7 +49,6 @@ from recorder.uplink.faults import (
     DISK,
     INTERNAL,
     JOURNAL_ABSENT,
-    OUTBOX,
     STORE_KEY_MISSING,
     UNIT_AWAY,
     UplinkFault,
@@ -59,7 +58,7 @@ from recorder.uplink.http import credentials_stamp, parse_store_url, tls_context
 from recorder.uplink.journal_tail import JournalTail, TailEvent
 from recorder.uplink.mqtt import Inbound, MqttLink, MqttOptions, Will
 from recorder.uplink.mqtt_desk import MqttDesk, subscriptions
-from recorder.uplink.outbox import open_outbox
+from recorder.uplink.outbox_keeper import OutboxKeeper
 from recorder.uplink.pace import LateNotice
 from recorder.uplink.receipt_book import ReceiptBook
 from recorder.uplink.receipts import Receipt, ReceiptStore
@@ -163,9 +162,7 @@ class UplinkProcess:
         settings = self._settings
         if not settings.mqtt_enabled or not settings.mqtt_host:
             return None
-        outbox, rebuilt = open_outbox(settings.outbox_file)
-        if rebuilt is not None:
-            self._board.report("outbox", UplinkFault(OUTBOX, rebuilt))
+        outbox = OutboxKeeper(settings.outbox_file, self._clock, self._board, self._tail.start_over)
         carriers = self._carriers()
         return MqttDesk(
             settings.unit_id,
@@ -272,6 +269,8 @@ class UplinkProcess:
 
     def _follow_journal(self) -> bool:
         events, caught_up = self._tail.poll()
+        if not any(isinstance(event, UplinkFault) and event.kind is DISK for event in events):
+            self._board.clear("journal-file", DISK.code)
         for event in events:
             self._journal_event(event)
         if caught_up and self._held_back is not None:
@@ -457,6 +456,7 @@ class UplinkProcess:
             self._board.report("status-file", UplinkFault(DISK, str(error)))
             return
         self._status_text = text
+        self._board.clear("status-file")
 
     def close(self) -> None:
         if self._settings.uplink_enabled:

@@ -72,6 +72,8 @@ class Worker:
     phase: Literal["off", "starting", "ready"] = "off"
     ready_at_us: int = 0
     session_id: str | None = None
+    fresh: bool = False
+    """It was just told to record: what it has is to be durable at once, not when a fragment is full."""
     segment_id: str | None = None
     start_us: int = 0
     durable_us: int = 0
@@ -91,6 +93,7 @@ class Bench:
     launch_us: int = SECOND // 2
     true_us: int = 0
     lines: list[Line] = field(default_factory=list)
+    payloads: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     workers: dict[str, Worker] = field(default_factory=dict)
     state: JournalState = field(default_factory=JournalState)
@@ -154,6 +157,7 @@ class Bench:
                 worker = self.workers[camera_id]
                 assert worker.phase == "ready", "a start was sent to a worker that is not there"
                 worker.session_id, worker.index, worker.stop_at_us = session_id, next_index, None
+                worker.fresh = True
             case SendStop(camera_id, session_id, reason):
                 worker = self.workers[camera_id]
                 if worker.session_id == session_id and not worker.ignores_stop:
@@ -177,7 +181,15 @@ class Bench:
             "bootseed": self.boot,
         }
         self.lines.append(Line(self.true_us, self.boot, self.now, record))
+        self.payloads.append((record.TYP, payload))
         self.state.apply(record.TYP, payload, DIGEST)
+
+    def forget_from(self, line: int) -> None:
+        """The power goes before the record of this number is on the card."""
+        del self.lines[line:], self.payloads[line:]
+        self.state = JournalState()
+        for typ, payload in self.payloads:
+            self.state.apply(typ, payload, DIGEST)
 
     def _recover(self, session_id: str, segment_id: str, camera_id: str) -> None:
         self.recovered.append(segment_id)
@@ -210,6 +222,9 @@ class Bench:
             self._durable(worker, frames_end)
             self._close(worker, "stop", last=True)
             return
+        if worker.fresh and frames_end > worker.durable_us:
+            worker.fresh = False
+            self._durable(worker, frames_end)
         while frames_end - worker.durable_us >= FRAGMENT + self.reporting_delay_us:
             self._durable(worker, worker.durable_us + FRAGMENT)
             if worker.durable_us - worker.start_us >= SEGMENT:
@@ -247,18 +262,14 @@ class Bench:
         self.signed[worker.segment_id] = number + 1
         stored = sha256_b64u(f"{worker.segment_id}/{number}".encode())
         entry = (number * ENTRY, ENTRY, stored, DIGEST, worker.durable_us)
-        self.write(rec.Head(segment_id=worker.segment_id, first=number, entries=(entry,)))
         self.handle(ev.MediaDurable(self.now, worker.camera_id, worker.segment_id, worker.durable_us))
+        self.write(rec.Head(segment_id=worker.segment_id, first=number, entries=(entry,)))
 
     def _split(self, worker: Worker, hole_us: int = 0) -> None:
-        """The next segment is open before the old one is closed, as the worker's writer does it. With a hole, media was
-        lost between them."""
-        old_id, old_start, old_end = worker.segment_id, worker.start_us, worker.durable_us
-        self._open(worker, old_end + hole_us)
-        new_id, new_start, new_end = worker.segment_id, worker.start_us, worker.durable_us
-        worker.segment_id, worker.start_us, worker.durable_us = old_id, old_start, old_end
-        self._close_message(worker, "split", False)
-        worker.segment_id, worker.start_us, worker.durable_us = new_id, new_start, new_end
+        """The old segment is closed, the next one opened. With a hole, media was lost between them."""
+        end = worker.durable_us
+        self._close(worker, "split", last=False)
+        self._open(worker, end + hole_us)
 
     def _close(self, worker: Worker, reason: Any, last: bool) -> None:
         closing = worker.segment_id
@@ -357,15 +368,24 @@ class Bench:
         worker.stalled_us = None
         self._split(worker, self.now - worker.durable_us)
 
-    def give_up(self, camera_id: str) -> None:
-        """A write failed: the worker never touches that file again and begins another."""
+    def give_up(self, camera_id: str, vain: int = 0, code: str = "storage-io-error") -> None:
+        """A write failed: the worker never touches that file again and begins another. ``vain`` times the disk takes the
+        new file and none of its media; meanwhile the camera, too, is said to have stalled and to be back."""
         worker = self.workers[camera_id]
-        if worker.segment_id is None:
+        if worker.segment_id is None or worker.phase != "ready":
             return
-        self.handle(ev.WorkerFault(self.now, camera_id, "storage-fault", "onset"))
-        worker.segment_id, worker.first_frame_us = None, self.now
+        for _ in range(vain + 1):
+            self.handle(ev.WorkerFault(self.now, camera_id, code, "onset"))
+            for phase in ("onset", "end"):
+                self.handle(ev.WorkerFault(self.now, camera_id, "camera-stall", phase))
+            worker.segment_id, worker.first_frame_us = None, self.now
+            if vain:
+                self.true_us += SECOND // 2
+                self._open(worker, self.now - SECOND // 10)
+            vain -= 1
+        worker.segment_id = None
         self.run(SECOND // 10)
-        self.handle(ev.WorkerFault(self.now, camera_id, "storage-fault", "end"))
+        self.handle(ev.WorkerFault(self.now, camera_id, code, "end"))
 
     def crash(self, away_us: int) -> None:
         """The unit process dies; its workers end with it."""

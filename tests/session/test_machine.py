@@ -22,6 +22,7 @@ from recorder.session.effects import (
     WriteRecord,
 )
 from recorder.session.machine import State
+from tests.session.accounting import holes
 from tests.session.rig import SECOND, Bench, settings
 
 R = TypeVar("R", bound=rec.Record)
@@ -207,9 +208,10 @@ def test_a_segment_closed_for_a_fault_opens_the_gap_at_once() -> None:
     assert bench.indications()[-1] == "interrupted"
 
 
-def test_media_lost_between_two_segments_is_a_gap_when_the_old_one_closes() -> None:
+def test_media_lost_between_two_segments_is_a_gap_when_the_next_has_media() -> None:
     bench = recording_bench()
     bench.hole("cam0", SECOND)
+    bench.run(SECOND)
     gap, back = only(bench, rec.Interruption), only(bench, rec.Resumption)
     assert (back.to_us - gap.from_us, back.duration_us) == (SECOND, SECOND)
     assert gap.cause == "unknown"
@@ -222,19 +224,76 @@ def test_adjacent_segments_are_no_gap() -> None:
     assert not bench.records(rec.Interruption)
 
 
-def test_a_hole_still_undecided_when_the_worker_dies_is_a_gap() -> None:
-    """The next segment was open, the one ahead never closed."""
+def test_a_segment_without_durable_media_ends_no_gap_and_its_worker_s_death_is_one_from_the_last_media_on() -> None:
     bench = recording_bench()
-    worker = bench.workers["cam0"]
-    end = worker.durable_us
     bench.run(SECOND // 2)
     worker = bench.workers["cam0"]
-    end = worker.durable_us
+    end, last = worker.durable_us, worker.segment_id
     bench._open(worker, end + SECOND // 4)
-    bench.lose("cam0")
-    first, second = [r for line in bench.lines if isinstance(r := line.record, rec.Interruption)]
-    assert (first.from_us, second.from_us) == (end, end + SECOND // 4)
-    assert only(bench, rec.Resumption).gap_id == first.gap_id
+    bench.lose("cam0", away_us=3 * SECOND)
+    gap = only(bench, rec.Interruption)
+    assert (gap.from_us, gap.last_segment_id) == (end, last)
+    bench.run(SECOND)
+    assert not bench.records(rec.Resumption)
+    bench.run(4 * SECOND)
+    assert only(bench, rec.Resumption).gap_id == gap.gap_id
+
+
+@pytest.mark.parametrize("code", ["storage-io-error", "storage-full", "storage-read-only"])
+def test_files_the_disk_took_and_none_of_their_media_are_one_gap_up_to_the_first_media(code: str) -> None:
+    """Whatever else is said to be wrong meanwhile: on a busy board a camera seems to stall, and is back, between them."""
+    bench = recording_bench()
+    worker = bench.workers["cam0"]
+    end, last = worker.durable_us, worker.segment_id
+    bench.give_up("cam0", vain=4, code=code)
+    assert not bench.records(rec.Interruption, rec.Resumption), "nothing is durable yet, the gap goes on"
+    bench.run(2 * SECOND)
+    gap, back = only(bench, rec.Interruption), only(bench, rec.Resumption)
+    assert (gap.from_us, gap.last_segment_id) == (end, last)
+    assert gap.cause == ("storage-full" if code == "storage-full" else "storage-fault")
+    assert (back.segment_id, back.to_us) == (worker.segment_id, worker.start_us)
+    assert back.duration_us == back.to_us - end > 2 * SECOND
+    bench.power_off()
+    assert holes(bench, "cam0") == []
+
+
+def test_what_ends_a_gap_is_on_record_before_the_media_that_ended_it() -> None:
+    """A power cut between the two leaves a gap with both ends, and no media behind a hole nobody names."""
+    bench = recording_bench()
+    bench.give_up("cam0", vain=2)
+    bench.run(2 * SECOND)
+    kinds = [type(line.record) for line in bench.lines]
+    back = kinds.index(rec.Resumption)
+    assert kinds[back - 1] is rec.Interruption
+    resumed = only(bench, rec.Resumption)
+    signed = [
+        at
+        for at, line in enumerate(bench.lines)
+        if isinstance(line.record, rec.Head) and line.record.segment_id == resumed.segment_id
+    ]
+    assert signed[0] > back
+    bench.forget_from(back + 1)
+    bench.power_cut(5 * SECOND)
+    bench.run(3 * SECOND)
+    gaps = [r for line in bench.lines if isinstance(r := line.record, rec.Interruption)]
+    assert [gap.from_us for gap in gaps] == [gaps[0].from_us, resumed.to_us]
+    bench.power_off()
+    assert holes(bench, "cam0") == []
+
+
+def test_stopping_while_nothing_becomes_durable_is_a_gap_from_the_last_media_on() -> None:
+    bench = recording_bench()
+    end = bench.workers["cam0"].durable_us
+    bench.give_up("cam0", vain=3)
+    worker = bench.workers["cam0"]
+    worker.segment_id, worker.first_frame_us = None, bench.now + 60 * SECOND
+    bench.stop()
+    bench.run(20 * SECOND)
+    gap = only(bench, rec.Interruption)
+    assert gap.from_us == end
+    assert bench.machine.state is State.STANDBY
+    bench.power_off()
+    assert holes(bench, "cam0") == []
 
 
 def test_pressing_start_without_a_camera_is_a_gap_from_the_press() -> None:

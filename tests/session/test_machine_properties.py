@@ -38,6 +38,7 @@ WHAT = (
     "wait",
     "late-tick",
 )
+CODES = ("storage-io-error", "storage-full", "storage-read-only")
 STEPS = st.lists(st.tuples(st.sampled_from(WHAT), st.integers(0, 1), st.integers(0, 40)), min_size=4, max_size=30)
 
 
@@ -67,7 +68,7 @@ def play(bench: Bench, step: Step) -> None:
         case "hole":
             bench.hole(camera_id, tenths * SECOND // 20)
         case "give-up":
-            bench.give_up(camera_id)
+            bench.give_up(camera_id, vain=tenths % 4, code=CODES[tenths % len(CODES)])
         case "immortal":
             bench.unkillable = True
             bench.workers[camera_id].immortal = bench.workers[camera_id].ignores_stop = True

@@ -203,6 +203,40 @@ def test_a_standby_interval_with_a_hole() -> None:
     caught(3, CALM, Bugs(Making(machine=HoleyMachine)))
 
 
+WORN_CARD = with_troubles("write-errors", "write-errors", "write-errors", "write-errors")
+
+
+class WaitsForTheClose(SessionMachine):
+    """Judges what lies between two segments when the first is closed; one the disk made the worker give up never is."""
+
+    def handle(self, event: ev.Event) -> Any:
+        if isinstance(event, ev.SegmentOpened) and event.message.role != "preroll" and self._session is not None:
+            track = self._session.tracks[event.message.camera_id]
+            if track.end_us is not None and track.gap is None:
+                track.end_us = max(track.end_us, event.message.media_start_us)
+        return super().handle(event)
+
+
+def test_seconds_of_write_errors_in_no_gap() -> None:
+    caught(3, WORN_CARD, Bugs(Making(machine=WaitsForTheClose)))
+
+
+class TakesAFileForMedia(SessionMachine):
+    """Ends a gap when the next file is opened, whether or not the disk takes anything else of it."""
+
+    def handle(self, event: ev.Event) -> Any:
+        effects = super().handle(event)
+        if isinstance(event, ev.SegmentOpened) and event.message.role != "preroll":
+            opened = event.message
+            media = ev.MediaDurable(event.at_us, opened.camera_id, opened.segment_id, opened.media_start_us + 1)
+            effects += super().handle(media)
+        return effects
+
+
+def test_a_gap_that_ends_before_anything_is_recorded() -> None:
+    caught(3, WORN_CARD, Bugs(Making(machine=TakesAFileForMedia)))
+
+
 # --- 4: any change shows ---------------------------------------------------------------------------------------------
 
 

@@ -157,10 +157,18 @@ def test_a_dead_worker_is_a_gap_with_its_cause_and_the_next_one_resumes(kit: Uni
     kit.turn(200_000)
     assert kit.launcher.launched == ["cam0", "cam0"]
     kit.worker_up()
-    kit.say(kit.opened(2, session_id))
+    opened = kit.opened(2, session_id)
+    kit.say(opened)
+    kit.say(kit.entry(2, 0))
+    kit.turn()
+    assert "resumption" not in kit.types(), "a file and its first entry hold no media"
+    kit.clock.now_us += 20_000
+    kit.say(kit.entry(2, 1))
     kit.turn()
     resumption = next(payload for typ, payload in kit.records() if typ == "resumption")
-    assert resumption["gap_id"] == gap["gap_id"]
+    assert (resumption["gap_id"], resumption["to_us"]) == (gap["gap_id"], opened.media_start_us)
+    kinds = kit.types()
+    assert kinds.index("resumption") == len(kinds) - 1 - kinds[::-1].index("head") - 1, "signed at once, gap first"
 
 
 def ends_without_closing(kit: UnitKit, *faults: str) -> list[str]:
@@ -463,6 +471,8 @@ def test_a_worker_that_waits_for_room_is_killed_once_for_the_gap_and_not_again(k
     assert len(kit.types()) - before < 5
     full_card(kit, "end")
     kit.say(kit.opened(2, session_id))
+    kit.clock.now_us += 20_000
+    kit.say(kit.entry(2, 0))
     kit.turn()
     assert "resumption" in kit.types()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.faults import MQTT_LOST, UplinkFault
 from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, MessageProperties, Outgoing
 from recorder.uplink.mqtt_desk import ANSWERS_HELD, MOST_WAITING, MqttDesk, subscriptions
-from recorder.uplink.outbox import Outbox
+from recorder.uplink.outbox import Announced, Outbox
 from recorder.uplink.resend import ANNOUNCE_EXPIRY_S, STUCK_US
 
 J = "00000000-0000-4000-8000-000000000000"
@@ -178,6 +178,29 @@ def test_nothing_is_published_before_the_subscriptions_stand(bench: Bench) -> No
     bench.segment(3)
     bench.desk.tick()
     assert bench.links[0].sent == []
+
+
+def test_what_the_outbox_would_not_take_is_offered_again_without_waiting_for_the_journal(bench: Bench) -> None:
+    inner, refusals = bench.outbox, [True, True, False]
+
+    class Reluctant(Outbox):
+        def __init__(self) -> None:
+            """Nothing of its own."""
+
+        def take(self, journal_id: str, news: Collection[Announced]) -> bool:
+            return not refusals.pop(0) and inner.take(journal_id, news)
+
+        pending, acknowledged, count, close = inner.pending, inner.acknowledged, inner.count, inner.close
+
+    bench.outbox = Reluctant()
+    bench.desk = bench.make_desk(bench.basket)
+    bench.links[-1].up()
+    bench.segment(3)
+    bench.desk.tick()
+    assert bench.links[-1].payloads("up/announce") == []
+    bench.desk.tick()
+    assert len(bench.links[-1].payloads("up/announce")) == 1
+    assert refusals == []
 
 
 def test_a_dead_connection_is_reported_and_replaced_and_everything_goes_again(bench: Bench) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from recorder.uplink.facts import Segment
-from recorder.uplink.outbox import Outbox, message_id, open_outbox
+from recorder.uplink.outbox import Outbox, message_id
 
 J = "00000000-0000-4000-8000-000000000000"
 
@@ -58,13 +58,14 @@ def test_settings_of_the_database(tmp_path: Path) -> None:
     connection.close()
 
 
-def test_a_damaged_file_is_put_aside_and_rebuilt(tmp_path: Path) -> None:
-    path = tmp_path / "outbox.db"
-    path.write_bytes(b"this is not a database at all" * 200)
-    box, why = open_outbox(path)
-    assert why is not None
+def test_what_lies_behind_the_cursor_is_taken_once(tmp_path: Path) -> None:
+    box = Outbox(tmp_path / "outbox.db")
+    other = Segment("another", 5, "a", "b", "d", 5, 0.0)
+    assert box.take(J, [seg(3), other, seg(4)])
+    assert (box.count(), box.cursor(J), box.cursor("another")) == (2, 4, -1)
+    box.acknowledged([f"{J}:3", f"{J}:4"])
+    assert box.take(J, [seg(3), seg(4)])
     assert box.count() == 0
-    assert (tmp_path / "outbox.db.damaged").read_bytes().startswith(b"this is not")
     box.close()
 
 

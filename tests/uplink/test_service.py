@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -100,6 +101,34 @@ def test_the_unit_is_told_of_each_receipt(process: UplinkProcess, store: FakeSto
                 connection.sendall(b'{"v":1,"ok":true}\n')
     assert all(message["v"] == 1 and message["cmd"] == "receipt" for message in told)
     assert process.terminate() == 0
+
+
+def test_a_disk_that_refuses_every_write_is_a_fault_and_the_process_stays(
+    process: UplinkProcess, store: FakeStore, unit: UnitFiles
+) -> None:
+    """What it refuses: that any file of this process grows (RLIMIT_FSIZE), so SQLite has its "disk I/O error". Uploads go
+    on meanwhile; what is to be announced, and the receipts, come when the disk is back."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        process.settings = dataclasses.replace(
+            process.settings, mqtt_enabled=True, mqtt_host="127.0.0.1", mqtt_port=nobody.getsockname()[1]
+        )
+        first = unit.segment(MB)
+        process.start()
+        process.until(lambda: process.status().get("mqtt_unacknowledged") == 1 and first.segment_id in store.receipts)
+        pid = process.child.pid
+        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
+        second = unit.segment(MB)
+        process.until(lambda: store.journal[unit.journal_id] == unit.lines)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+        process.until(lambda: process.status()["mqtt_unacknowledged"] == 2)
+        process.until(lambda: process.status()["backlog"]["segments"] == 0 and second.segment_id in store.receipts)
+        process.until(lambda: "disk" not in {entry["code"] for entry in process.status()["faults"]})
+        status = process.status()
+        assert status["pid"] == pid
+        assert ("disk", "outbox") in {(entry["code"], entry["area"]) for entry in status["last_errors"]}
+        assert process.terminate() == 0
 
 
 @pytest.mark.kill
