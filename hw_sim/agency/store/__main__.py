@@ -120,7 +120,7 @@ def door_of(options: argparse.Namespace, trust: AgencyTrust, clock: Clock) -> Do
     """Raises PermissionError when others could reach the socket."""
     if options.listen.startswith(UNIX):
         return ProxyDoor(Path(options.listen.removeprefix(UNIX)), trust, clock)
-    return TlsDoor(address(options.listen), TlsContexts(TlsFiles(options.tls, options.ca, trust.crl), trust))
+    return TlsDoor(address(options.listen), TlsContexts(TlsFiles(options.tls, options.ca, trust.crl), trust), clock)
 
 
 def store_options(options: argparse.Namespace) -> StoreOptions:
