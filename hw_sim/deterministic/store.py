@@ -112,7 +112,7 @@ class SimulatedStore:
     def _post(self, journal_id: str, from_seq: int, body: bytes) -> Answer:
         if from_seq > self._head.next_seq:
             return _problem(409, "urn:zfy:journal-gap", next_seq=self._head.next_seq)
-        keys = Keys(self._devices.get, self._introduce)
+        keys = Keys(self._devices.get, self._devices.get, self._introduce)
         stored = iter(self.lines[from_seq:])
         judgement = judge(self.unit_id, journal_id, self._head, from_seq, split_body(body), stored, keys)
         for key in judgement.new_keys:

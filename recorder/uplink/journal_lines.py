@@ -11,7 +11,7 @@ from typing import BinaryIO
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.journal_reader import parse
 from recorder.uplink.faults import JOURNAL_HOLE, UplinkFault
-from recorder.uplink.journal_tail import BLOCK, MAX_LINE, JournalFile, journal_files, line_payload
+from recorder.uplink.journal_tail import BLOCK, MAX_LINE, JournalFile, journal_files, line_payload, line_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,15 @@ class JournalLines:
         except UplinkFault:
             return False
         return line_payload(following.rstrip(b"\n")).get("prev") == sha256_b64u(line.rstrip(b"\n"))
+
+    def boot_lines(self, kid: str) -> Iterator[bytes]:
+        """The ``boot`` lines that name the key ``kid`` and can be read, in order, their ends included. Raises OSError."""
+        types: dict[bytes, str] = {}
+        for file in journal_files(self._directory):
+            with file.path.open("rb", buffering=BLOCK) as stream:
+                while line := stream.readline(MAX_LINE + 2):
+                    if _is_boot(line, types) and parse(line[:-1]).kid == kid:
+                        yield line
 
     def _batch(self, from_seq: int, last_seq: int, max_bytes: int) -> Batch:
         files = journal_files(self._directory)
@@ -148,6 +157,15 @@ def _numbered(path: Path) -> Iterator[tuple[int, int]]:
             if seq is not None:
                 yield seq, position
             position += len(line)
+
+
+def _is_boot(line: bytes, types: dict[bytes, str]) -> bool:
+    if not line.endswith(b"\n"):
+        return False
+    try:
+        return line_type(line, types) == "boot" and parse(line[:-1]).typ == "boot"
+    except ValueError:
+        return False
 
 
 def _seq_of(line: bytes) -> int | None:

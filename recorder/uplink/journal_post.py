@@ -22,6 +22,7 @@ from recorder.uplink.journal_lines import Batch, JournalLines
 log = logging.getLogger("recorder.uplink")
 MAX_BATCH = 1 << 20
 MAX_GAPS = 2
+JOSE = {"Content-Type": "application/jose"}
 
 
 class JournalPoster:
@@ -65,12 +66,18 @@ class JournalPoster:
         start = self.position(journal_id, head_seq) if from_seq is None else from_seq
         lost_from: int | None = None
         gaps = 0
+        brought: set[str] = set()
         while gaps <= MAX_GAPS:
             batch, lost_from = self._batch(start, head_seq, lost_from)
             path = f"/journals/{journal_id}?from={batch.from_seq}"
             if lost_from is not None:
                 path += f"&after={lost_from}"
-            answer = self._client.request("POST", path, {"Content-Type": "application/jose"}, batch.body)
+            answer = self._client.request("POST", path, JOSE, batch.body)
+            missing = _missing_key(answer)
+            if missing is not None and missing not in brought:
+                self._bring(journal_id, missing, answer)
+                brought.add(missing)
+                continue
             damaged = self._damaged(answer, batch, head_seq)
             if lost_from is not None and damaged != batch.from_seq:
                 self._declared(lost_from, batch.from_seq - 1)
@@ -105,12 +112,27 @@ class JournalPoster:
                 return None  # the rest of the gap is lost here, too
             batch = self._lines.batch(further, last, MAX_BATCH)
         path = f"/journals/{journal_id}?from={batch.from_seq}"
-        answer = self._client.request("POST", path, {"Content-Type": "application/jose"}, batch.body)
+        answer = self._client.request("POST", path, JOSE, batch.body)
         if answer.status not in (200, 409, 422):
             raise fault_of(answer)
         fields = {"from_seq": batch.from_seq, "to_seq": batch.last_seq, "status": answer.status}
         log.warning("journal.offered-again", extra={"fields": fields})
         return batch.last_seq + 1 if batch.last_seq < last else None
+
+    def _bring(self, journal_id: str, kid: str, refused: Answer) -> None:
+        """The line that brings the key ``kid`` to the store is lost, and nothing behind it can be judged. Every start of
+        the unit writes another one: that goes up ahead of its turn."""
+        for line in self._lines.boot_lines(kid):
+            answer = self._client.request("POST", f"/journals/{journal_id}/keys", JOSE, line)
+            if answer.status == 200:
+                return
+            if answer.status != 422:  # that one has changed on the card
+                raise fault_of(answer)
+        raise UplinkFault(
+            JOURNAL_INVALID,
+            f"seq {members(refused).get('seq')}: 带来密钥的 boot 记录已损坏，待设备下次启动写入新的 "
+            f"the boot record of its key {kid} is damaged; the unit's next start writes another",
+        )
 
     def _batch(self, start: int, head_seq: int, lost_from: int | None) -> tuple[Batch, int | None]:
         """The lines from ``start`` on, or, where the card has lost them, from the next one it can read on; and the first
@@ -150,6 +172,12 @@ class JournalPoster:
             raise UplinkFault(PROTOCOL, "200 without a receipt")
         self._carry(receipt)
         return next_seq
+
+
+def _missing_key(answer: Answer) -> str | None:
+    """The key the store would need to judge the line it refused."""
+    kid = members(answer).get("unknown_kid") if answer.status == 422 else None
+    return kid if isinstance(kid, str) else None
 
 
 def _fork(answer: Answer) -> UplinkFault:

@@ -62,6 +62,12 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     group.add_argument(
         "--unit-unnamed-mb", type=int, default=unit.unnamed_bytes >> 20, help="whole uploads the journal does not name"
     )
+    group.add_argument(
+        "--unit-apart-mb",
+        type=int,
+        default=unit.apart_bytes >> 20,
+        help="kept apart: contradictory uploads; then digests",
+    )
     group.add_argument("--unit-quota-mb", type=int, default=unit.stored_bytes >> 20, help="stored bytes of one unit")
     group.add_argument("--quota-mb", type=int, default=unit.total_bytes >> 20, help="stored bytes of all units")
     options = parser.parse_args(argv)
@@ -120,7 +126,7 @@ def door_of(options: argparse.Namespace, trust: AgencyTrust, clock: Clock) -> Do
     """Raises PermissionError when others could reach the socket."""
     if options.listen.startswith(UNIX):
         return ProxyDoor(Path(options.listen.removeprefix(UNIX)), trust, clock)
-    return TlsDoor(address(options.listen), TlsContexts(TlsFiles(options.tls, options.ca, trust.crl), trust))
+    return TlsDoor(address(options.listen), TlsContexts(TlsFiles(options.tls, options.ca, trust.crl), trust), clock)
 
 
 def store_options(options: argparse.Namespace) -> StoreOptions:
@@ -140,6 +146,7 @@ def store_options(options: argparse.Namespace) -> StoreOptions:
             creates_per_minute=options.unit_creates,
             unfinished_bytes=options.unit_unfinished_mb << 20,
             unnamed_bytes=options.unit_unnamed_mb << 20,
+            apart_bytes=options.unit_apart_mb << 20,
             stored_bytes=options.unit_quota_mb << 20,
             total_bytes=options.quota_mb << 20,
         ),

@@ -40,6 +40,17 @@ class DeviceKeys:
             self._known[kid] = _device_key(kid, tuple(x509.load_pem_x509_certificates(path.read_bytes())))
         return self._known[kid]
 
+    def good(self, kid: str) -> DeviceKey | None:
+        """A known key whose certificate is to be believed today as well."""
+        device = self.known(kid)
+        if device is None:
+            return None
+        try:
+            self._judge(device)
+        except KeyRefused:
+            return None
+        return device
+
     def introduce(self, parts: Parts) -> DeviceKey:
         """The key of a ``boot`` record's certificate. Raises KeyRefused."""
         try:
@@ -47,19 +58,22 @@ class DeviceKeys:
         except ValueError as error:
             raise KeyRefused(str(error)) from error
         device = _device_key(parts.kid, chain)
+        self._judge(device)
+        return device
+
+    def _judge(self, device: DeviceKey) -> None:
         trust = self._trust()
-        verdict = judge_chain(chain, self._unit_id, trust)
+        verdict = judge_chain(device.chain, self._unit_id, trust)
         if not verdict.trusted:
             raise KeyRefused(verdict.en)
-        if not may_sign_journals(chain[0]):
+        if not may_sign_journals(device.chain[0]):
             raise KeyRefused("the certificate is not for document signing (a TLS certificate signs no journal)")
-        if trust.revoked_at(chain[0]) is not None:
+        if trust.revoked_at(device.chain[0]) is not None:
             raise KeyRefused("the certificate was revoked")
-        begin, end = validity(chain[0])
+        begin, end = validity(device.chain[0])
         now = self._clock.wall_us() / 1e6
         if not begin <= now <= end:
             raise KeyRefused("the certificate is not valid now")
-        return device
 
     def adopt(self, key: DeviceKey) -> None:
         make_dirs(self._dir)

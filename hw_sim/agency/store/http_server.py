@@ -51,10 +51,10 @@ class Door(Protocol):
 
 
 class TlsDoor:
-    def __init__(self, address: tuple[str, int], contexts: TlsContexts) -> None:
+    def __init__(self, address: tuple[str, int], contexts: TlsContexts, clock: Clock) -> None:
         self._address = address
         self._contexts = contexts
-        self.identity: Identity = TlsIdentity(contexts.trust.current)
+        self.identity: Identity = TlsIdentity(contexts.trust.current, clock)
 
     def listener(self) -> socket.socket:
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

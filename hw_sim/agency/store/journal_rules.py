@@ -30,6 +30,14 @@ class KeyRefused(Exception):
     """The certificate a ``boot`` record brings is not to be believed; the text says why."""
 
 
+class KeyUnknown(JwsError):
+    """No ``boot`` record has brought the key ``kid`` so far."""
+
+    def __init__(self, kid: str) -> None:
+        super().__init__(f"signed by {kid}, which no boot record introduced")
+        self.kid = kid
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """What is stored: the next ``seq``, the digest of the newest line and the key that signed it."""
@@ -48,10 +56,12 @@ class DeviceKey:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """``known(kid)``: a key accepted earlier for this journal. ``introduce(parts)``: the key of a ``boot`` record's x5c,
-    checked against the agency CA, or KeyRefused."""
+    """``known(kid)``: a key accepted earlier for this journal; ``good(kid)``: the same, if its certificate would be
+    accepted today. ``introduce(parts)``: the key of a ``boot`` record's x5c, checked against the agency CA, or
+    KeyRefused."""
 
     known: Callable[[str], DeviceKey | None]
+    good: Callable[[str], DeviceKey | None]
     introduce: Callable[[Parts], DeviceKey]
 
 
@@ -69,11 +79,13 @@ class Accepted:
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """``fork``: another signed line with this ``seq``; ``late``: signed, and the unit had declared it lost; ``broken``:
-    signed, but its ``prev`` is not our head; ``invalid``: signature, form or sender wrong. ``reason`` for people."""
+    signed, but its ``prev`` is not our head; ``invalid``: signature, form or sender wrong. ``reason`` for people.
+    ``unknown_kid``: the key that is missing, where that is all."""
 
     kind: Literal["fork", "late", "broken", "invalid"]
     seq: int
     reason: str
+    unknown_kid: str | None = None
 
 
 @dataclass(slots=True)
@@ -117,7 +129,8 @@ def judge(
             linked = not after_gap or bool(result.accepted)
             accepted, new_key = _continue(unit_id, journal_id, head, seq, line, keys, result.new_keys, linked)
         except (JwsError, KeyRefused) as error:
-            result.refusal = Refusal("invalid", seq, str(error))
+            missing = error.kid if isinstance(error, KeyUnknown) else None
+            result.refusal = Refusal("invalid", seq, str(error), missing)
             return result
         if isinstance(accepted, Refusal):
             result.refusal = accepted
@@ -156,7 +169,7 @@ def _continue(
     linked: bool,
 ) -> tuple[Accepted | Refusal, DeviceKey | None]:
     text, parts = _parse(line)
-    key, new_key = _key_of(parts, head, keys, fresh)
+    key, new_key = _key_of(parts, head, keys, fresh, linked)
     jose.check(text, parts, key.key)
     common = _common(parts)
     if common.seq != seq:
@@ -171,16 +184,38 @@ def _continue(
     return Accepted(seq, line, sha256_b64u(line), parts.kid, record), new_key
 
 
-def _key_of(parts: Parts, head: Head, keys: Keys, fresh: list[DeviceKey]) -> tuple[DeviceKey, DeviceKey | None]:
-    """(key, the same when it is new). Only a ``boot`` record changes the key, and the first line brings the first."""
+def _key_of(
+    parts: Parts, head: Head, keys: Keys, fresh: list[DeviceKey], linked: bool
+) -> tuple[DeviceKey, DeviceKey | None]:
+    """(key, the same when it is new). Only a ``boot`` record changes the key, and the first line brings the first. Behind
+    lines that are lost, the one that changed it among them, it is any key of this journal that is good today."""
     if parts.kid == head.kid:
         key = next((item for item in fresh if item.kid == parts.kid), None) or keys.known(parts.kid)
         if key is not None:
             return key, None
     if parts.typ != "boot":
-        raise JwsError(f"signed by {parts.kid}, which no boot record introduced")
+        key = None if linked else keys.good(parts.kid)
+        if key is None:
+            raise KeyUnknown(parts.kid)
+        return key, None
     new = keys.introduce(parts)
     return new, new
+
+
+def introduced(unit_id: str, journal_id: str, line: bytes, keys: Keys) -> DeviceKey:
+    """The key of a ``boot`` line of this journal that comes ahead of its turn: the one that should have brought the key is
+    lost. Raises JwsError, KeyRefused."""
+    text, parts = _parse(line)
+    if parts.typ != "boot":
+        raise JwsError(f"typ {parts.typ!r}: only a boot record brings a key")
+    key = keys.introduce(parts)
+    jose.check(text, parts, key.key)
+    common, record = _common(parts), _record(parts)
+    if common.journal_id != journal_id:
+        raise JwsError(f"journal_id {common.journal_id} is not {journal_id}")
+    if not isinstance(record, Boot) or record.unit_id != unit_id:
+        raise JwsError(f"unit_id is not {unit_id}")
+    return key
 
 
 def _parse(line: bytes) -> tuple[str, Parts]:

@@ -19,7 +19,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from firmware_bridge.ports import Clock
 from hw_sim.agency.certificates import common_name
 from hw_sim.agency.store.problem import FORBIDDEN, Problem
-from recorder.evidence.trust import Trust, leads_to_agency, validity
+from hw_sim.agency.store.tls import require_in_force
+from recorder.evidence.trust import Trust, leads_to_agency
 
 HEADER = "X-Client-Cert"
 """``$ssl_client_escaped_cert`` of nginx: PEM, percent-encoded."""
@@ -44,9 +45,7 @@ class ProxyIdentity:
             # Not one header, set by nginx: then this did not come through it as it should.
             raise Problem(FORBIDDEN, f"{len(given)} × {HEADER}: 没有客户端证书 no client certificate")
         certificate = self._certificate(given[0])
-        begin, end = validity(certificate)
-        if not begin <= self._clock.wall_us() / 1e6 <= end:
-            raise Problem(FORBIDDEN, "证书不在有效期内 the certificate is not valid now")
+        require_in_force(certificate, self._clock)
         return common_name(certificate.subject) or ""
 
     def _certificate(self, text: str) -> x509.Certificate:

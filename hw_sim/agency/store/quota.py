@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from firmware_bridge.ports import Clock
 from hw_sim.agency.store.alarms import Alarms
+from hw_sim.agency.store.bucket import Bucket, draw
 from hw_sim.agency.store.problem import QUOTA, TOO_MANY, UNFINISHED, Problem
 from hw_sim.agency.store.register import Register
 from hw_sim.agency.store.usage import UsageBook
@@ -35,13 +36,14 @@ UNFINISHED_RETRY_S = 60
 class UnitLimits:
     """0: no limit. ``requests``: of uploads under way at once, in one instance (nginx counts across them);
     ``creates_per_minute``: new uploads, as many at once at most; ``unfinished_bytes``: declared by uploads that are not
-    complete; ``unnamed_bytes``: whole, and no journal names them; ``stored_bytes``: of one unit; ``total_bytes``: of
-    all units."""
+    complete; ``unnamed_bytes``: whole, and no journal names them; ``apart_bytes``: kept apart for people (``apart``);
+    ``stored_bytes``: of one unit, those included; ``total_bytes``: of all units."""
 
     requests: int = 8
     creates_per_minute: int = 600
     unfinished_bytes: int = 64 << 30
     unnamed_bytes: int = 64 << 30
+    apart_bytes: int = 4 << 30
     stored_bytes: int = 0
     total_bytes: int = 0
 
@@ -68,27 +70,6 @@ class Gate:
                 self._inside[unit_id] -= 1
                 if not self._inside[unit_id]:
                     del self._inside[unit_id]
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """A token bucket at ``at`` seconds (wall time of the store: the instances share it)."""
-
-    tokens: float
-    at: float
-
-
-def draw(bucket: Bucket | None, now: float, per_minute: int) -> tuple[Bucket, float]:
-    """(the bucket afterwards, seconds until there is a token; 0: one was taken). It holds one minute's worth. Pure."""
-    rate = per_minute / 60.0
-    full = float(per_minute)
-    if bucket is None:
-        bucket = Bucket(full, now)
-    # A clock set back gives nothing and takes nothing.
-    tokens = min(full, bucket.tokens + max(0.0, now - bucket.at) * rate)
-    if tokens < 1.0:
-        return Bucket(tokens, now), (1.0 - tokens) / rate
-    return Bucket(tokens - 1.0, now), 0.0
 
 
 class QuotaDesk:
@@ -143,7 +124,7 @@ class QuotaDesk:
         for limit, whose in ((limits.stored_bytes, unit_id), (limits.total_bytes, None)):
             if not limit:
                 continue
-            stored = self._usage.stored(whose) + self._usage.pending(whose)
+            stored = self._usage.stored(whose) + self._usage.pending(whose) + self._usage.apart(whose)[1]
             if stored + size > limit:
                 self._alarm(unit_id, whose, stored, limit)
                 raise Problem(QUOTA, f"{stored} + {size} > {limit} bytes", scope="unit" if whose else "store")

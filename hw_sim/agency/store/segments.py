@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from hw_sim.agency.store.alarms import Alarms
+from hw_sim.agency.store.apart import ApartDesk, rejected_name
 from hw_sim.agency.store.disk import FULL
 from hw_sim.agency.store.holders import Holders, StillHeld
 from hw_sim.agency.store.journals import JournalDesk
@@ -107,6 +108,7 @@ class SegmentDesk:
         limits: Limits,
         holders: Holders,
         quota: QuotaDesk,
+        apart: ApartDesk,
     ) -> None:
         self._register = register
         self._staging = staging
@@ -115,6 +117,7 @@ class SegmentDesk:
         self._limits = limits
         self._holders = holders
         self._quota = quota
+        self._apart = apart
         self._failures: set[str] = set()
 
     @property
@@ -181,10 +184,9 @@ class SegmentDesk:
                 raise Problem(TOO_LARGE, f"{offset} + {length} > {upload.size}")
             if length == 0:
                 return place
-            body = _Body(read, length, checksum)
             with _disk_full():
-                received = self._staging.receive(upload, offset, body.read, body.acceptable, self._limits.reserve)
-            if not body.acceptable():
+                received = self._staging.receive(upload, offset, length, read, checksum, self._limits.reserve)
+            if received.refused:
                 raise Problem(
                     CHECKSUM_MISMATCH,
                     f"{length} bytes at {offset}",
@@ -194,7 +196,7 @@ class SegmentDesk:
             if received.offset < offset + length:
                 return None
             if received.complete:
-                self._finish(upload)
+                self._finish(upload, received.digest)
             return self._place(upload_id, received.offset, upload.size)
 
     @register_problems()
@@ -236,18 +238,25 @@ class SegmentDesk:
 
     # --- after the last byte -----------------------------------------------------------------------------------------
 
-    def _finish(self, upload: Upload) -> None:
-        """Read back, lock, and place it when the journal names it. Raises Problem 460 or 409."""
-        if not self._staging.verify(upload):
-            self._staging.reject(upload)
-            self._alarms.raise_alarm(
+    def _finish(self, upload: Upload, digest: bytes | None = None) -> None:
+        """Read back (``digest``: it has been already), lock, and place it when the journal names it. Raises Problem 460 or
+        409."""
+        wrong = self._staging.verify(upload, digest)
+        if wrong is not None:
+            kept = self._apart.admit(
+                upload.unit_id, rejected_name(upload.upload_id), self._staging.rejected_size(upload)
+            )
+            self._apart.say(
+                kept,
+                upload.unit_id,
                 "digest-mismatch",
-                "上传的数据与声明的摘要不符，已另存",
-                "uploaded bytes do not have the declared digest; kept apart",
-                unit_id=upload.unit_id,
+                "上传的数据与声明的摘要不符",
+                "uploaded bytes do not have the declared digest",
                 segment_id=upload.segment_id,
                 declared=upload.sha256,
+                found=wrong,
             )
+            self._staging.reject(upload, keep=kept.kept)
             raise Problem(DIGEST_MISMATCH, f"segment {upload.segment_id}", offset=0, headers={"Upload-Offset": "0"})
         self._settle_if_named(upload.unit_id, upload.segment_id)
         now = self._register.upload(upload.upload_id)
@@ -283,7 +292,7 @@ class SegmentDesk:
         # From the folder, not from the register: that holds every upload there ever was.
         for upload_id in self._staging.all_whole():
             left = self._register.upload(upload_id)
-            if left is not None and left.state == "stored":
+            if left is not None and left.state in ("stored", "conflict"):
                 self._staging.whole(upload_id).unlink(missing_ok=True)
 
     def settle_all(self) -> None:
@@ -367,29 +376,6 @@ class SegmentDesk:
             boot_id=self._staging.boot_id,
             touched_at=self._staging.now(),
         )
-
-
-class _Body:
-    """``length`` bytes of a request; with a ``checksum`` (SHA-256) digested as they pass."""
-
-    def __init__(self, read: Callable[[memoryview], int], length: int, checksum: bytes | None) -> None:
-        self._read = read
-        self._left = length
-        self._checksum = checksum
-        self._digest = hashlib.sha256()
-
-    def read(self, buffer: memoryview) -> int:
-        if self._left == 0:
-            return 0
-        count = self._read(buffer[: self._left])
-        if self._checksum is not None:
-            self._digest.update(buffer[:count])
-        self._left -= count
-        return count
-
-    def acceptable(self) -> bool:
-        """False only for a body that came whole and is not what its checksum says."""
-        return self._checksum is None or self._left > 0 or self._digest.digest() == self._checksum
 
 
 @contextmanager

@@ -20,22 +20,21 @@ from firmware_bridge.ports import Clock
 from hw_sim.agency.objects.ports import ObjectStore
 from hw_sim.agency.store.admin import FleetDesk
 from hw_sim.agency.store.alarms import Alarms
+from hw_sim.agency.store.desks import Ground, put_together
 from hw_sim.agency.store.fleet import Fleet
 from hw_sim.agency.store.holders import Holders
 from hw_sim.agency.store.http_handler import Timeouts
 from hw_sim.agency.store.http_server import Door, IngestServer
 from hw_sim.agency.store.instances import Instances
 from hw_sim.agency.store.journal_routes import JournalRoutes
-from hw_sim.agency.store.journals import JournalDesk
 from hw_sim.agency.store.keeping import Keeper
 from hw_sim.agency.store.lead import Step, Takeover
 from hw_sim.agency.store.locks import Locks
-from hw_sim.agency.store.quota import Gate, QuotaDesk, UnitLimits
+from hw_sim.agency.store.quota import Gate, UnitLimits
 from hw_sim.agency.store.receipts import ReceiptDesk
 from hw_sim.agency.store.register import IssuedReceipt, Register
-from hw_sim.agency.store.segments import Limits, SegmentDesk
+from hw_sim.agency.store.segments import Limits
 from hw_sim.agency.store.staging import Staging
-from hw_sim.agency.store.statement_shelf import StatementShelf
 from hw_sim.agency.store.statements import StatementDesk
 from hw_sim.agency.store.tls import AgencyTrust
 from hw_sim.agency.store.upload_routes import UploadRoutes
@@ -98,27 +97,24 @@ class Instance:
         receipts = ReceiptDesk(self._register, signer, clock, options.name)
         keeper = Keeper(objects, clock, options.retain_s)
         staging = Staging(root / "staging", self._register, clock)
-        shelf = StatementShelf(root / "staging" / "statements", self._register, keeper, alarms)
         self._instances = Instances(root, self._heard) if options.shared else None
         self._holders = Holders(HOLD_PATIENCE_S, self._locks, lambda upload_id: self._tell(LET_GO, upload_id))
-        self._journals = JournalDesk(
+        ground = Ground(
             root,
             self._register,
+            staging,
             receipts,
             keeper,
             trust.current,
             clock,
             alarms,
-            staging.whole,
+            self._holders,
             self._published,
-            shelf,
             self._locks,
         )
-        self._statements = StatementDesk(root / "staging", self._journals, shelf, clock)
-        quota = QuotaDesk(self._register, options.unit_limits, alarms, clock)
-        self._segments = SegmentDesk(
-            self._register, staging, self._journals, alarms, options.limits, self._holders, quota
-        )
+        desks = put_together(ground, options.limits, options.unit_limits)
+        self._journals, self._segments = desks.journals, desks.segments
+        self._statements = StatementDesk(root / "staging", self._journals, desks.shelf, clock)
         self._fleet: Fleet | None = None
         if options.broker is not None:
             at = options.broker
@@ -128,6 +124,7 @@ class Instance:
         self._takeover = Takeover(
             (
                 *start_fleet,
+                ("apart", desks.apart.recount),
                 ("journals", self._journals.recover),
                 ("segments", self._segments.recover),
                 ("statements", self._statements.settle_all),

@@ -17,23 +17,29 @@ from pathlib import Path
 
 from firmware_bridge.ports import Clock
 from hw_sim.agency.store.disk import free_bytes, make_dirs, write_all
+from hw_sim.agency.store.durable import Follower
 from hw_sim.agency.store.register import Register, Upload
 from recorder.evidence.encoding import b64u
 from recorder.evidence.files import sync_dir
 
-SYNC_BYTES = 8 << 20
+BLOCK = 256 * 1024
+"""Of a body, taken from the socket at once."""
 CHECK_BYTES = 1 << 20
 """About so often it is looked whether there is room: a call of a microsecond."""
+REJECTED = "rejected"
 REJECTED_KEPT = 3
 """Attempts of one upload that did not match their digest and are kept for people to look at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """``offset`` durable now. ``complete``: all that was announced has come."""
+    """``offset`` durable now. ``complete``: all that was announced has come. ``refused``: the body was not what its
+    checksum says, and was taken back. ``digest``: of the whole file as read back, where this body was all of it."""
 
     offset: int
     complete: bool
+    refused: bool = False
+    digest: bytes | None = None
 
 
 class Staging:
@@ -48,7 +54,7 @@ class Staging:
         self._clock = clock
         self._free = free
         self.boot_id = clock.boot_id()
-        make_dirs(directory / "rejected")
+        make_dirs(directory / REJECTED)
 
     def part(self, upload_id: str) -> Path:
         return self._dir / f"{upload_id}.part"
@@ -95,58 +101,73 @@ class Staging:
         self,
         upload: Upload,
         offset: int,
+        length: int,
         read: Callable[[memoryview], int],
-        accepted: Callable[[], bool] = lambda: True,
+        checksum: bytes | None = None,
         reserve: int = 0,
     ) -> Received:
-        """Write what ``read`` gives (0: the end) from ``offset`` on; synced on return whatever happened.
+        """Write ``length`` bytes of ``read`` (0: the end) from ``offset`` on; durable on return whatever happened.
 
-        ``accepted`` is asked when there is no more: False takes all of it back, and the offset is what it was. ``reserve``
-        bytes stay free on the disk, which others fill as well. Raises OSError (ENOSPC before the reserve is touched);
-        what came before it is synced.
+        ``checksum``: SHA-256 of all ``length`` bytes. A body that came whole and is not that is taken back, and the offset
+        is what it was. ``reserve`` bytes stay free on the disk, which others fill as well. Raises OSError (ENOSPC before
+        the reserve is touched); what came before it is durable.
         """
-        begin = offset
-        path = self.part(upload.upload_id)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        buffer = memoryview(bytearray(128 * 1024))
-        synced = offset
-        try:
-            while offset < upload.size:
-                if (offset - begin) % CHECK_BYTES < len(buffer) and self.free_bytes() < reserve:
-                    raise OSError(errno.ENOSPC, "only the reserve is left")
-                count = read(buffer[: min(len(buffer), upload.size - offset)])
-                if count == 0:
-                    break
-                write_all(fd, buffer[:count], offset)
-                offset += count
-                if offset - synced >= SYNC_BYTES:
-                    synced = self._sync(fd, upload.upload_id, offset)
-            if not accepted():
-                os.ftruncate(fd, begin)
-                offset = begin
-            return Received(offset, offset == upload.size)
-        finally:
-            try:
-                if offset != synced:
-                    self._sync(fd, upload.upload_id, offset)
-            finally:
-                os.close(fd)
+        begin, end = offset, offset + length
+        fd = os.open(self.part(upload.upload_id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def _sync(self, fd: int, upload_id: str, offset: int) -> int:
-        os.fdatasync(fd)
-        self._register.upload_synced(upload_id, offset, self.boot_id, self.now())
+        def reached(durable: int) -> None:
+            self._register.upload_synced(upload.upload_id, durable, self.boot_id, self.now())
+
+        try:
+            with Follower(fd, begin, reached, digest=begin == 0 or checksum is not None) as follower:
+                try:
+                    offset = self._take(fd, offset, end, read, follower, reserve)
+                finally:
+                    digest = follower.finish()
+            whole = offset == end
+            if whole and checksum is not None and digest != checksum:
+                os.ftruncate(fd, begin)
+                os.fdatasync(fd)
+                reached(begin)
+                return Received(begin, complete=False, refused=True)
+            complete = offset == upload.size
+            return Received(offset, complete, digest=digest if complete and begin == 0 else None)
+        finally:
+            os.close(fd)
+
+    def _take(
+        self, fd: int, offset: int, end: int, read: Callable[[memoryview], int], follower: Follower, reserve: int
+    ) -> int:
+        """The offset behind the last byte that came."""
+        buffer = memoryview(bytearray(min(BLOCK, end - offset)))
+        checked = offset - CHECK_BYTES
+        while offset < end:
+            if offset - checked >= CHECK_BYTES:
+                checked = offset
+                if self.free_bytes() < reserve:
+                    raise OSError(errno.ENOSPC, "only the reserve is left")
+            count = read(buffer[: min(len(buffer), end - offset)])
+            if count == 0:
+                break
+            write_all(fd, buffer[:count], offset)
+            offset += count
+            follower.written(offset)
         return offset
 
-    def verify(self, upload: Upload) -> bool:
-        """Read the object back: digest and size as declared? Then it is locked and becomes ``.whole``."""
+    def verify(self, upload: Upload, digest: bytes | None = None) -> str | None:
+        """Are digest and size as declared? Then the file is locked and becomes ``.whole``. None; else the digest it has.
+
+        ``digest``: SHA-256 of the whole file, read back as it was made durable; without it the file is read here. What a
+        receipt speaks of is read back once more, from the locked object (``keeping``)."""
         whole, part = self.whole(upload.upload_id), self.part(upload.upload_id)
         path = whole if whole.exists() else part
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            with open(fd, "rb", closefd=False) as file:
-                digest = hashlib.file_digest(file, "sha256").digest()
+            if digest is None:
+                with open(fd, "rb", closefd=False) as file:
+                    digest = hashlib.file_digest(file, "sha256").digest()
             if b64u(digest) != upload.sha256 or os.fstat(fd).st_size != upload.size:
-                return False
+                return b64u(digest)
             os.fchmod(fd, 0o444)
             os.fsync(fd)
         finally:
@@ -155,22 +176,36 @@ class Staging:
             part.rename(whole)
             sync_dir(self._dir)
         self._register.upload_state(upload.upload_id, "whole")
-        return True
+        return None
 
-    def reject(self, upload: Upload) -> None:
-        """Keep the bytes apart (the last few attempts) and begin again at 0."""
-        folder = self._dir / "rejected"
-        whole = self.whole(upload.upload_id)
-        latest = whole if whole.exists() else self.part(upload.upload_id)
+    def rejected_size(self, upload: Upload) -> int:
+        """Bytes of all attempts that lie apart once the latest is rejected, too."""
+        earlier = (self._rejected(upload.upload_id, number) for number in range(1, REJECTED_KEPT))
+        return sum(path.stat().st_size for path in (self._latest(upload.upload_id), *earlier) if path.exists())
+
+    def reject(self, upload: Upload, keep: bool) -> None:
+        """Keep the bytes apart (the last few attempts), or drop them, and begin again at 0."""
+        latest = self._latest(upload.upload_id)
         # The row first: after a crash in between, the bytes are verified and rejected once more.
         self._register.upload_synced(upload.upload_id, 0, self.boot_id, self.now())
-        for number in range(REJECTED_KEPT, 0, -1):
-            source = latest if number == 1 else folder / f"{upload.upload_id}.{number - 1}"
-            if source.exists():
-                source.rename(folder / f"{upload.upload_id}.{number}")
-        sync_dir(folder)
+        if keep:
+            for number in range(REJECTED_KEPT, 0, -1):
+                source = latest if number == 1 else self._rejected(upload.upload_id, number - 1)
+                if source.exists():
+                    source.rename(self._rejected(upload.upload_id, number))
+            sync_dir(self._dir / REJECTED)
+        else:
+            latest.unlink(missing_ok=True)
         os.close(os.open(self.part(upload.upload_id), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         sync_dir(self._dir)
+
+    def _latest(self, upload_id: str) -> Path:
+        whole = self.whole(upload_id)
+        return whole if whole.exists() else self.part(upload_id)
+
+    def _rejected(self, upload_id: str, number: int) -> Path:
+        """1: the newest."""
+        return self._dir / REJECTED / f"{upload_id}.{number}"
 
     def discard(self, upload: Upload) -> None:
         """Termination or expiry of an unfinished upload: row first, so that a crash leaves a file and no promise."""

@@ -10,7 +10,7 @@ import logging
 from pathlib import Path
 
 from hw_sim.agency.objects.ports import ObjectConflict, ObjectStoreError
-from hw_sim.agency.store.alarms import Alarms
+from hw_sim.agency.store.apart import ApartDesk, Contradiction
 from hw_sim.agency.store.disk import make_dirs
 from hw_sim.agency.store.keeping import Keeper, KeptStatement
 from hw_sim.agency.store.named_statements import NamedStatement, NamedStatements
@@ -27,11 +27,11 @@ MOST_WAITING = 16
 
 
 class StatementShelf:
-    def __init__(self, directory: Path, register: Register, keeper: Keeper, alarms: Alarms) -> None:
+    def __init__(self, directory: Path, register: Register, keeper: Keeper, apart: ApartDesk) -> None:
         self._dir = directory
         self._named = NamedStatements(register)
         self._keeper = keeper
-        self._alarms = alarms
+        self._apart = apart
         make_dirs(directory)
 
     # --- what the journal says ----------------------------------------------------------------------------------------
@@ -113,13 +113,14 @@ class StatementShelf:
         return kept
 
     def _set_aside(self, vault: Vault, path: Path, named: NamedStatement, sha256: str) -> None:
-        vault.set_aside(path, named.statement_id, sha256)
-        self._alarms.raise_alarm(
+        kept = self._apart.contradicts(
+            vault,
+            path,
+            Contradiction(named.statement_id, sha256, named.sha256),
             "statement-conflict",
-            "收到的书面说明与日志记载的摘要或大小不符，已另存",
-            "a written statement contradicts the journal's digest or size; kept apart",
-            unit_id=named.unit_id,
+            "收到的书面说明与日志记载的摘要或大小不符",
+            "a written statement contradicts the journal's digest or size",
             statement_id=named.statement_id,
-            uploaded=sha256,
-            journal=named.sha256,
         )
+        if not kept:
+            path.unlink(missing_ok=True)

@@ -12,9 +12,10 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from firmware_bridge.ports import Clock
 from hw_sim.agency.certificates import common_name
 from hw_sim.agency.store.problem import FORBIDDEN, Problem
-from recorder.evidence.trust import Trust
+from recorder.evidence.trust import Trust, validity
 from recorder.uplink.tls_socket import use_tls_socket
 
 
@@ -98,11 +99,12 @@ class TlsIdentity:
     """The common name of the certificate the connection's own handshake verified; headers are not looked at. ``trust()``:
     CA and revocations as they are now: a connection may be kept for longer than its certificate is good."""
 
-    def __init__(self, trust: Callable[[], Trust]) -> None:
+    def __init__(self, trust: Callable[[], Trust], clock: Clock) -> None:
         self._trust = trust
+        self._clock = clock
 
     def name(self, connection: socket.socket, headers: Message) -> str:
-        """Raises Problem 403 for a certificate that was revoked since the handshake."""
+        """Raises Problem 403 for a certificate that was revoked, or has expired, since the handshake."""
         assert isinstance(connection, ssl.SSLSocket), "only sockets with TLS come through this door"
         der = connection.getpeercert(binary_form=True)
         if der is None:
@@ -110,4 +112,12 @@ class TlsIdentity:
         certificate = x509.load_der_x509_certificate(der)
         if self._trust().revoked_at(certificate) is not None:
             raise Problem(FORBIDDEN, "证书已吊销 the certificate was revoked")
+        require_in_force(certificate, self._clock)
         return common_name(certificate.subject) or ""
+
+
+def require_in_force(certificate: x509.Certificate, clock: Clock) -> None:
+    """Raises Problem 403 for a certificate that is not valid yet, or no longer."""
+    begin, end = validity(certificate)
+    if not begin <= clock.wall_us() / 1e6 <= end:
+        raise Problem(FORBIDDEN, "证书不在有效期内 the certificate is not valid now")

@@ -1,4 +1,4 @@
-"""What the register counts for the quotas (``quota``): bytes stored and on their way, and when uploads were created."""
+"""What the register counts for the quotas (``quota``, ``apart``): bytes stored, on their way, kept apart; creations."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from hw_sim.agency.store.register import Register
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS usage (unit_id TEXT PRIMARY KEY, objects INTEGER NOT NULL, bytes INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS bucket (unit_id TEXT PRIMARY KEY, tokens REAL NOT NULL, at REAL NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS apart (name TEXT PRIMARY KEY, unit_id TEXT NOT NULL, size INTEGER NOT NULL,"
+    " at REAL NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS idx_apart_unit_id ON apart (unit_id)",
     # By trigger, so that no way of registering an object can forget it. A sum over a unit's objects at each creation
     # would read tens of thousands of rows.
     "CREATE TRIGGER IF NOT EXISTS object_counted AFTER INSERT ON object BEGIN"
@@ -52,6 +55,27 @@ class UsageBook:
             " (SELECT 1 FROM named WHERE named.unit_id = upload.unit_id AND named.segment_id = upload.segment_id)",
             unit_id,
         )
+
+    def apart(self, unit_id: str | None) -> tuple[int, int]:
+        """(items, bytes) kept apart for people, of one unit or (None) of all."""
+        sql, arguments = "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM apart", () if unit_id is None else (unit_id,)
+        items, size = self._register.rows(sql if unit_id is None else f"{sql} WHERE unit_id = ?", *arguments)[0]
+        return int(items), int(size)
+
+    def apart_item(self, name: str) -> int | None:
+        """Bytes of this item."""
+        rows = self._register.rows("SELECT size FROM apart WHERE name = ?", name)
+        return int(rows[0][0]) if rows else None
+
+    def apart_names(self) -> list[tuple[str, float]]:
+        """(name, counted when) of all."""
+        return [(str(name), float(at)) for name, at in self._register.rows("SELECT name, at FROM apart")]
+
+    def set_apart(self, unit_id: str, name: str, size: int, at: float) -> None:
+        self._register.execute("INSERT OR REPLACE INTO apart VALUES (?, ?, ?, ?)", name, unit_id, size, at)
+
+    def forget_apart(self, name: str) -> None:
+        self._register.execute("DELETE FROM apart WHERE name = ?", name)
 
     def bucket(self, unit_id: str) -> tuple[float, float] | None:
         """(tokens, at)."""

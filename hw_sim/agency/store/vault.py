@@ -35,14 +35,17 @@ class Vault:
         for name in ("keys", "forks", "receipts"):
             sweep_unfinished(self.path / name)
 
-    def set_aside(self, whole: Path, segment_id: str, sha256: str) -> None:
-        """Keep bytes whose digest contradicts the journal. Repeatable."""
-        folder = self.path / "conflicts"
-        make_dirs(folder)
-        target = folder / f"{segment_id}.{sha256}"
+    def conflict(self, item_id: str, sha256: str) -> Path:
+        """Where bytes are kept whose digest contradicts the journal."""
+        return self.path / "conflicts" / f"{item_id}.{sha256}"
+
+    def set_aside(self, whole: Path, item_id: str, sha256: str) -> None:
+        """Keep such bytes. Repeatable."""
+        target = self.conflict(item_id, sha256)
+        make_dirs(target.parent)
         if whole.exists():
             whole.rename(target)
-            sync_dir(folder)
+            sync_dir(target.parent)
 
     def fork_name(self, seq: int, line: bytes) -> str:
         """What the lines kept of a fork are called: by the first one that differs, whatever is posted around it."""

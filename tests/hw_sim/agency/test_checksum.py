@@ -9,8 +9,8 @@ import os
 import pytest
 
 from hw_sim.agency.agency import StoreProcess
+from hw_sim.agency.store.durable import SYNC_BYTES
 from hw_sim.agency.store.problem import Problem
-from hw_sim.agency.store.staging import SYNC_BYTES
 from hw_sim.agency.store.upload_routes import checksum
 from tests.hw_sim.agency.test_segments import UNIT, Desks, claim, reader
 from tests.hw_sim.agency.test_segments import desks as desks  # the fixture

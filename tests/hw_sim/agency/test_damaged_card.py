@@ -7,16 +7,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from firmware_bridge.clock import SystemClock
 from hw_sim.agency.agency import StoreProcess
+from hw_sim.agency.authority import Authority
+from hw_sim.agency.certificates import LEAF_DAYS
+from hw_sim.agency.store.device_keys import DeviceKeys
 from hw_sim.agency.store.journal_log import JournalLog
+from hw_sim.agency.store.tls import load
 from recorder.evidence import jws
+from recorder.evidence.trust import Trust
 from recorder.uplink.connection import ConnectionOptions
 from recorder.uplink.faults import UplinkFault
 from recorder.uplink.http import StoreClient
 from recorder.uplink.journal_lines import JournalLines
 from recorder.uplink.journal_post import JournalPoster
+from tests.hw_sim.agency.test_segments import HandClock
 from tests.hw_sim.agency.unit_double import UnitDouble
 
 Damage = Callable[[list[bytes]], bytes]
@@ -120,3 +127,82 @@ def test_a_line_that_stands_as_written_is_never_declared_lost(card: Card) -> Non
         card.post()
     assert card.lost == []
     assert [seq for seq, _ in card.stored.lines(0)] == list(range(10))
+
+
+def restarted(card: Card) -> int:
+    """The unit starts again and writes on: the newest ``seq``."""
+    card.unit.write(card.unit.boot(previous_end="unclean", same_boot=True))
+    card.unit.write_events(3)
+    return card.unit.next_seq - 1
+
+
+@pytest.mark.parametrize("damage", [flipped(0), flipped(0, at=3), zeroed(0, 0)], ids=["a bit", "a header", "zeros"])
+def test_without_its_first_line_a_journal_goes_up_from_the_next_start_on(
+    card: Card, damage: Damage, unit: UnitDouble
+) -> None:
+    card.file.write_bytes(damage(unit.lines))
+    for _ in range(2):  # named each time, never a loss that was not one
+        with pytest.raises(UplinkFault, match=r"journal-invalid: .*seq 1: .*boot record of its key .* is damaged"):
+            card.post()
+    assert (card.lost, list(card.stored.lines(0))) == ([], [])
+    segment = unit.segment(1000)  # a recording meanwhile: its bytes go up at once
+    unit.close(segment)
+    assert unit.upload(segment).status == 204
+    assert unit.receipt(segment).json["state"] == "awaiting-journal"
+    head = restarted(card)
+    card.file.write_bytes(damage(unit.lines))
+    next_seq: int | None = None
+    while next_seq != head + 1:
+        next_seq = card.poster.post(unit.journal_id, next_seq, head)
+    assert list(card.stored.lines(0)) == list(enumerate(unit.lines))[1:]
+    assert [text.split(" 已")[0] for text in card.lost] == ["seq 0..0"]
+    assert [tuple(gap) for gap in jws.split(card.receipts[-1]).payload["gaps"]] == [(0, 0)]
+    assert unit.receipt(segment).status == 200
+
+
+def test_a_key_comes_only_with_a_boot_line_of_this_unit_and_journal(
+    card: Card, unit: UnitDouble, new_unit: Callable[[], UnitDouble]
+) -> None:
+    def bring(line: bytes, who: UnitDouble = unit, kind: str = "application/jose") -> tuple[int, str]:
+        reply = who.request("POST", f"/journals/{unit.journal_id}/keys", {"Content-Type": kind}, line + b"\n")
+        return reply.status, reply.json.get("kid", reply.json.get("reason", ""))
+
+    stranger = new_unit()
+    stranger.write_boot()
+    forged = bytearray(unit.lines[0])
+    forged[-10] = ord("B") if forged[-10] == ord("A") else ord("A")
+    assert bring(unit.lines[1])[0] == 422  # an event
+    assert bring(bytes(forged))[0] == 422
+    assert bring(b"no line")[0] == 422
+    assert bring(stranger.lines[0])[0] == 422  # another unit's key
+    assert bring(stranger.lines[0], stranger) == (422, f"journal_id {stranger.journal_id} is not {unit.journal_id}")
+    assert bring(unit.line(unit.boot(unit_id="zfy-other")))[0] == 422
+    assert bring(unit.lines[0], stranger)[0] == 422
+    assert bring(unit.lines[0], kind="text/plain")[0] == 415
+    refused = unit.request(
+        "POST", f"/journals/{unit.journal_id}?from=1&after=0", {"Content-Type": "application/jose"}, unit.body(1)
+    )
+    assert (refused.status, refused.json["seq"], refused.json["unknown_kid"]) == (422, 1, unit.signer.kid)
+    for _ in range(2):
+        assert bring(unit.lines[0]) == (200, unit.signer.kid)
+    assert unit.post(1).status == 409  # a gap has to be declared as before
+    assert bring(unit.lines[0], stranger)[0] == 422
+
+
+def test_a_revoked_or_expired_key_is_not_taken_behind_lost_lines(
+    unit: UnitDouble, authority: Authority, tmp_path: Path
+) -> None:
+    trusted = load(authority.ca_file, authority.crl_file)
+    current, clock = [trusted], HandClock(SystemClock().wall_us() / 1e6)
+    keys = DeviceKeys(tmp_path / "keys", unit.unit_id, lambda: current[0], clock)
+    unit.write_boot()
+    keys.adopt(keys.introduce(jws.split(unit.lines[0].decode())))
+    kid = unit.signer.kid
+    assert keys.good(kid) is not None
+    leaf = x509.load_pem_x509_certificates((unit.directory / "device-cert.pem").read_bytes())[0]
+    current[0] = Trust(trusted.authorities, (), ((leaf.issuer, leaf.serial_number, clock.wall),))
+    assert (keys.good(kid), keys.known(kid) is not None) == (None, True)
+    current[0] = trusted
+    clock.wall += (LEAF_DAYS + 1) * 86400
+    assert keys.good(kid) is None
+    assert keys.good("x" * 43) is None

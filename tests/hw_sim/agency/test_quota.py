@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hw_sim.agency.store.bucket import Bucket, draw
 from hw_sim.agency.store.problem import Problem
-from hw_sim.agency.store.quota import Bucket, Gate, UnitLimits, draw
+from hw_sim.agency.store.quota import Gate, UnitLimits
 from hw_sim.agency.store.register import Register
 from hw_sim.agency.store.segments import Claim, Limits
 from hw_sim.agency.store.usage import UsageBook

@@ -16,17 +16,18 @@ from firmware_bridge.ports import ClockQuality
 from hw_sim.agency.certificates import file_signer
 from hw_sim.agency.objects.folder import FolderStore
 from hw_sim.agency.store.alarms import Alarms
+from hw_sim.agency.store.apart import ApartDesk
+from hw_sim.agency.store.desks import Ground, put_together
 from hw_sim.agency.store.disk import free_bytes
+from hw_sim.agency.store.durable import SYNC_BYTES
 from hw_sim.agency.store.holders import Holders
-from hw_sim.agency.store.journals import JournalDesk
 from hw_sim.agency.store.keeping import Keeper
 from hw_sim.agency.store.problem import Problem
-from hw_sim.agency.store.quota import QuotaDesk, UnitLimits
+from hw_sim.agency.store.quota import UnitLimits
 from hw_sim.agency.store.receipts import ReceiptDesk
 from hw_sim.agency.store.register import IssuedReceipt, Register, Upload, UploadState
 from hw_sim.agency.store.segments import Claim, Limits, SegmentDesk, claim_of
-from hw_sim.agency.store.staging import SYNC_BYTES, Staging
-from hw_sim.agency.store.statement_shelf import StatementShelf
+from hw_sim.agency.store.staging import Staging
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.trust import Trust
 from tests.hw_sim.agency.unit_double import new_key
@@ -67,6 +68,7 @@ class Desks:
     register: Register = field(init=False)
     segments: SegmentDesk = field(init=False)
     staging: Staging = field(init=False)
+    apart: ApartDesk = field(init=False)
 
     def __post_init__(self) -> None:
         self.start()
@@ -78,20 +80,20 @@ class Desks:
         receipts = ReceiptDesk(self.register, file_signer(new_key()), self.clock, "test")
         keeper = Keeper(FolderStore(self.root), self.clock, 86400.0)
         published: list[IssuedReceipt] = []
-        journals = JournalDesk(
+        ground = Ground(
             self.root,
             self.register,
+            self.staging,
             receipts,
             keeper,
             Trust,
             self.clock,
             alarms,
-            self.staging.whole,
+            Holders(1.0),
             published.append,
-            StatementShelf(self.root / "staging" / "statements", self.register, keeper, alarms),
         )
-        quota = QuotaDesk(self.register, self.unit_limits, alarms, self.clock)
-        self.segments = SegmentDesk(self.register, self.staging, journals, alarms, self.limits, Holders(1.0), quota)
+        made = put_together(ground, self.limits, self.unit_limits)
+        self.segments, self.apart = made.segments, made.apart
 
     def restart(self) -> None:
         self.register.close()
@@ -127,8 +129,8 @@ def reader(data: bytes, block: int = 16384) -> Callable[[memoryview], int]:
     return read
 
 
-def push(desks: Desks, upload_id: str, offset: int, data: bytes) -> int | None:
-    place = desks.segments.patch(UNIT, upload_id, offset, len(data), reader(data), None)
+def push(desks: Desks, upload_id: str, offset: int, data: bytes, unit_id: str = UNIT) -> int | None:
+    place = desks.segments.patch(unit_id, upload_id, offset, len(data), reader(data), None)
     return None if place is None else place.offset
 
 

@@ -11,15 +11,15 @@ from typing import Any
 from firmware_bridge.ports import Clock
 from hw_sim.agency.objects.ports import Content, Lock, ObjectStore, StoredVersion
 from hw_sim.agency.store.alarms import Alarms
+from hw_sim.agency.store.desks import Ground, put_together
 from hw_sim.agency.store.holders import Holders
 from hw_sim.agency.store.journals import JournalDesk
 from hw_sim.agency.store.keeping import Keeper
-from hw_sim.agency.store.quota import QuotaDesk, UnitLimits
+from hw_sim.agency.store.quota import UnitLimits
 from hw_sim.agency.store.receipts import ReceiptDesk
 from hw_sim.agency.store.register import BUSY_MS, IssuedReceipt, Register
 from hw_sim.agency.store.segments import Claim, Limits, SegmentDesk
 from hw_sim.agency.store.staging import Staging
-from hw_sim.agency.store.statement_shelf import StatementShelf
 from recorder.evidence.jws import Signer
 from recorder.evidence.records import LockMode
 from recorder.evidence.trust import Trust
@@ -107,21 +107,20 @@ class Ingest:
             step("before publishing")
             self.published.append(receipt)
 
-        self.journals = JournalDesk(
+        ground = Ground(
             self.root,
             self.register,
+            self.staging,
             receipts,
             keeper,
             self.trust,
             self.clock,
             alarms,
-            self.staging.whole,
+            Holders(1.0),
             publish,
-            StatementShelf(self.root / "staging" / "statements", self.register, keeper, alarms),
         )
-        limits = Limits(reserve=0)
-        quota = QuotaDesk(self.register, UnitLimits(), alarms, self.clock)
-        self.segments = SegmentDesk(self.register, self.staging, self.journals, alarms, limits, Holders(1.0), quota)
+        made = put_together(ground, Limits(reserve=0), UnitLimits())
+        self.journals, self.segments = made.journals, made.segments
         self.journals.recover()
         self.segments.recover()
 
