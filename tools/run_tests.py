@@ -37,6 +37,12 @@ are left of its bound. When one does not run, the summary has a line that says s
 FLAG_OR_NIGHT = ("ceph",)
 """Of those: suites that CI leaves alone however much time is left (half a gigabyte to fetch on a fresh machine)."""
 
+BESIDE_EACH_OTHER = ("unit",)
+"""Suites whose tests may run on several cores at once. The others play shifts in real time, with encoders and processes
+that want the machine to themselves, or use all cores as it is."""
+MOST_WORKERS = 8
+"""Each has what is made once for a session (a store on SeaweedFS, a broker, nginx) to itself: more cost more than they save."""
+
 NO_TESTS = 5
 """pytest's exit code when nothing was collected: fine for one suite under ``-k``, not for all of them."""
 
@@ -105,10 +111,20 @@ def left_out(suite: str, chosen: str, minutes: float) -> str:
     return ""
 
 
+def workers(suite: str, arguments: Sequence[str], cores: int) -> list[str]:
+    """pytest-xdist's options for a suite, where it is to run on several cores: none for somebody who said how to run it.
+    ``worksteal``: each worker begins with half of the order and a file stays together, until one has nothing left."""
+    count = min(cores, MOST_WORKERS)
+    if suite not in BESIDE_EACH_OTHER or arguments or count < 2:
+        return []
+    return [f"--numprocesses={count}", "--dist=worksteal"]
+
+
 def run(
     arguments: Sequence[str],
     env: Mapping[str, str],
     clock: Clock,
+    cores: int,
     call: Callable[[Sequence[str], Mapping[str, str]], int],
     tests: Path,
     results: Path,
@@ -136,7 +152,8 @@ def run(
         report.unlink(missing_ok=True)
         click.echo(f"== {suite.name} ({chosen}) ==")
         start = clock.boottime_us()
-        code = call([sys.executable, "-m", "pytest", f"--junitxml={report}", *rest, *suite.paths], env)
+        beside = workers(suite.name, rest, cores)
+        code = call([sys.executable, "-m", "pytest", f"--junitxml={report}", *beside, *rest, *suite.paths], env)
         minutes = (clock.boottime_us() - start) / 60e6
         result = counts(report)
         if code == NO_TESTS:
@@ -163,7 +180,8 @@ def main() -> None:
     def call(command: Sequence[str], env: Mapping[str, str]) -> int:
         return subprocess.run(command, env=dict(env), cwd=ROOT, check=False).returncode
 
-    sys.exit(run(sys.argv[1:], os.environ, SystemClock(), call, ROOT / "tests", ROOT / "out" / "test-results"))
+    cores = len(os.sched_getaffinity(0))
+    sys.exit(run(sys.argv[1:], os.environ, SystemClock(), cores, call, ROOT / "tests", ROOT / "out" / "test-results"))
 
 
 if __name__ == "__main__":

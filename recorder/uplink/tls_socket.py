@@ -9,6 +9,7 @@ reset as soon as they meet TLS they do not speak.
 from __future__ import annotations
 
 import errno
+import socket
 import ssl
 from typing import Any
 
@@ -17,10 +18,13 @@ class TlsSocket(ssl.SSLSocket):
     """For ``SSLContext.sslsocket_class``."""
 
     def getpeername(self) -> Any:
-        """Raises ConnectionResetError, and the socket is closed, when there is no peer any more."""
+        """Raises ConnectionResetError, and the socket is closed, when there is no peer any more. One that listens has none
+        to begin with: that is ENOTCONN, as ever."""
         try:
             return super().getpeername()
         except OSError as error:
+            if self.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                raise
             self.close()
             raise ConnectionResetError(errno.ECONNRESET, "reset before TLS began") from error
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from firmware_bridge.ports import ClockQuality
-from tools.run_tests import Counts, Suite, counts, left_out, run, suites, tier
+from tools.run_tests import MOST_WORKERS, ROOT, Counts, Suite, counts, left_out, run, suites, tier
 
 
 class StepClock:
@@ -68,9 +70,9 @@ def tests(tmp_path: Path) -> Path:
 
 
 def outcome(
-    stand_in: Pytest, tests: Path, tmp_path: Path, *arguments: str, env: Mapping[str, str] | None = None
+    stand_in: Pytest, tests: Path, tmp_path: Path, *arguments: str, env: Mapping[str, str] | None = None, cores: int = 2
 ) -> int:
-    return run(arguments, env or {}, StepClock(), stand_in, tests, tmp_path / "results")
+    return run(arguments, env or {}, StepClock(), cores, stand_in, tests, tmp_path / "results")
 
 
 def test_suites_are_the_folders_slow_ones_last(tests: Path) -> None:
@@ -108,6 +110,72 @@ def test_an_old_report_does_not_speak_for_a_new_run(tests: Path, tmp_path: Path)
     assert outcome(good, tests, tmp_path) == 0
     silent = Pytest(dict.fromkeys(("unit", "integration", "simulation"), (0, None)))
     assert outcome(silent, tests, tmp_path) == 1
+
+
+def test_one_suite_runs_on_all_cores_and_those_in_real_time_on_their_own(tests: Path, tmp_path: Path) -> None:
+    answers: dict[str, tuple[int, tuple[int, int, int, int] | None]] = dict.fromkeys(
+        ("unit", "integration", "simulation", "selected"), (0, (1, 0, 0, 0))
+    )
+
+    def beside(*arguments: str, cores: int) -> dict[str, list[str]]:
+        stand_in = Pytest(answers)
+        assert outcome(stand_in, tests, tmp_path, *arguments, cores=cores) == 0
+        return {
+            Path(call[3].split("=")[1]).stem: [word for word in call if word.startswith(("--num", "--dist"))]
+            for call in stand_in.calls
+        }
+
+    alone: list[str] = []
+    two = ["--numprocesses=2", "--dist=worksteal"]
+    assert beside(cores=2) == {"unit": two, "integration": alone, "simulation": alone}
+    assert beside("--nightly", cores=2)["unit"] == two
+    assert beside(cores=64)["unit"] == [f"--numprocesses={MOST_WORKERS}", "--dist=worksteal"]
+    assert beside(cores=1)["unit"] == alone
+    assert beside("-x", cores=2)["unit"] == alone, "who says how to run it gets one process, with a debugger if wanted"
+    assert beside(f"{tests}/config/test_a.py", cores=2) == {"selected": alone}
+
+
+REAL = """
+import os
+import socket
+import pytest
+
+@pytest.mark.parametrize("number", range(6))
+def test_passes(number):
+    assert os.environ["PYTEST_XDIST_WORKER_COUNT"] == "2"
+
+def test_fails():
+    assert 1 == 2
+
+def test_leaves_a_socket_open():
+    socket.socket()
+
+def test_skips():
+    pytest.skip("why")
+
+def test_dies():
+    os._exit(0)
+"""
+
+
+def test_on_real_workers_all_are_counted_and_a_warning_or_a_worker_that_dies_is_a_failure(tmp_path: Path) -> None:
+    """With the project's own options, among them ``-W error``."""
+    (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+    folder = tmp_path / "tests" / "unit"
+    folder.mkdir(parents=True)
+    said: list[str] = []
+
+    def call(command: Sequence[str], env: Mapping[str, str]) -> int:
+        outer = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        done = subprocess.run(command, cwd=tmp_path, env={**outer, **env}, capture_output=True, text=True, check=False)
+        said.append(done.stdout)
+        return done.returncode
+
+    (folder / "test_real.py").write_text(REAL)
+    results = tmp_path / "results"
+    assert run([], {}, StepClock(), 2, call, tmp_path / "tests", results) == 1
+    assert counts(results / "unit.xml") == Counts(6, 3, 1), said
+    assert "ResourceWarning" in said[0] and "crashed while running" in said[0] and "slowest 10 durations" in said[0]
 
 
 def test_a_usage_error_is_a_failure_though_nothing_failed(tests: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from recorder.evidence.config_order import MAX_LEAP
 from recorder.evidence.desired import MAX_TEXT, Desired, sign_desired
 from recorder.evidence.signer import FileSigner
 from recorder.unit.duties.desired_desk import CHECK, REJECTIONS_RECORDED
+from recorder.unit.duties.reload_desk import READING
 from recorder.unit.events import WorkerDisconnected, WorkerExited
 from recorder.unit.pushed_store import STATE, PushedStore
 from recorder.uplink.desired import MAX_TEXT as CARRIED
@@ -78,10 +79,10 @@ class Remote(DeskKit):
         return answer
 
     def turn(self, advance_us: int = 0) -> None:
-        """No time passes while the check works on its thread: on a busy machine seconds of the unit's time would, and its
-        watchdogs would bark."""
+        """No time passes while the files are checked or read on threads of their own: on a busy machine seconds of the
+        unit's time would, and its watchdogs would bark."""
         for thread in threading.enumerate():
-            if thread.name == CHECK:
+            if thread.name in (CHECK, READING):
                 thread.join(60)
         super().turn(advance_us)
 

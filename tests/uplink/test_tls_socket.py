@@ -53,3 +53,15 @@ def test_a_connection_that_stands_is_a_tls_socket_like_any_other(pki: Pki) -> No
     ):
         assert isinstance(link, TlsSocket)
         assert link.getpeername() is not None
+
+
+def test_a_socket_that_listens_has_no_peer_and_is_wrapped_all_the_same(pki: Pki) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.server_cert, pki.server_key)
+    with socket.socket() as raw:
+        raw.bind(("127.0.0.1", 0))
+        raw.listen()
+        with use_tls_socket(context).wrap_socket(raw, server_side=True) as listener:
+            assert listener.fileno() >= 0
+            with pytest.raises(OSError, match="not connected"):
+                listener.getpeername()

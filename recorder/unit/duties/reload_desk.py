@@ -24,6 +24,9 @@ from recorder.unit.events import ReloadRequested, UnitEvent
 
 log = logging.getLogger("recorder.unit")
 
+READING = "reload"
+"""Name of the thread that reads."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Read:
@@ -100,7 +103,7 @@ class ReloadDesk(Duty):
         if self._thread is not None:
             self._again = True
         else:
-            self._thread = threading.Thread(target=self._read, args=(read,), name="reload", daemon=True)
+            self._thread = threading.Thread(target=self._read, args=(read,), name=READING, daemon=True)
             self._thread.start()
         return True
 

@@ -115,7 +115,7 @@ def test_random_kills_lose_nothing_and_double_nothing(
     authority: Authority, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = StoreProcess(tmp_path, tmp_path / "root", authority, SystemClock())
-    survive(store, lambda _: store, ROUNDS[tier()], authority, tmp_path, capsys)
+    survive(store, lambda _: store, ROUNDS[tier()], authority, tmp_path, capsys, 0.5)
 
 
 @pytest.mark.kill
@@ -126,7 +126,8 @@ def test_random_kills_of_instances_behind_nginx_lose_nothing_and_double_nothing(
     """Round-robin, so that one unit's requests meet at both."""
     require_program("/usr/sbin/nginx")
     front = StoreFront(tmp_path, tmp_path / "root", authority, SystemClock(), balance="round-robin")
-    survive(front, lambda rnd: front.instance(rnd.randrange(2)), ROUNDS[tier()] // 2, authority, tmp_path, capsys)
+    rounds = ROUNDS[tier()] // 2
+    survive(front, lambda rnd: front.instance(rnd.randrange(2)), rounds, authority, tmp_path, capsys, 1.5)
 
 
 def survive(
@@ -136,7 +137,10 @@ def survive(
     authority: Authority,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    again_mb: float,
 ) -> None:
+    """``again_mb``: what one death may have sent twice: what fits into the buffers between sender and disk, with a proxy
+    those of two connections and its own."""
     seed = int(os.environ.get("KILL_SEED", "20191201"))
     rnd = random.Random(seed)
     store.start()
@@ -175,7 +179,7 @@ def survive(
             f" {total / 1e6:.1f} MB, {(restless.sent - total) / 1e6:.2f} MB sent twice\n"
         )
     assert restless.broken >= rounds // 4, "the kills missed the work"
-    assert restless.sent - total <= 0.5e6 * restless.broken
+    assert restless.sent - total <= again_mb * 1e6 * restless.broken
     assert stored_lines(store, unit) == unit.lines
     folder = vault(store, unit)
     found = sorted(path.relative_to(folder / "segments") for path in (folder / "segments").rglob("*.mp4.age"))
