@@ -41,7 +41,7 @@ BESIDE_EACH_OTHER = ("unit",)
 """Suites whose tests may run on several cores at once. The others play shifts in real time, with encoders and processes
 that want the machine to themselves, or use all cores as it is."""
 MOST_WORKERS = 8
-"""Each has what is made once for a session (a store on SeaweedFS, a broker, nginx) to itself: more cost more than they save."""
+"""Each has what is made once for a session (SeaweedFS, a broker, nginx) to itself: more cost more than they save."""
 
 NO_TESTS = 5
 """pytest's exit code when nothing was collected: fine for one suite under ``-k``, not for all of them."""

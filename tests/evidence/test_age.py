@@ -91,7 +91,15 @@ def test_a_recipient_for_nobody_is_refused() -> None:
         AGENCY.text,
         AGENCY.recipient + " ",
     ],
-    ids=["empty", "prefix", "cut", "other-sum", "capitals", "a-secret", "space-after"],  # the key is a new one each time
+    ids=[
+        "empty",
+        "prefix",
+        "cut",
+        "other-sum",
+        "capitals",
+        "a-secret",
+        "space-after",
+    ],  # the key is a new one each time
 )
 def test_bad_recipients_are_named_as_such(text: str) -> None:
     with pytest.raises(AgeError, match="age1…"):

@@ -103,7 +103,17 @@ R, S = int.from_bytes(SIGNATURE[:32], "big"), int.from_bytes(SIGNATURE[32:], "bi
 @pytest.mark.parametrize(
     ("r", "s"),
     [(0, 0), (0, S), (R, 0), (1, 1), (ORDER, S), (R, ORDER), (ORDER - 1, ORDER - 1), (2**256 - 1, 2**256 - 1), (S, R)],
-    ids=["0-0", "0-s", "r-0", "1-1", "n-s", "r-n", "n-1", "all-ones", "changed-about"],  # the key is a new one each time
+    ids=[
+        "0-0",
+        "0-s",
+        "r-0",
+        "1-1",
+        "n-s",
+        "r-n",
+        "n-1",
+        "all-ones",
+        "changed-about",
+    ],  # the key is a new one each time
 )
 def test_degenerate_signatures_fail_in_both(r: int, s: int) -> None:
     assert not here(parts(r, s))
