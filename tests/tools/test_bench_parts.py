@@ -33,7 +33,7 @@ from tools.bench.jobs.journal import write_shifts
 from tools.bench.model import MeasurementError
 from tools.bench.packet_file import AUDIO_US, RawPacket, read, write
 from tools.bench.pki import enrol
-from tools.bench.processes import cpu_s, descendants, memory, role
+from tools.bench.processes import cpu_s, descendants, memory, resident, role
 from tools.bench.rows import button, kills, preroll, worker
 from tools.bench.rows import memory as rows_memory
 from tools.bench.simulation import JournalRecord, Outcome
@@ -194,6 +194,12 @@ def test_descendants_and_roles(tmp_path: Path) -> None:
             assert role(child.pid) == expected, arguments
         assert role(child.pid) is None  # gone
     assert role(os.getpid()) is None
+
+
+def test_the_pages_of_named_libraries_alone() -> None:
+    python, all_files = resident("self", ["python", "libpython"]), resident("self", [""])
+    assert 1 << 20 < python < all_files <= memory("self").rss
+    assert resident("self", ["no such library"]) == 0
 
 
 def test_few_samples_are_no_measurement() -> None:

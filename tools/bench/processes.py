@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,19 @@ def memory(pid: int | str) -> Memory:
         anonymous=_kib(status["RssAnon"]),
         shared=_kib(status["RssShmem"]),
     )
+
+
+def resident(pid: int | str, libraries: Sequence[str]) -> int:
+    """Bytes in memory of the mapped files whose names begin with one of ``libraries`` (proc_pid_smaps(5)).
+    Raises OSError when the process is gone."""
+    total, counts = 0, False
+    for line in (PROC / str(pid) / "smaps").read_text(encoding="utf-8", errors="replace").splitlines():
+        if "-" in line.partition(" ")[0]:  # a mapping: addresses, rights, offset, device, inode, file
+            fields = line.split(maxsplit=5)
+            counts = len(fields) == 6 and Path(fields[5]).name.startswith(tuple(libraries))
+        elif counts and line.startswith("Rss:"):
+            total += _kib(line.partition(":")[2])
+    return total
 
 
 def cpu_s(pid: int) -> float:
