@@ -1,0 +1,107 @@
+"""A body made durable behind the line's back: in order, read back, and no error of the disk goes unheard."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hw_sim.agency.store.durable import SYNC_BYTES, Follower
+
+PIECE = 1 << 20
+
+
+@pytest.fixture
+def fd(tmp_path: Path) -> Iterator[int]:
+    made = os.open(tmp_path / "body", os.O_RDWR | os.O_CREAT, 0o600)
+    yield made
+    os.close(made)
+
+
+def write(fd: int, follower: Follower, pieces: int) -> bytes:
+    """What was written, after ``begin`` bytes that were there."""
+    begin, whole = follower.durable, bytearray()
+    for _ in range(pieces):
+        piece = os.urandom(PIECE)
+        os.pwrite(fd, piece, begin + len(whole))
+        whole += piece
+        follower.written(begin + len(whole))
+    return bytes(whole)
+
+
+def test_all_is_told_in_order_and_read_back_from_the_file(fd: int) -> None:
+    os.pwrite(fd, b"earlier", 0)
+    told: list[int] = []
+    with Follower(fd, 7, told.append, digest=True) as follower:
+        body = write(fd, follower, 3 * SYNC_BYTES // PIECE)
+        digest = follower.finish()
+    assert digest == hashlib.sha256(body).digest()
+    assert told == sorted(set(told)) and told[-1] == 7 + len(body)
+    assert len(told) > 1  # not only at the end
+
+
+def test_what_the_file_gives_back_counts_not_what_was_meant(fd: int) -> None:
+    with Follower(fd, 0, lambda _: None, digest=True) as follower:
+        os.pwrite(fd, b"other bytes", 0)
+        follower.written(11)
+        digest = follower.finish()
+    assert digest == hashlib.sha256(b"other bytes").digest()
+
+
+def test_a_small_body_costs_no_thread_and_one_sync(fd: int) -> None:
+    told: list[int] = []
+    before = threading.active_count()
+    with Follower(fd, 0, told.append, digest=False) as follower:
+        write(fd, follower, 2)
+        assert threading.active_count() == before
+        assert follower.finish() is None
+    assert told == [2 * PIECE]
+
+
+def failing_at(count: int) -> Callable[[int], None]:
+    told: list[int] = []
+
+    def reached(offset: int) -> None:
+        told.append(offset)
+        if len(told) == count:
+            raise OSError("the disk is gone")
+
+    return reached
+
+
+@pytest.mark.parametrize("pieces", [1, 3 * SYNC_BYTES // PIECE], ids=["at the end", "on its own thread"])
+def test_an_error_of_the_sync_is_raised_where_the_body_is_written(fd: int, pieces: int) -> None:
+    before = threading.active_count()
+    with pytest.raises(OSError, match="the disk is gone"), Follower(fd, 0, failing_at(1), digest=True) as follower:
+        write(fd, follower, pieces)
+        follower.finish()
+    assert follower.durable == 0
+    assert threading.active_count() == before
+
+
+def test_the_line_waits_when_the_disk_falls_behind(fd: int) -> None:
+    syncing, go_on, written = threading.Event(), threading.Event(), threading.Event()
+
+    def reached(_: int) -> None:
+        syncing.set()
+        assert go_on.wait(30)
+
+    with Follower(fd, 0, reached, digest=False) as follower:
+
+        def line() -> None:
+            write(fd, follower, 2 * SYNC_BYTES // PIECE)
+            written.set()
+
+        thread = threading.Thread(target=line)
+        thread.start()
+        assert syncing.wait(30)
+        assert not written.wait(0.3)
+        go_on.set()
+        assert written.wait(30)
+        thread.join()
+        follower.finish()
+    assert follower.durable == 2 * SYNC_BYTES
