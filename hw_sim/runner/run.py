@@ -29,6 +29,8 @@ from recorder.config.load import load_config
 from recorder.evidence.verify.command import verify_for_simulator
 
 UNIT_ID = "zfy-000001"
+SLOTS = 4
+"""Upload slots the agency grants: the demo goes the way a fleet goes, where a unit asks and is given its turn."""
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ class ScenarioRun:
     def _execute(self) -> dict[str, Any]:
         started_us = self.clock.boottime_us()
         self.say(self._text("启动机关侧：认证、存储、消息服务", "starting the agency: authority, store, broker"))
-        with Agency(self.layout.agency, self.layout.store) as agency:
+        with Agency(self.layout.agency, self.layout.store, slots=SLOTS) as agency:
             agency.publish_trust(self.layout.trust, self.layout.identity)
             config = write_unit_config(self.layout, UNIT_ID, self.scenario.unit, agency)
             for problem in load_config([config], {}).problems:

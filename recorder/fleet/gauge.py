@@ -28,6 +28,11 @@ class SlotLimits:
     most: int = 1000
 
 
+def slot_limits(start: int) -> SlotLimits:
+    """The gauge may go down to what an administrator begins with: who asks for one slot gets one."""
+    return SlotLimits(least=min(SlotLimits().least, start), start=start)
+
+
 class SlotGauge:
     def __init__(self, limits: SlotLimits) -> None:
         self._limits = limits

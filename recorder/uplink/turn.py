@@ -9,11 +9,15 @@ hears the same silence.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 MAX_GRANT_S: Final = 3600.0
 MAX_WAIT_S: Final = 1800.0
 """Nobody may park evidence for longer with one message."""
+
+
+Slot: TypeAlias = Literal["none", "granted", "waiting", "free"]
+"""``none``: no slots are granted; ``granted``; ``waiting`` for one; ``free``: the waiting is over without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,14 @@ class Turn:
     def free(self, now_us: int) -> bool:
         """What is neither marked nor pressing may go now."""
         return not self._offered or self.granted(now_us) or now_us >= self._hold_until_us
+
+    def slot(self, now_us: int) -> Slot:
+        """For people."""
+        if not self._offered:
+            return "none"
+        if self.granted(now_us):
+            return "granted"
+        return "free" if self.free(now_us) else "waiting"
 
     def free_from_us(self, now_us: int) -> int:
         """Now, or when it becomes free by the mere passing of time."""

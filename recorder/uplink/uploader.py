@@ -336,6 +336,7 @@ class Uploader:
             "head_seq": self._queue.head_seq,
             "posted_seq": self._queue.posted_seq,
             "uploading": self._errands.active,
+            "slot": self._queue.turn.slot(self._clock.boottime_us()),
             "receipted": self._errands.receipted,
             "statements": self._statements.waiting,
             "bytes_sent": self._segments_client.body_bytes_sent,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.fleet.gauge import SlotGauge, SlotLimits
+from recorder.fleet.gauge import SlotGauge, SlotLimits, slot_limits
 
 
 def settle(gauge: SlotGauge, store: float, unit: float, windows: int = 60) -> int:
@@ -51,3 +51,8 @@ def test_bounds_hold_and_nothing_is_concluded_from_nothing() -> None:
     assert gauge.store_rate is None
     assert settle(gauge, 1e9, 1e6) == 20
     assert settle(gauge, 1e3, 1e6) == 5
+
+
+def test_who_asks_for_one_slot_gets_one_and_the_usual_floor_otherwise() -> None:
+    assert (slot_limits(1).start, slot_limits(1).least) == (1, 1)
+    assert slot_limits(64) == SlotLimits(start=64)

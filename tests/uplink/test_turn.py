@@ -26,6 +26,17 @@ def test_a_grant_lasts_as_long_as_it_says_and_then_the_next_is_waited_for() -> N
     assert turn.free(280 * S)
 
 
+def test_what_people_are_told() -> None:
+    turn = Turn(300.0)
+    assert turn.slot(0) == "none"
+    turn.store(OFFERED, 0, 0.5)
+    assert turn.slot(0) == "waiting"
+    turn.told(TurnWord(120.0, 0.0), 0, 0.0)
+    assert turn.slot(119 * S) == "granted"
+    assert turn.slot(120 * S) == "waiting"
+    assert turn.slot(120 * S + 300 * S) == "free"
+
+
 def test_waiting_takes_a_grant_back_and_ends_by_itself() -> None:
     turn = Turn(300.0)
     turn.told(TurnWord(120.0, 0.0), 0, 0.0)

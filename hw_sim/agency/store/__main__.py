@@ -23,7 +23,7 @@ from hw_sim.agency.store.segments import Limits
 from hw_sim.agency.store.service import BrokerAddress, Instance, StoreOptions, lock_root
 from hw_sim.agency.store.tls import AgencyTrust, TlsContexts, TlsFiles
 from recorder.evidence.files import OsFiles
-from recorder.fleet.gauge import SlotLimits
+from recorder.fleet.gauge import slot_limits
 from recorder.lean import give_memory_back
 
 log = logging.getLogger("agency.store")
@@ -151,7 +151,7 @@ def store_options(options: argparse.Namespace) -> StoreOptions:
             total_bytes=options.quota_mb << 20,
         ),
         timeouts=Timeouts(io_s=options.io_timeout),
-        slots=SlotLimits(start=options.slots) if options.slots else None,
+        slots=slot_limits(options.slots) if options.slots else None,
     )
 
 
