@@ -26,6 +26,12 @@ def require_whole(suite: str, without: str, flag: str | None = None) -> None:
         pytest.skip(f"{without} (./dev test --{flag or suite})")
 
 
+def leave_to_ci(without: str) -> None:
+    """Skip on a desk what takes minutes of real time and is tried there by something shorter; CI runs it always."""
+    if tier() == "quick":
+        pytest.skip(f"{without} (CI=true ./dev test)")
+
+
 def require_module(name: str) -> None:
     """Like :func:`require_program` for a Python module that is compiled where its headers are (packages.apt)."""
     if importlib.util.find_spec(name) is not None:

@@ -41,7 +41,7 @@ UNIT = {
 
 def kill_rounds() -> list[tuple[int, int]]:
     """(seed, kills) of each shift."""
-    total = int(os.environ.get("KILLS", "100" if os.environ.get("CI") == "true" else "15"))
+    total = int(os.environ.get("KILLS", "100" if os.environ.get("CI") == "true" else "8"))
     seed = int(os.environ.get("KILL_SEED", "20191201"))
     sizes = [ROUND] * (total // ROUND) + ([total % ROUND] if total % ROUND else [])
     return [(seed + index, size) for index, size in enumerate(sizes)]

@@ -23,6 +23,7 @@ from recorder.evidence.verify.command import read_identities, verify
 from recorder.evidence.verify.report import GapReport, VaultReport
 from tests.integration.rig import Rig
 from tests.integration.shift_kit import LONG_PRESS_S, Heard, Scene, Span
+from tests.support import leave_to_ci
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -117,7 +118,8 @@ def by_voice(scene: Scene, shift: Shift) -> None:
 
 @pytest.fixture(scope="module")
 def shifts(agency: Agency, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shift, Shift]]:
-    """Both shifts, over and verified."""
+    """Both shifts, over and verified. A desk has the scenario ``camera_unplugged``: one answer, spoken and confirmed."""
+    leave_to_ci("两个班次的语音说明 spoken explanations in two shifts, 80 s")
     quiet = {"microphone.scene": "quiet"}
     voice = {**BASE, "interruption": {**BASE["interruption"], "explained_by": "speech"}}
     folder = tmp_path_factory.mktemp("spoken")

@@ -15,6 +15,7 @@ from hw_sim.agency.agency import Agency
 from hw_sim.virtual_pi.cut_table import quantile
 from recorder.channel.places import launch_socket
 from tests.integration.rig import Rig
+from tests.support import tier
 from tests.unit.socket_activator import SocketActivator
 
 CONFIG: dict[str, Any] = {
@@ -23,7 +24,7 @@ CONFIG: dict[str, Any] = {
     # A pause that does not grow: one worker is killed after another.
     "supervision": {"launcher": "systemd", "restart_backoff_max_s": 0.1},
 }
-KILLS = 10
+KILLS = 3 if tier() == "quick" else 10
 
 
 class Activated:

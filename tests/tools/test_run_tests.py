@@ -112,7 +112,7 @@ def test_an_old_report_does_not_speak_for_a_new_run(tests: Path, tmp_path: Path)
     assert outcome(silent, tests, tmp_path) == 1
 
 
-def test_one_suite_runs_on_all_cores_and_those_in_real_time_on_their_own(tests: Path, tmp_path: Path) -> None:
+def test_suites_run_on_all_cores_but_those_in_real_time_on_their_own(tests: Path, tmp_path: Path) -> None:
     answers: dict[str, tuple[int, tuple[int, int, int, int] | None]] = dict.fromkeys(
         ("unit", "integration", "simulation", "selected"), (0, (1, 0, 0, 0))
     )

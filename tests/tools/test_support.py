@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import require_program, tier
+from tests.support import leave_to_ci, require_program, tier
 
 
 def test_a_program_that_is_there() -> None:
@@ -31,3 +31,14 @@ def test_the_set_of_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tier() == "ci"
     monkeypatch.setenv("RECORDER_TESTS", "nightly")
     assert tier() == "nightly"
+
+
+def test_what_is_left_to_ci_says_so_on_a_desk_and_runs_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RECORDER_TESTS", raising=False)
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="a long shift"):
+        leave_to_ci("a long shift")
+    monkeypatch.setenv("CI", "true")
+    leave_to_ci("a long shift")
+    monkeypatch.setenv("RECORDER_TESTS", "nightly")
+    leave_to_ci("a long shift")

@@ -113,8 +113,8 @@ class Remote(DeskKit):
         """The worker is gone; the next one is launched."""
         self.events.put(WorkerDisconnected("cam0", "closed"))
         self.events.put(WorkerExited("cam0", 1, 70))
+        launched = len(self.launcher.launched)  # the first to be replaced starts at once
         self.turn()
-        launched = len(self.launcher.launched)
         self.until(lambda: len(self.launcher.launched) > launched, "another worker")
 
     def stored(self) -> PushedState:
