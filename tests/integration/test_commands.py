@@ -19,6 +19,7 @@ from recorder.fleet.sending import exchange
 from recorder.fleet.settings import load_settings
 from recorder.fleet.signing import SignedCommand, load_command_key
 from tests.integration.rig import Rig, recorder
+from tests.support import leave_to_ci
 
 ALL = ["start", "stop", "mark", "sign-in", "grant", "config", "refetch-receipt", "report-now", "restart"]
 OFFICER = ("欧阳建国", "13010077665544")
@@ -70,6 +71,7 @@ class Desk:
 
 @pytest.mark.timeout(240)
 def test_a_shift_commanded_from_afar(agency: Agency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_to_ci("一个远程指挥的班次 a whole commanded shift, 40 s")
     monkeypatch.setenv("INVOCATION_ID", "0" * 32)  # as under systemd: somebody starts it again
     with Rig(tmp_path / "run", agency, {"commands": {"allow": ALL}}, unit_id="zfy-afar") as rig:
         rig.enrol(agency)

@@ -18,6 +18,7 @@ import pytest
 from hw_sim.agency.authority import Authority
 from hw_sim.world_keys import Value
 from tests.integration.rig import PaperAgency, Rig, merged
+from tests.support import leave_to_ci
 
 SECOND_US = 1_000_000
 TRIES = 3
@@ -120,6 +121,7 @@ def attempt(rig: Rig, trials: Sequence[Trial]) -> dict[str, tuple[int, int | Non
 def test_every_fault_is_recorded_within_a_second_of_onset_and_end(
     paper: tuple[PaperAgency, Authority], tmp_path: Path
 ) -> None:
+    leave_to_ci("逐一模拟全部故障 all faults in real time, 32 s")
     late: dict[str, list[Any]] = {}
     measured: dict[str, list[tuple[int, int | None]]] = {}
     with Rig(tmp_path / "run", paper[0], merged(SETTINGS), world=QUIET) as rig:

@@ -15,7 +15,7 @@ import pytest
 import sqlite_utils
 
 from hw_sim.fleet_run.judge import Judgement, judge
-from tests.support import require_program, tier
+from tests.support import leave_to_ci, require_program, tier
 
 UNITS, SEGMENTS = 6, 3
 
@@ -49,6 +49,7 @@ def programs_of(out: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    leave_to_ci("小规模车队 a small fleet, 16 s")
     out = tmp_path_factory.mktemp("fleet") / "run"
     # Without upload slots: a broker and a leader killed in the same seconds cost grants half a minute; the 200 have them.
     options = ("--units", str(UNITS), "--segments", str(SEGMENTS), "--segment-mb", "0.5", "--slots", "0")

@@ -10,6 +10,7 @@ import pytest
 
 from hw_sim.runner.frame_audit import OpenSegment, audit
 from tests.integration.rig import Rig, paper_agency
+from tests.support import leave_to_ci
 
 NO_NETWORK: dict[str, Any] = {"uplink": {"enabled": False}, "mqtt": {"enabled": False}}
 
@@ -34,6 +35,7 @@ def waiting(rig: Rig) -> Any:
 
 @pytest.mark.timeout(180)
 def test_while_recording(rig: Rig) -> None:
+    leave_to_ci("录制中的重新加载 a reload while recording, 21 s")
     rig.start()
     rig.record()
     rig.wait(lambda: rig.signed() >= 2, "a second segment")

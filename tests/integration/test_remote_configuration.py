@@ -12,6 +12,7 @@ from hw_sim.agency.agency import Agency
 from hw_sim.runner.frame_audit import OpenSegment, audit
 from tests.integration.fleet_kit import Admin
 from tests.integration.rig import Rig, recorder
+from tests.support import leave_to_ci
 
 QUICK: dict[str, Any] = {"remote": {"probation_s": 4, "unready_s": 20}}
 PUSH = ("--soak", "0", "--poll", "0.5", "--abort-if", "refused=0,rolled-back=0,faulty=100", "--wait", "--json")
@@ -90,6 +91,7 @@ def test_from_the_command_line_to_the_segment_boundary_and_back(agency: Agency, 
 def test_what_the_unit_is_not_well_with_is_taken_back_and_a_kill_between_loses_nothing(
     agency: Agency, tmp_path: Path
 ) -> None:
+    leave_to_ci("下发配置的撤回 a push that is taken back, 35 s")
     unit = "zfy-remote-2"
     admin = Admin(tmp_path / "admin", agency)
     with Rig(tmp_path / "run", agency, QUICK, unit_id=unit) as rig:

@@ -33,7 +33,7 @@ from tests.integration.test_officers import forms
 from tests.integration.test_statement import hand_in, signed_off_the_unit
 from tests.integration.wire_parse import Connect, Publish, Request, Subscribe, locations, packets, requests
 from tests.integration.wiretap import Conversation, TappedAgency
-from tests.support import require_program
+from tests.support import leave_to_ci, require_program
 
 UNIT = "zfy-tapped"
 TYPED, ASSIGNED = ("欧阳建国", "13010077665544"), ("司徒静怡", "13010099887766")
@@ -79,6 +79,7 @@ def agency(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agency]:
 
 @pytest.fixture(scope="module")
 def shift(agency: Agency, tmp_path_factory: pytest.TempPathFactory) -> Tapped:
+    leave_to_ci("全程截听一个班次 a tapped shift, 20 s")
     folder = tmp_path_factory.mktemp("tapped")
     with TappedAgency(agency) as tapped:
         with Rig(folder / "run", tapped, KEPT, unit_id=UNIT) as rig:

@@ -7,7 +7,7 @@ import pytest
 from hw_sim.deterministic.campaign import Tally, campaign, replay_command
 from tests.support import tier
 
-SHIFTS = {"quick": 100, "ci": 2_000, "nightly": 100_000}[tier()]
+SHIFTS = {"quick": 40, "ci": 2_000, "nightly": 100_000}[tier()]
 
 
 @pytest.mark.timeout(0)

@@ -18,7 +18,7 @@ from hw_sim.agency.objects.ports import Content, ObjectStore, ObjectStoreError, 
 from tests.hw_sim.agency.objects.engines import S3Stores, SeaweedEngine
 from tests.hw_sim.agency.test_store_journal import believed
 from tests.hw_sim.agency.unit_double import DoubleSegment, UnitDouble
-from tests.support import tier
+from tests.support import leave_to_ci, tier
 
 ROUNDS = {"quick": 1, "ci": 4, "nightly": 60}
 READ_WITHIN_US = 60_000_000
@@ -67,6 +67,7 @@ def test_kills_of_engine_and_ingest_store_everything_once(
     capsys: pytest.CaptureFixture[str],
     request: pytest.FixtureRequest,
 ) -> None:
+    leave_to_ci("连同存储引擎的随机断电 kills of engine and ingest, 20 s")
     seed = int(os.environ.get("KILL_SEED", "20191201"))
     rounds, rnd, moment = ROUNDS[tier()], random.Random(seed), threading.Event()
     seaweed.start()

@@ -23,6 +23,7 @@ from hw_sim.agency.objects.seaweed import HOST, SeaweedFS, program
 from hw_sim.agency.objects.settings import S3Settings, parse_objects
 from tests.hw_sim.agency.objects.engines import SeaweedEngine
 from tests.hw_sim.agency.objects.locked import Locked, lock_one
+from tests.support import leave_to_ci
 
 
 def request(port: int, method: str, path: str) -> int:
@@ -88,6 +89,7 @@ SEAWEED_DOORS = {
 @pytest.fixture(scope="module")
 def as_it_comes(tmp_path_factory: pytest.TempPathFactory, seaweed: SeaweedEngine) -> Iterator[SeaweedFS]:
     """``seaweed`` gives the environment its credentials; this one takes them over."""
+    leave_to_ci("未加固的 SeaweedFS its doors as it comes, 15 s")
     weed = SeaweedFS(tmp_path_factory.mktemp("weed"), SystemClock(), secured=False)
     weed.credentials = seaweed.weed.credentials
     weed.start()
