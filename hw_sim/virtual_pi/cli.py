@@ -95,7 +95,7 @@ def shell(deb: Path | None, bare: bool) -> None:
     help="结果 cuts.json, table.md, report.html; 坏的一次整份保留 a bad cut's disk is kept",
 )
 def cuts(deb: Path | None, count: int, seed: int, hold_s: float, out: Path) -> None:
-    """断电试验 Cut the power of a recording unit again and again, and measure. Exit 1 when a cut cost more than the hold."""
+    """断电试验 Cut the power of a recording unit again and again, and measure. Exit 1 when one cost more than the hold."""
     cache = _cache()
     kernel_folder, unit = build_all(cache, deb)
     shutil.rmtree(out, ignore_errors=True)

@@ -70,7 +70,7 @@ def test_the_installer_of_updates_keeps_what_packages_need_and_no_more() -> None
     assert capabilities.isdisjoint({"CAP_SYS_ADMIN", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_NET_ADMIN", "CAP_MKNOD"})
     assert setting(unit, "ProtectSystem") == ["strict"]
     assert setting(unit, "ReadWritePaths") == ["/usr /etc /var /run"]
-    # ``recorder status`` looks for the unit's process in /proc; without CAP_SYS_PTRACE it must not be hidden there.
+    # ``recorder status`` looks for the uplink's process in /proc; without CAP_SYS_PTRACE it must not be hidden there.
     assert setting(unit, "ProtectProc") == []
 
 
