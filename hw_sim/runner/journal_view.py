@@ -29,6 +29,7 @@ class SegmentView:
     sha256: str = ""
     state: str = "open"
     dropped_frames: int = 0
+    fix_seconds: int = 0
 
 
 @dataclass(slots=True)
@@ -122,6 +123,7 @@ def _apply(view: JournalView, typ: str, p: dict[str, Any]) -> None:
         segment.size, segment.sha256 = p["size"], p["sha256"]
         segment.media_end_us = p["media_end_us"]
         segment.dropped_frames = p["dropped_frames"]
+        segment.fix_seconds = p.get("fix_seconds", 0)
     elif typ == "recovery" and p["subject"] == "segment":
         if p["segment_id"] not in view.segments:
             if p["outcome"] == "kept":

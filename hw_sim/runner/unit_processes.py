@@ -114,6 +114,10 @@ class UnitProcesses:
                 continue  # that thread just ended: its children belong to another one
         return sorted(pids)
 
+    def pid(self, name: str) -> int:
+        """Of ``unit`` or ``uplink``. KeyError when it was never started."""
+        return self._processes[name].pid
+
     def is_running(self, name: str) -> bool:
         process = self._processes.get(name)
         return process is not None and process.poll() is None

@@ -19,7 +19,7 @@ from hw_sim.virtual_pi.commands import missing_packages
 from hw_sim.virtual_pi.cut_table import table
 from hw_sim.virtual_pi.errors import VirtualPiError
 from hw_sim.virtual_pi.machine import Parts, VirtualPi
-from hw_sim.virtual_pi.power_cuts import power_cuts
+from hw_sim.virtual_pi.power_cuts import HOLD_S, power_cuts
 from hw_sim.virtual_pi.product import build_deb
 
 _DEB = click.option(
@@ -81,14 +81,21 @@ def shell(deb: Path | None, bare: bool) -> None:
 @click.option("-n", "count", default=50, show_default=True, type=click.IntRange(1), help="断电次数 how many cuts")
 @click.option("--seed", default=20191201, show_default=True, help="时刻的种子 of the moments")
 @click.option(
+    "--hold-s",
+    default=HOLD_S,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="每次断电最多丢失的秒数 seconds of media a cut may cost",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("out/power-cuts"),
     show_default=True,
     help="结果 cuts.json, table.md, report.html; 坏的一次整份保留 a bad cut's disk is kept",
 )
-def cuts(deb: Path | None, count: int, seed: int, out: Path) -> None:
-    """断电试验 Cut the power of a recording unit again and again, and measure. Exit 1 when anything but time was lost."""
+def cuts(deb: Path | None, count: int, seed: int, hold_s: float, out: Path) -> None:
+    """断电试验 Cut the power of a recording unit again and again, and measure. Exit 1 when one cost more than the hold."""
     cache = _cache()
     kernel_folder, unit = build_all(cache, deb)
     shutil.rmtree(out, ignore_errors=True)
@@ -96,10 +103,10 @@ def cuts(deb: Path | None, count: int, seed: int, out: Path) -> None:
     result = power_cuts(kernel_folder, unit, out, count, seed, cache.steps.clock, click.echo)
     text = table(result.cuts)
     (out / "table.md").write_text(text + "\n", encoding="utf-8")
-    summary = {"seed": seed, "cuts": [cut.to_json() for cut in result.cuts], "verify": result.verdict}
+    summary = {"seed": seed, "hold_s": hold_s, "cuts": [cut.to_json() for cut in result.cuts], "verify": result.verdict}
     (out / "cuts.json").write_text(json.dumps(summary, ensure_ascii=False, indent=1), encoding="utf-8")
     click.echo(text)
-    if problems := result.problems():
+    if problems := result.problems(hold_s):
         raise VirtualPiError("; ".join(problems))
 
 

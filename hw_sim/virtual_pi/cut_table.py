@@ -41,6 +41,21 @@ class Cut:
         return asdict(self)
 
 
+def hold_problem(cut: Cut, hold_s: float) -> str:
+    """What is wrong with the times of a cut, "" when nothing is. ``hold_s``: so much media may be lost, seconds.
+
+    A loss of nothing or less is no measurement: the newest frame is never durable at the moment it is taken."""
+    if cut.lost_s is None:
+        return "没有记入中断 no gap for it"
+    if cut.lost_s <= 0:
+        return f"丢失量不可信 not a measurement: lost {cut.lost_s:.2f} s"
+    if cut.lost_s > hold_s:
+        return f"丢失 lost {cut.lost_s:.2f} s，上限 bound {hold_s:.2f} s"
+    if cut.recording_again_s is None:
+        return "没有再次录制 it did not record again"
+    return ""
+
+
 def quantile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least ``share`` of them do not exceed (nearest rank). Of no values: nan."""
     ordered = sorted(values)

@@ -18,7 +18,7 @@ from firmware_bridge.ports import Clock
 from hw_sim.agency.agency import Agency
 from hw_sim.runner import journal_view
 from hw_sim.virtual_pi import card, image
-from hw_sim.virtual_pi.cut_table import PHASES, Cut, Phase
+from hw_sim.virtual_pi.cut_table import PHASES, Cut, Phase, hold_problem
 from hw_sim.virtual_pi.errors import VirtualPiError
 from hw_sim.virtual_pi.fielded import RECORD, UPLOADED, FieldedUnit
 from hw_sim.virtual_pi.guest_clock import GuestClock
@@ -31,6 +31,8 @@ OVERRIDES: Final[dict[str, dict[str, Any]]] = {
 }
 PROVOKE_S: Final = 60.0
 UPLOAD_BYTES_PER_S: Final = 150_000
+HOLD_S: Final = 1.0
+"""A cut may cost so much media: what was not yet in a durable, signed fragment."""
 LAST_MOMENT_S: Final[dict[Phase, float]] = {"recording": 6.0, "splitting": 0.4, "uploading": 0.4, "releasing": 0.3}
 """A cut falls so long at most after the phase was seen to begin."""
 
@@ -42,10 +44,10 @@ class Result:
     """Of the unit after the last boot, an orderly stop and a full upload."""
     all_receipted: bool
 
-    def problems(self) -> list[str]:
-        """What was lost beyond the time of the cuts, in words; the measured times are judged by whoever reads them."""
+    def problems(self, hold_s: float = HOLD_S) -> list[str]:
+        """What was lost beyond ``hold_s`` of media before each cut, or could not be measured, in words."""
         wrong = [f"断电 cut {cut.number}: {_brief(cut)}" for cut in self.cuts if not cut.good]
-        wrong += [f"断电 cut {cut.number}: 没有记入中断 no gap for it" for cut in self.cuts if cut.lost_s is None]
+        wrong += [f"断电 cut {cut.number}: {problem}" for cut in self.cuts if (problem := hold_problem(cut, hold_s))]
         if self.verdict.get("integrity") not in ("intact", "incomplete"):
             wrong.append(f"核验 verify: {self.verdict.get('sentence_en')}")
         if self.verdict.get("unaccounted_s"):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -21,6 +23,7 @@ from recorder.capture.boxes import walk
 from recorder.capture.packet_log import PacketLog
 from tests.capture.doubles import ManualClock, Rig, capture_settings
 from tests.capture.footage import SMALL, CounterSource, film
+from tests.support import require_program
 
 ROOT = Path(__file__).parents[2]
 CAPTURE = Path(next(iter(recorder.capture.__path__)))
@@ -35,6 +38,9 @@ def test_the_table_points_at_tests_that_exist() -> None:
     assert len(named) > 20
     traps = re.findall(r"^\| (T\d+) \|", table, re.MULTILINE)
     assert traps == [f"T{n}" for n in range(1, 16)]
+    rows = [line for line in table.splitlines() if re.match(r"\| (T\d+|–) \|", line)]
+    assert len(rows) == 16
+    assert [row for row in rows if not re.search(r"\| `tests/[^|]+ \|$", row)] == [], "a trap that no test pins"
 
 
 def test_t1_an_exception_in_the_callback_ends_in_a_failure_and_one_in_the_painter_in_nothing() -> None:
@@ -115,6 +121,56 @@ def test_t10_t12_libavformat_muxes_a_header_and_opens_no_device() -> None:
 
 def _is_av(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "av"
+
+
+def _subtitled(path: Path, options: dict[str, str]) -> Path:
+    """A picture and ten positions as timed text (tx3g: length, UTF-8), one a second: what an export would hold."""
+    positions = range(10)
+    with av.open(str(path), "w", format="mp4", options=options) as container:
+        picture = container.add_stream("libx264", rate=1)
+        picture.width, picture.height = 64, 64
+        text = container.add_mux_stream("mov_text")
+        text.time_base = Fraction(1, 1000)
+        for second in positions:
+            for packet in picture.encode(av.VideoFrame(64, 64, "yuv420p")):
+                container.mux(packet)
+            words = f"Lat:31.23{second}400 Lon:121.473700".encode()
+            cue = av.Packet(len(words).to_bytes(2, "big") + words)
+            cue.stream, cue.time_base = text, Fraction(1, 1000)
+            cue.pts = cue.dts = second * 1000
+            cue.duration = 900
+            container.mux(cue)
+        for packet in picture.encode(None):
+            container.mux(packet)
+    return path
+
+
+def _exiftool(path: Path) -> str:
+    """Everything exiftool reads out of a file, timed metadata too (``-ee``)."""
+    program = require_program("exiftool")
+    command = [program, "-ee", "-G3", "-n", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_t11_timed_positions_are_read_from_a_flat_file_and_not_from_fragments(tmp_path: Path) -> None:
+    """Why a segment's positions are in boxes of our own and in the journal, and why an export must be flat."""
+    flat = _exiftool(_subtitled(tmp_path / "flat.mp4", {"movflags": "faststart"}))
+    cut = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    fragments = _exiftool(_subtitled(tmp_path / "fragments.mp4", cut))
+    read = [set(re.findall(r"^\[(Doc\d+)\].*Lat", said, re.MULTILINE)) for said in (flat, fragments)]
+    assert [len(positions) for positions in read] == [10, 0], flat + fragments
+
+
+def test_t11_what_exiftool_cannot_read_of_a_segment_its_own_boxes_hold(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, capture_settings(segment_s=60))
+    rig.push(film(100)[:1])
+    rig.start(film(100)[0].timestamp_us + 1)
+    rig.push(film(100)[1:])
+    rig.finish(film(100)[-1].timestamp_us + 1)
+    path = rig.path(rig.opened[0])
+    kinds = [box.kind for box in walk(path.read_bytes())]
+    assert kinds.count(b"uuid") >= kinds.count(b"moof") > 0
+    assert not re.search(r"^\[Doc", _exiftool(path), re.MULTILINE), "exiftool reads timed metadata of fragments now"
 
 
 def test_t15_pyav_is_one_whose_headers_can_be_read() -> None:

@@ -17,6 +17,7 @@ from hw_sim.virtual_pi import cli, image
 from hw_sim.virtual_pi.cache import Cache, Steps, cache_root
 from hw_sim.virtual_pi.fielded import FieldedUnit
 from hw_sim.virtual_pi.machine import Parts, VirtualPi
+from hw_sim.virtual_pi.product import build_deb
 from tests.support import require_program
 
 
@@ -34,6 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Images:
     kernel: Path
     root: Path
+    deb: Path
 
 
 @pytest.fixture(scope="session")
@@ -43,8 +45,9 @@ def images() -> Images:
         require_program(program)
     cache = Cache(cache_root(os.environ), Steps(SystemClock(), click.echo))
     deb = os.environ.get("VIRTUAL_PI_DEB")
-    kernel, unit = cli.build_all(cache, Path(deb) if deb else None)
-    return Images(kernel, unit / "root.ext4")
+    package = Path(deb) if deb else build_deb(cache)
+    kernel, unit = cli.build_all(cache, package)
+    return Images(kernel, unit / "root.ext4", package)
 
 
 @pytest.fixture(scope="module")

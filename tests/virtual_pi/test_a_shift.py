@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from hw_sim.virtual_pi.fielded import GREEN, MICROPHONE, RECORD, RED, UPLOADED, 
 from hw_sim.virtual_pi.machine import SHARE
 from hw_sim.virtual_pi.sound import heard, write_tone
 from recorder.evidence.verify.command import verify_for_simulator
+from tests.virtual_pi.conftest import Images
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -122,6 +124,22 @@ def test_what_the_microphone_hears_is_in_the_recording(fielded: FieldedUnit, tmp
     assert best.purity > 0.9 and abs(best.dbfs + 12) < 3, found
 
 
+def test_where_it_was_recorded_is_signed(fielded: FieldedUnit, tmp_path: Path) -> None:
+    """From the serial line through the guest's tty driver, pyserial and pynmea2 into the record of each segment."""
+    files = fielded.copy_out(tmp_path / "files")
+    segments = journal_view.view(files / "journal").segments.values()
+    whole = [s for s in segments if s.state == "closed" and s.media_end_us - s.media_start_us > 3_000_000]
+    assert whole and all(segment.fix_seconds > 0 for segment in whole), whole
+
+
+def test_nothing_of_it_listens_on_the_network(fielded: FieldedUnit) -> None:
+    """No inbound port: no TCP or UDP socket that listens or is bound belongs to any process of the recorder."""
+    pids = set(fielded.pi.sh(f"pgrep -u {','.join(USERS.values())}").split())
+    assert len(pids) >= 3
+    listening = fielded.pi.sh("ss -H -ltnup")
+    assert not pids & set(re.findall(r"pid=(\d+)", listening)), listening
+
+
 def test_segments_reach_the_agency_and_its_receipts_the_unit(fielded: FieldedUnit) -> None:
     fielded.pi.wait_for("[ $(ls /var/lib/recorder/receipts/*.jws | wc -l) -ge 3 ]", 120)
     for _ in range(240):  # two minutes at most; an early receipt covers the journal alone
@@ -191,6 +209,30 @@ def test_the_fuel_gauge_is_what_the_unit_says_of_its_battery(fielded: FieldedUni
     fielded.wait_status(f"{battery} == 0.8 and not ({empty})", 60)
     view = journal_view.view(fielded.copy_out(tmp_path / "files") / "journal")
     assert {"battery-low", "battery-critical"} <= set(view.faults)
+
+
+def test_a_package_is_installed_under_the_hardening_of_the_installer(images: Images, fielded: FieldedUnit) -> None:
+    """The unit of the installer as it is shipped, only what it starts is dpkg itself: every script of the package runs."""
+    pi, name = fielded.pi, "recorder-update-install.service"
+    shutil.copy(images.deb, pi.share / "zfy-recorder.deb")
+    pi.sh(f"mkdir -p /run/systemd/system/{name}.d && cp {SHARE}/zfy-recorder.deb /run/")
+    dpkg = "/usr/bin/dpkg --force-confold --install /run/zfy-recorder.deb"
+    drop_in = f"[Service]\nType=oneshot\nRestart=no\nExecStart=\nExecStart={dpkg}\n"
+    (pi.share / "dpkg.conf").write_text(drop_in, encoding="utf-8")
+    pi.sh(f"cp {SHARE}/dpkg.conf /run/systemd/system/{name}.d/ && systemctl daemon-reload")
+    before = pi.sh("stat -c %i /usr/bin/recorder").strip()
+    done = pi.ask(f"systemctl start {name}", 300)
+    said = pi.sh(f"journalctl -u {name} -o cat --no-pager")
+    click.echo(said)
+    assert done.status == 0, said
+    assert pi.sh("dpkg-query -W -f '${db:Status-Abbrev}' zfy-recorder").strip() == "ii"
+    assert pi.sh("stat -c %i /usr/bin/recorder").strip() != before, "nothing was replaced"
+    assert "ermission denied" not in said and "not permitted" not in said and "Read-only" not in said, said
+    # Read by users who are not root: dpkg sets its own umask, whatever the unit says.
+    unreadable = pi.sh("find /usr/lib/zfy-recorder /usr/bin/recorder ! -type l ! -perm -o=r | head")
+    assert unreadable == ""
+    fielded.wait_status("s['cameras']['cam0']['ready']", 120)
+    pi.sh(f"rm -r /run/systemd/system/{name}.d /run/zfy-recorder.deb && systemctl daemon-reload")
 
 
 def test_it_switches_off_in_order(fielded: FieldedUnit) -> None:

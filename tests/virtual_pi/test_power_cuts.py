@@ -10,7 +10,7 @@ import pytest
 
 from firmware_bridge.clock import SystemClock
 from hw_sim.virtual_pi.cut_table import table
-from hw_sim.virtual_pi.power_cuts import power_cuts
+from hw_sim.virtual_pi.power_cuts import HOLD_S, power_cuts
 from tests.support import tier
 from tests.virtual_pi.conftest import Images
 
@@ -23,6 +23,5 @@ def test_a_cut_costs_the_time_it_took_and_nothing_else(images: Images, tmp_path:
     count = int(os.environ.get("CUTS", CUTS[tier()]))
     result = power_cuts(images.kernel, images.root.parent, tmp_path, count, seed, SystemClock(), click.echo)
     click.echo(table(result.cuts))
-    assert result.problems() == []
-    assert all(cut.lost_s is not None and cut.lost_s > 0 for cut in result.cuts)
-    assert all(cut.recording_again_s is not None for cut in result.cuts)
+    hold_s = float(os.environ.get("CUT_HOLD_S", HOLD_S))
+    assert result.problems(hold_s) == []
