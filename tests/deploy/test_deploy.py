@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ import yaml
 from firmware_bridge.clock import SystemClock
 from hw_sim.agency.authority import Authority
 from hw_sim.agency.nginx import FrontSettings, configuration
+from hw_sim.agency.objects.s3 import LIFECYCLE_RULE
 from hw_sim.agency.objects.settings import S3Settings, parse_objects
 from hw_sim.agency.sizing import Needs, main, size, table
 from hw_sim.agency.store.__main__ import arguments
@@ -197,3 +199,21 @@ def test_more_units_never_need_less(capsys: pytest.CaptureFixture[str]) -> None:
     assert large.disks > small.disks
     assert main(["--units", "50", "--hours", "1.5"]) == 0
     assert "50 台 units" in capsys.readouterr().out
+
+
+# --- object stores ----------------------------------------------------------------------------------------------------
+
+
+def test_the_life_cycle_file_is_the_rule_the_command_sets() -> None:
+    written = json.loads((DEPLOY / "aws/lifecycle.json").read_text(encoding="utf-8"))
+    assert written == {"Rules": [LIFECYCLE_RULE]}
+    assert not {key for key in LIFECYCLE_RULE if "Expiration" in key or "Transition" in key}
+
+
+def test_the_policy_allows_nothing_that_destroys() -> None:
+    policy = json.loads((DEPLOY / "aws/policy.json").read_text(encoding="utf-8"))
+    allowed = {action for it in policy["Statement"] if it["Effect"] == "Allow" for action in it["Action"]}
+    denied = {action for it in policy["Statement"] if it["Effect"] == "Deny" for action in it["Action"]}
+    assert not [action for action in allowed if "*" in action or "Delete" in action or "Bypass" in action]
+    assert not allowed & denied
+    assert {"s3:BypassGovernanceRetention", "s3:DeleteObjectVersion", "s3:PutLifecycleConfiguration"} <= denied
