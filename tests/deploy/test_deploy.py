@@ -89,6 +89,7 @@ SETTINGS = FrontSettings(
     crl=Path("/etc/zfy-ingest/crl.pem"),
     work=Path("/run/zfy-front"),
     user="www-data",
+    connections=size(Needs(units=1000)).connections,
 )
 
 
@@ -248,6 +249,12 @@ def test_the_arithmetic_by_hand() -> None:
     assert found.link_gbit == pytest.approx(found.unit_gb_day * 1000 / (8 * 3600) * 1.25 * 8)
     assert found.stored_pb == pytest.approx(found.unit_gb_day * 1000 * 183 / 1e6)
     assert found.disks * 20 * 0.8 / 1.5 >= found.stored_pb * 1000 > (found.disks - 1) * 20 * 0.8 / 1.5
+
+
+def test_nginx_has_a_connection_for_both_halves_of_what_each_unit_keeps() -> None:
+    for needs in COLUMNS:
+        found = size(needs)
+        assert found.connections * needs.workers >= needs.units / found.machines * needs.kept * 2
 
 
 def test_more_units_never_need_less(capsys: pytest.CaptureFixture[str]) -> None:
