@@ -29,7 +29,9 @@ class FrontSettings:
     ``balance``: ``unit`` sends a unit to the same instance as long as that lives, so that its journal is read once.
     ``requests``: of uploads, and of all else, under way at once and ``creates_per_minute``: new uploads, of one certificate
     over all instances, as ``quota`` counts them in each.
-    ``uploads``: of ordinary ones under way at once, of all units; more than there are slots (docs/fleet-scale.md)."""
+    ``uploads``: of ordinary ones under way at once, of all units; more than there are slots (docs/fleet-scale.md).
+    ``workers``, ``connections``: nginx's own; connections count in both directions, of each worker
+    (``hw_sim.agency.sizing`` says how many)."""
 
     listen: str
     sockets: tuple[Path, ...]
@@ -44,6 +46,7 @@ class FrontSettings:
     creates_per_minute: int = 600
     io_s: int = 20
     workers: int = 2
+    connections: int = 2048
 
 
 def configuration(settings: FrontSettings) -> str:
@@ -61,7 +64,7 @@ def configuration(settings: FrontSettings) -> str:
 worker_processes {settings.workers};
 pid {work}/nginx.pid;
 error_log {work}/nginx-error.log warn;
-events {{ worker_connections 2048; }}
+events {{ worker_connections {settings.connections}; }}
 http {{
     access_log off;
     server_tokens off;
@@ -181,6 +184,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--unit-requests", type=int, default=8)
     parser.add_argument("--uploads", type=int, default=200, help="ordinary uploads of all units at once")
     parser.add_argument("--unit-creates", type=int, default=600)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--connections", type=int, default=2048, help="of each worker, in both directions")
     given = parser.parse_args(argv)
     settings = FrontSettings(
         listen=given.listen,
@@ -193,6 +198,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         requests=given.unit_requests,
         uploads=given.uploads,
         creates_per_minute=given.unit_creates,
+        workers=given.workers,
+        connections=given.connections,
     )
     sys.stdout.write(configuration(settings))
     return 0

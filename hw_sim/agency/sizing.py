@@ -21,7 +21,9 @@ class Needs:
     ``headroom`` over that. ``outage_h``: how long the object store may be away. ``raw``: raw over stored bytes
     (erasure code 4+2: 1.5), and ``fill``: how full its disks may become. ``ingest_s_per_gb``: CPU seconds of an
     instance for a gigabyte over S3 (measured: docs/object-stores.md), ``busy``: how busy an instance may be.
-    ``journal_kb_s``: journal per recorded second (estimated); ``register_kb``: rows and receipt of a segment
+    ``kept``: connections a unit keeps open to nginx (journal, segments); ``workers`` of nginx on a machine.
+    ``journal_kb_s``: journal per recorded second (an estimate; docs/benchmarks.md, ``start``: 675 MB for 10 000
+    segments of a minute, 1.1 kB/s); ``register_kb``: rows and receipt of a segment
     (estimated)."""
 
     units: int = 1000
@@ -40,6 +42,8 @@ class Needs:
     journal_kb_s: float = 1.2
     register_kb: float = 2.0
     instances_per_machine: int = 8
+    kept: int = 2
+    workers: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Size:
     staging_tb: float
     journal_tb: float
     register_gb: float
+    connections: int
 
 
 def size(needs: Needs) -> Size:
@@ -77,6 +82,8 @@ def size(needs: Needs) -> Size:
         machine_gbit=3 * rate * 8 / GB / machines,
         staging_tb=rate / needs.headroom * min(needs.outage_h, needs.window_h) * 3600 / TB / machines,
         journal_tb=recorded_s * needs.journal_kb_s * 1000 * needs.days / TB,
+        # Each kept one may have its other half, to an instance. Half as many again: workers share unevenly.
+        connections=2 ** math.ceil(math.log2(math.ceil(needs.units / machines) * needs.kept * 2 * 1.5 / needs.workers)),
         register_gb=recorded_s / 60 * needs.register_kb * 1000 * needs.days / GB,
     )
 
@@ -89,6 +96,7 @@ ROWS = (
     ("disks", "对象存储的硬盘 disks of the object store", "× 20 TB", 0),
     ("instances", "接收服务实例 instances of the ingest service", "", 0),
     ("machines", "接收服务器 machines for them", "", 0),
+    ("connections", "nginx `worker_connections`（2 个进程 workers）", "", 0),
     ("machine_gbit", "每台网卡 network of each", "Gbit/s", 1),
     ("staging_tb", "每台暂存盘 staging of each", "TB", 1),
     ("journal_tb", "日志（全期）journals over the term", "TB", 1),

@@ -73,8 +73,20 @@ def load_or_create_key(key_file: Path) -> PrivateKey:
     """A P-256 key only its owner may read. Raises KeyFileError naming the file, OSError."""
     if not key_file.exists():
         _create_key(key_file)
+    return load_key(key_file)
+
+
+def load_key(key_file: Path, credentials_dir: Path | None = None) -> PrivateKey:
+    """A key that must be there. ``credentials_dir``: systemd's ``$CREDENTIALS_DIRECTORY``; directly in it a file may show
+    0440: root owns it and an ACL names the service's user, whose mask stat reports as the group's bits (systemd.exec(5),
+    CREDENTIALS). Whoever else there is cannot enter that folder.
+
+    Raises KeyFileError naming the file, OSError."""
+    if not key_file.exists():
+        raise KeyFileError(f"{key_file}: 没有这个密钥文件 there is no such key file")
     mode = stat.S_IMODE(key_file.stat().st_mode)
-    if mode & 0o077:
+    passed_on = credentials_dir is not None and key_file.resolve().parent == credentials_dir.resolve()
+    if mode & (0o037 if passed_on else 0o077):
         raise KeyFileError(f"{key_file}: mode {mode:04o}; 私钥文件权限过宽 key is readable by others: chmod 600")
     try:
         return PrivateKey(key_file.read_bytes())

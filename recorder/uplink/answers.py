@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from recorder.uplink.faults import (
+    DIGEST_CONFLICT,
     DIGEST_MISMATCH,
     FORBIDDEN,
     LOCKED,
@@ -37,11 +38,21 @@ _KINDS: dict[int, FaultKind] = {
 }
 
 
+DIGEST_CONFLICT_TYPE = "urn:zfy:digest-conflict"
+
+
+def says_digest_conflict(answer: Answer) -> bool:
+    """The bytes are what was declared, and the journal names others: nothing the unit sends again would settle it."""
+    return answer.status == 409 and members(answer).get("type") == DIGEST_CONFLICT_TYPE
+
+
 def fault_of(answer: Answer, subject: str = "") -> UplinkFault:
     """The fault for an answer that is not the expected success."""
     kind = _KINDS.get(answer.status)
     if kind is None:
         kind = STORE_ERROR if answer.status >= 500 else PROTOCOL
+    if says_digest_conflict(answer):
+        kind = DIGEST_CONFLICT
     problem = members(answer)
     said = problem.get("title_zh") or problem.get("title") or ""
     detail = problem.get("detail") or ""

@@ -71,6 +71,12 @@ LOCKED = FaultKind("upload-locked", "上传被其他请求占用 (423)", "upload
 DIGEST_MISMATCH = FaultKind(
     "digest-mismatch", "存储收到的数据摘要不符 (460)", "bytes at the store do not match their digest (460)", "segment"
 )
+DIGEST_CONFLICT = FaultKind(
+    "digest-conflict",
+    "存储中的日志为此片段记载了另一摘要 (409)",
+    "the journal at the store names another digest for this segment (409)",
+    "segment",
+)
 STORE_FULL = FaultKind("store-full", "存储空间已满 (507)", "store is full (507)", "store")
 STORE_BUSY = FaultKind("store-busy", "存储繁忙", "store is busy (429/503)", "store")
 STORE_ERROR = FaultKind("store-error", "存储内部错误", "store failed (5xx)", "store")

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from recorder.evidence.encoding import unb64u
-from recorder.uplink.answers import fault_of, members, offset_of, whole_number
+from recorder.uplink.answers import fault_of, members, offset_of, says_digest_conflict, whole_number
 from recorder.uplink.checksum import repr_digest, upload_checksum, worth_reading_twice
 from recorder.uplink.facts import Segment
 from recorder.uplink.faults import (
@@ -90,7 +90,7 @@ class TusUploader:
                 continue
             if answer.status in (404, 410):
                 return Outcome.GONE
-            if answer.status == 409:
+            if answer.status == 409 and not says_digest_conflict(answer):
                 conflicts += 1
                 if conflicts > MAX_CONFLICTS:
                     raise UplinkFault(OFFSET_CONFLICT, f"ours {offset}", subject=segment.segment_id)

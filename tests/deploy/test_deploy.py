@@ -1,7 +1,8 @@
-"""deploy/: what can be checked without an agency: every file by its own program or schema, the arithmetic, the claims."""
+"""deploy/: what can be checked without an agency: programs' own checks, what files say, the arithmetic."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -13,9 +14,11 @@ import yaml
 from firmware_bridge.clock import SystemClock
 from hw_sim.agency.authority import Authority
 from hw_sim.agency.nginx import FrontSettings, configuration
+from hw_sim.agency.objects.s3 import LIFECYCLE_RULE
 from hw_sim.agency.objects.settings import S3Settings, parse_objects
 from hw_sim.agency.sizing import Needs, main, size, table
 from hw_sim.agency.store.__main__ import arguments
+from recorder.fleet.gauge import SlotLimits
 from tests.support import require_program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +75,7 @@ def test_the_service_starts_the_store_with_options_it_has() -> None:
     options = arguments(words[3:])
     assert isinstance(parse_objects(options.objects), S3Settings)
     assert options.shared and options.listen == "unix:/run/zfy-ingest/a.sock"
+    assert options.slots == SlotLimits().start
     assert options.retain_days == Needs().days
 
 
@@ -85,6 +89,7 @@ SETTINGS = FrontSettings(
     crl=Path("/etc/zfy-ingest/crl.pem"),
     work=Path("/run/zfy-front"),
     user="www-data",
+    connections=size(Needs(units=1000)).connections,
 )
 
 
@@ -132,6 +137,7 @@ def test_compose_starts_the_store_with_options_it_has() -> None:
         options = arguments(words)
         parse_objects(options.objects)
         assert options.shared and options.retain_days == Needs().days
+        assert options.slots == SlotLimits().start
         sockets.add(options.listen.removeprefix("unix:"))
     assert sockets <= {str(path) for path in SETTINGS.sockets}
 
@@ -149,6 +155,60 @@ def test_compose_names_only_what_it_has() -> None:
                 assert (DEPLOY / source).exists()
         build = service.get("build")
         assert build is None or (DEPLOY / build["context"] / build["dockerfile"]).exists()
+
+
+def test_no_container_but_the_ingest_s_sees_key_or_credentials() -> None:
+    for name, service in compose()["services"].items():
+        sources = {volume.split(":")[0].rstrip("/") for volume in service.get("volumes", [])}
+        assert not sources & {".", "./etc", "./etc/store-key.pem", "./etc/aws-credentials"}, name
+        assert bool(service.get("secrets")) == name.startswith("ingest-"), name
+
+
+def test_compose_mounts_each_file_the_commands_name() -> None:
+    """A path of a command is a secret, lies in a volume, or is mounted."""
+    for name, service in compose()["services"].items():
+        targets = [volume.split(":")[1] for volume in service.get("volumes", [])]
+        for word in service.get("command", []):
+            path = word.split("=")[-1].removeprefix("unix:")
+            if path.startswith("/") and not path.startswith("/run/secrets/"):
+                assert any(path == target or path.startswith(target + "/") for target in targets), (name, path)
+
+
+def test_nginx_in_its_container_has_each_file_its_configuration_names() -> None:
+    targets = [volume.split(":")[1] for volume in compose()["services"]["nginx"]["volumes"]]
+    for path in (SETTINGS.tls, SETTINGS.ca, SETTINGS.crl, SETTINGS.sockets[0].parent):
+        assert str(path) in targets
+
+
+# --- the broker ----------------------------------------------------------------------------------------------------------
+
+
+def keys(path: Path) -> dict[str, str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return dict(re.split(r"\s*=\s*", line, maxsplit=1) for line in lines if line and not line.startswith("#"))
+
+
+def test_the_cluster_is_three_nodes_and_every_queue_is_on_each() -> None:
+    said = keys(DEPLOY / "rabbitmq/cluster.conf")
+    nodes = [value for key, value in said.items() if key.startswith("cluster_formation.classic_config.nodes.")]
+    assert len(set(nodes)) == 3
+    assert said["quorum_queue.initial_cluster_size"] == "3"
+    assert said["cluster_partition_handling"] == "pause_minority"
+    assert not set(said) & set(keys(ROOT / "hw_sim/agency/brokers/rabbitmq.conf")), "one file says it"
+
+
+def test_the_plugins_are_those_the_configuration_needs() -> None:
+    plugins = (DEPLOY / "rabbitmq/enabled_plugins").read_text(encoding="utf-8").strip()
+    assert plugins == "[rabbitmq_mqtt, rabbitmq_auth_mechanism_ssl]."
+
+
+# --- backup -----------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_backup_reads_has_an_example_without_a_secret() -> None:
+    said = keys(DEPLOY / "systemd/backup.env")
+    assert {"RESTIC_REPOSITORY", "RESTIC_PASSWORD_FILE"} <= set(said)
+    assert "RESTIC_PASSWORD" not in said
 
 
 # --- firewall ---------------------------------------------------------------------------------------------------------
@@ -191,9 +251,39 @@ def test_the_arithmetic_by_hand() -> None:
     assert found.disks * 20 * 0.8 / 1.5 >= found.stored_pb * 1000 > (found.disks - 1) * 20 * 0.8 / 1.5
 
 
+def test_nginx_has_a_connection_for_both_halves_of_what_each_unit_keeps() -> None:
+    for needs in COLUMNS:
+        found = size(needs)
+        assert found.connections * needs.workers >= needs.units / found.machines * needs.kept * 2
+
+
 def test_more_units_never_need_less(capsys: pytest.CaptureFixture[str]) -> None:
     small, large = size(COLUMNS[0]), size(COLUMNS[1])
     assert large.instances >= small.instances >= 2
     assert large.disks > small.disks
     assert main(["--units", "50", "--hours", "1.5"]) == 0
     assert "50 台 units" in capsys.readouterr().out
+
+
+# --- object stores ----------------------------------------------------------------------------------------------------
+
+
+def test_the_life_cycle_file_is_the_rule_the_command_sets() -> None:
+    written = json.loads((DEPLOY / "aws/lifecycle.json").read_text(encoding="utf-8"))
+    assert written == {"Rules": [LIFECYCLE_RULE]}
+    assert not {key for key in LIFECYCLE_RULE if "Expiration" in key or "Transition" in key}
+
+
+def test_the_gateway_s_users_are_a_script_sh_takes() -> None:
+    found = subprocess.run(["sh", "-n", str(DEPLOY / "ceph/users.sh")], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("engine", ["aws", "ceph"])
+def test_the_policy_allows_nothing_that_destroys(engine: str) -> None:
+    policy = json.loads((DEPLOY / engine / "policy.json").read_text(encoding="utf-8"))
+    allowed = {action for it in policy["Statement"] if it["Effect"] == "Allow" for action in it["Action"]}
+    denied = {action for it in policy["Statement"] if it["Effect"] == "Deny" for action in it["Action"]}
+    assert not [action for action in allowed if "*" in action or "Delete" in action or "Bypass" in action]
+    assert not allowed & denied
+    assert {"s3:BypassGovernanceRetention", "s3:DeleteObjectVersion", "s3:PutLifecycleConfiguration"} <= denied

@@ -143,6 +143,23 @@ def test_every_refusal_has_its_own_name_and_is_never_success(
     assert fault_code(sender, sender.unit.segment(MB)) == code
 
 
+@pytest.mark.parametrize("method", ["PATCH", "POST"])
+def test_bytes_the_journal_does_not_name_are_a_fault_of_this_segment_alone(sender: Sender, method: str) -> None:
+    """Neither an offset to be corrected nor a broken protocol: the rest of the store's work goes on."""
+    sender.store.replies = [(method, "/uploads", problem(409, "urn:zfy:digest-conflict"))]
+    with pytest.raises(UplinkFault) as caught:
+        sender.send(segment := sender.unit.segment(MB))
+    assert (caught.value.kind.code, caught.value.kind.hold) == ("digest-conflict", "segment")
+    assert caught.value.subject == segment.segment_id
+    assert sender.store.count(method) == 1
+
+
+@pytest.mark.parametrize("method", ["PATCH", "POST"])
+def test_another_409_is_no_digest_conflict(sender: Sender, method: str) -> None:
+    sender.store.replies = [(method, "/uploads", problem(409, "urn:other"))] * 9
+    assert fault_code(sender, sender.unit.segment(MB)) == {"PATCH": "offset-conflict", "POST": "protocol-error"}[method]
+
+
 def test_retry_after_is_handed_on(sender: Sender) -> None:
     status, headers, body = problem(503, "urn:busy")
     sender.store.replies = [("POST", "/uploads", (status, {**headers, "Retry-After": "17"}, body))]

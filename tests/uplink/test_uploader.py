@@ -73,6 +73,18 @@ def test_after_any_refusal_it_tries_again_and_arrives(running: Running, status: 
     assert running.store.count("PATCH") >= 3
 
 
+@pytest.mark.parametrize("method", ["PATCH", "POST"])
+def test_a_digest_conflict_holds_its_segment_and_no_other(running: Running, method: str) -> None:
+    """Reported by its name; what was recorded after it goes up, and it is asked for again at its back-off."""
+    running.store.replies = [(method, "/uploads", problem(409, "urn:zfy:digest-conflict"))]
+    first, second = running.unit.segment(MB), running.unit.segment(MB)
+    running.give(first, second)
+    running.until(running.done(second))
+    assert "digest-conflict" in running.codes()
+    assert "protocol-error" not in running.codes()
+    running.until(running.done(first))
+
+
 def test_a_forged_receipt_is_reported_and_not_kept(running: Running, pki: Pki) -> None:
     segment = running.unit.segment(MB)
     running.store.signer = pki.other_signer

@@ -1,6 +1,6 @@
 """``python -m hw_sim.agency.objects``: what an administrator does with the object store by hand.
 
-prepare --objects URL                       make the bucket with Object Lock, then check it
+prepare --objects URL                       make the bucket with Object Lock, set its life cycle rule, then check it
 check   --objects URL                       is it fit for evidence? 0: yes
 sweep   --objects URL [--hours 24]          give up multipart uploads a kill left unfinished
 fetch   --objects URL VAULT --out DIR       lay out ROOT/UNIT/JOURNAL for ``recorder verify DIR``
@@ -25,7 +25,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="hw_sim.agency.objects", description="对象存储 object store")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
-        ("prepare", "建立带对象锁定的存储桶 make the bucket with Object Lock"),
+        ("prepare", "建立带对象锁定的存储桶，设生命周期规则 make the bucket with Object Lock, set its life cycle rule"),
         ("check", "检查存储是否可用于证据 is the store fit for evidence"),
         ("sweep", "清除未完成的分段上传 give up unfinished multipart uploads"),
         ("fetch", "取回一个日志的全部片段供核验 lay out a journal's segments for the verifier"),
@@ -74,12 +74,17 @@ def _run(options: argparse.Namespace) -> int:
 def _on_the_bucket(options: argparse.Namespace, settings: ObjectSettings) -> None:
     if not isinstance(settings, S3Settings):
         raise SettingsError(f"{options.command}: 只用于 S3 for S3 only")
-    from hw_sim.agency.objects.s3 import S3Store
+    from hw_sim.agency.objects.s3 import ABANDON_DAYS, S3Store
 
     store = S3Store.connect(settings)
     if options.command == "prepare":
         made = store.prepare()
         _say(sys.stdout, f"{settings.bucket}: " + ("已建立 made" if made else "已存在 was there"))
+        store.set_lifecycle()
+        _say(
+            sys.stdout,
+            f"{settings.bucket}: {ABANDON_DAYS} 天后清除未完成的上传 days, then unfinished uploads are given up",
+        )
     else:
         count = store.abandon_parts(SystemClock().wall_us() / 1e6 - options.hours * 3600)
         _say(sys.stdout, f"{settings.bucket}: {count} 个已清除 given up")

@@ -40,6 +40,15 @@ COMPLIANCE = "COMPLIANCE"
 MARK = "sha256"
 """User metadata of our own puts: the base64url digest that was to be stored."""
 
+ABANDON_DAYS = 7
+LIFECYCLE_RULE: dict[str, Any] = {
+    "ID": "abort-unfinished-uploads",
+    "Status": "Enabled",
+    "Filter": {"Prefix": ""},
+    "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": ABANDON_DAYS},
+}
+"""Nothing but parts: a rule with ``Expiration`` would hide evidence behind delete markers (deploy/aws/lifecycle.json)."""
+
 DAMAGED_MAX = 3
 """Damaged versions of one object after which people must look before more are put."""
 
@@ -111,15 +120,41 @@ class S3Store:
         """Give up multipart uploads begun before ``before`` (seconds): a kill left them, and they cost room that no
         listing of objects shows. How many."""
         count = 0
+        marker: dict[str, str] = {}
         with translated("unfinished parts"):
-            answer = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix)
-            for upload in answer.get("Uploads", []):
-                if upload["Initiated"].timestamp() < before:
-                    self.client.abort_multipart_upload(
-                        Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                    )
-                    count += 1
-        return count
+            while True:
+                answer = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix, **marker)
+                for upload in answer.get("Uploads", []):
+                    if upload["Initiated"].timestamp() < before:
+                        self.client.abort_multipart_upload(
+                            Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                        )
+                        count += 1
+                if not answer.get("IsTruncated"):
+                    return count
+                # A page holds at most 1 000; the markers name the last one seen, whether it was given up or not.
+                marker = {"KeyMarker": answer["NextKeyMarker"]}
+                if answer.get("NextUploadIdMarker"):
+                    marker["UploadIdMarker"] = answer["NextUploadIdMarker"]
+
+    def set_lifecycle(self) -> None:
+        """Let the engine itself give up unfinished multipart uploads after ``ABANDON_DAYS``. The bucket's other rules stay
+        as they are; ours expires no object and no version. Raises ObjectStoreError."""
+        with translated(f"life cycle of bucket {self.bucket}"):
+            rules = [rule for rule in self._lifecycle_rules() if rule.get("ID") != LIFECYCLE_RULE["ID"]]
+            # The request replaces the whole configuration.
+            self.client.put_bucket_lifecycle_configuration(
+                Bucket=self.bucket, LifecycleConfiguration={"Rules": [*rules, LIFECYCLE_RULE]}
+            )
+
+    def _lifecycle_rules(self) -> list[dict[str, Any]]:
+        try:
+            answer = self.client.get_bucket_lifecycle_configuration(Bucket=self.bucket)
+        except ClientError as error:
+            if code_of(error) == "NoSuchLifecycleConfiguration":
+                return []
+            raise
+        return list(answer.get("Rules", []))
 
     # --- ObjectStore -------------------------------------------------------------------------------------------------
 

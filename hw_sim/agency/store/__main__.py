@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -23,6 +24,7 @@ from hw_sim.agency.store.segments import Limits
 from hw_sim.agency.store.service import BrokerAddress, Instance, StoreOptions, lock_root
 from hw_sim.agency.store.tls import AgencyTrust, TlsContexts, TlsFiles
 from recorder.evidence.files import OsFiles
+from recorder.evidence.signer import KeyFileError
 from recorder.fleet.gauge import slot_limits
 from recorder.lean import give_memory_back
 
@@ -110,7 +112,11 @@ def serve(options: argparse.Namespace, objects: ObjectStore, stop: threading.Eve
     except PermissionError as error:
         log.error("--listen: %s", error)
         return 2
-    instance = Instance(store_options(options), objects, door, trust, clock)
+    try:
+        instance = Instance(store_options(options), objects, door, trust, clock)
+    except KeyFileError as error:
+        log.error("--store-key: %s", error)
+        return 2
 
     def ready() -> None:
         if options.ready_file is not None:
@@ -136,6 +142,7 @@ def store_options(options: argparse.Namespace) -> StoreOptions:
     return StoreOptions(
         root=options.root,
         store_key=options.store_key,
+        credentials_dir=Path(credentials) if (credentials := os.environ.get("CREDENTIALS_DIRECTORY")) else None,
         name=options.name,
         retain_s=options.retain_days * DAY_S,
         shared=options.shared,

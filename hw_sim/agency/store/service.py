@@ -38,7 +38,7 @@ from hw_sim.agency.store.staging import Staging
 from hw_sim.agency.store.statements import StatementDesk
 from hw_sim.agency.store.tls import AgencyTrust
 from hw_sim.agency.store.upload_routes import UploadRoutes
-from recorder.evidence.signer import load_or_create
+from recorder.evidence.signer import FileSigner, load_key
 from recorder.fleet.gauge import SlotLimits
 
 log = logging.getLogger("agency.store")
@@ -58,11 +58,13 @@ class BrokerAddress:
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """``store_key``: the P-256 key that signs receipts; ``name`` their ``iss``; ``retain_s`` how long objects are kept.
+    """``store_key``: the P-256 key that signs receipts, there already: one made here would be one no unit believes.
+    ``credentials_dir``: systemd's, where the key may lie; ``name`` their ``iss``; ``retain_s`` how long objects are kept.
     ``slots``: upload slots to grant; None: none are granted, units upload as they like."""
 
     root: Path
     store_key: Path
+    credentials_dir: Path | None = None
     name: str = "demo-store"
     retain_s: float = 183 * 86400.0
     shared: bool = False
@@ -90,10 +92,10 @@ class Instance:
     ) -> None:
         root = options.root
         self._options = options
+        signer = FileSigner(load_key(options.store_key, options.credentials_dir))
         self._locks = Locks(root / "instances.lock", clock) if options.shared else None
         self._register = Register(root / "store.db")
         alarms = Alarms(root / "alarms.log", clock, self._locks)
-        signer = load_or_create(options.store_key, options.store_key.with_name("no-chain.pem"))
         receipts = ReceiptDesk(self._register, signer, clock, options.name)
         keeper = Keeper(objects, clock, options.retain_s)
         staging = Staging(root / "staging", self._register, clock)

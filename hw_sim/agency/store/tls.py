@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 from collections.abc import Callable
@@ -18,6 +19,10 @@ from hw_sim.agency.store.problem import FORBIDDEN, Problem
 from recorder.evidence.trust import Trust, validity
 from recorder.uplink.tls_socket import use_tls_socket
 
+log = logging.getLogger("agency.store")
+
+Stamp = tuple[int, int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
@@ -26,6 +31,14 @@ class TlsFiles:
     directory: Path
     ca: Path
     crl: Path
+
+    @property
+    def certificate(self) -> Path:
+        return self.directory / "server-cert.pem"
+
+    @property
+    def key(self) -> Path:
+        return self.directory / "server-key.pem"
 
 
 class AgencyTrust:
@@ -51,19 +64,39 @@ class AgencyTrust:
 
 
 class TlsContexts:
-    """The context for the next connection. Thread-safe enough: at worst two threads build the same one."""
+    """The context for the next connection, built again when list, certificate or key change. A renewed pair is two files:
+    between the two they do not fit, and the old pair serves on. A list that cannot be read lets nobody in. Thread-safe
+    enough: at worst two threads build the same one."""
 
     def __init__(self, files: TlsFiles, trust: AgencyTrust) -> None:
         self._files = files
         self.trust = trust
-        self._held: tuple[tuple[int, int], ssl.SSLContext] | None = None
+        self._held: tuple[tuple[int, int], tuple[Stamp, Stamp], ssl.SSLContext] | None = None
+        self._refused: tuple[Stamp, Stamp] | None = None
         self.current()
 
     def current(self) -> ssl.SSLContext:
-        stamp, held = self.trust.stamp(), self._held
-        if held is None or held[0] != stamp:
-            self._held = held = (stamp, self._build())
-        return held[1]
+        """Raises OSError, ValueError."""
+        listed, pair, held = self.trust.stamp(), self._pair(), self._held
+        if held is not None and held[0] == listed and pair in (held[1], self._refused):
+            return held[2]
+        try:
+            context = self._build()
+        except OSError as error:  # SSLError is one
+            if held is None or held[0] != listed:
+                raise
+            self._refused = pair
+            log.error(
+                "%s: 新证书与私钥不可用，仍用原来的 the new pair cannot be used, the old ones serve on: %s",
+                self._files.directory,
+                error,
+            )
+            return held[2]
+        self._held = (listed, pair, context)
+        return context
+
+    def _pair(self) -> tuple[Stamp, Stamp]:
+        return stamp_of(self._files.certificate), stamp_of(self._files.key)
 
     def _build(self) -> ssl.SSLContext:
         context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
@@ -74,10 +107,19 @@ class TlsContexts:
         # A resumed session is not checked against the list again.
         context.num_tickets = 0
         context.options |= ssl.OP_NO_TICKET
-        context.load_cert_chain(self._files.directory / "server-cert.pem", self._files.directory / "server-key.pem")
+        context.load_cert_chain(self._files.certificate, self._files.key)
         context.load_verify_locations(self._files.ca)
         context.load_verify_locations(self._files.crl)
         return context
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Changes when the file does; of no file, zeros."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return 0, 0, 0
+    return state.st_ino, state.st_mtime_ns, state.st_size
 
 
 def load(ca: Path, crl_file: Path) -> Trust:

@@ -129,6 +129,17 @@ def test_two_stores_never_share_a_root(agency: Agency, tmp_path: Path) -> None:
         second.start()
 
 
+def test_a_store_key_that_is_not_there_is_said_and_none_is_made(agency: Agency, tmp_path: Path) -> None:
+    """A mistyped path must not yield receipts which no unit believes."""
+    missing = tmp_path / "stroe-key.pem"
+    other = StoreProcess(
+        tmp_path, tmp_path / "root", agency.authority, SystemClock(), extra=("--store-key", str(missing))
+    )
+    with pytest.raises(AgencyError, match=r"没有这个密钥文件 there is no such key file"):
+        other.start()
+    assert not missing.exists()
+
+
 def test_the_store_says_what_it_lacks(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "hw_sim.agency.store", "--root", str(tmp_path)],

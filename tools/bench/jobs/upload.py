@@ -19,6 +19,7 @@ import click
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import Clock
 from recorder.evidence.encoding import b64u
+from recorder.evidence.signer import load_or_create_key
 from recorder.uplink.connection import ConnectionOptions
 from recorder.uplink.facts import Segment
 from recorder.uplink.faults import LinkFault
@@ -36,6 +37,7 @@ OPTIONS = ConnectionOptions(connect_s=5.0, io_s=20.0, dscp=8)
 def store(folder: Path, clock: Clock) -> Iterator[int]:
     """A running agency store (a process of its own); gives its port."""
     tls(folder / "client", folder / "server", clock)
+    load_or_create_key(folder / "store-key.pem")
     ready, log = folder / "ready", folder / "store.log"
     command = [sys.executable, "-m", "hw_sim.agency.store", "--root", str(folder / "store")]
     command += ["--tls", str(folder / "server"), "--ca", str(folder / "client" / "ca.pem")]

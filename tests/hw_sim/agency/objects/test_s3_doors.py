@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
+from firmware_bridge.clock import SystemClock
 from hw_sim.agency.objects.s3 import COMPLIANCE, S3Store
 from tests.hw_sim.agency.objects.engines import Engine, file_of
 from tests.hw_sim.agency.objects.locked import KEY, UNTIL, Locked, lock_one
 
-SOON = datetime(2027, 1, 1, tzinfo=UTC)
+SOON = datetime.fromtimestamp(SystemClock().wall_us() / 1e6, UTC) + timedelta(days=30)
+"""In the future, so that an engine refuses it for the lock and not for its date; before ``UNTIL``."""
 
 S3_DOORS: dict[str, Callable[[Locked], object]] = {
     "delete the version": lambda it: it.client.delete_object(**it.at),
