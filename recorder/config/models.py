@@ -339,7 +339,8 @@ class Mqtt(Section):
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
     keepalive_s: Annotated[int, Field(ge=5, le=3600)]
-    status_interval_s: Annotated[float, Field(ge=0.5, le=3600)]
+    # At most half of what the store waits for a word before it gives a unit's slot away (DispatchPolicy.silent_s).
+    status_interval_s: Annotated[float, Field(ge=0.5, le=75)]
 
 
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]

@@ -6,9 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recorder.config.models import Mqtt
 from recorder.fleet.dispatch import Demand, Dispatcher, DispatchPolicy, Word, rank_of
 
 POLICY = DispatchPolicy(grant_s=100.0, renew_s=30.0, wait_s=300.0, silent_s=150.0)
+
+
+def test_a_unit_that_reports_as_seldom_as_it_may_keeps_its_slot() -> None:
+    """One lost status must not cost it either: the longest interval fits twice."""
+    bounds = Mqtt.model_json_schema()["properties"]["status_interval_s"]
+    assert DispatchPolicy().silent_s >= 2 * bounds["maximum"]
 
 
 def demand(deadline: float | None = 1000.0, marked: int = 0, segments: int = 5) -> Demand:
