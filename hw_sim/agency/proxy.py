@@ -3,6 +3,7 @@
 One thread, one selector. ``refuse``: nobody listens and every connection is reset (no network). ``stall``: connections
 open and are accepted, not a byte moves (a dead cell with its sockets still up). ``slow`` sets a byte rate. Bytes
 under way in a stall arrive when it ends, as they do in life. ``mishap`` strikes single connections (``mishaps``).
+``lead_to`` is what a captive portal or a gateway does: somebody else stands behind the same address.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class FaultProxy:
     """Listens on a port of its own; ``port`` stays the same all its life. Thread-safe."""
 
     def __init__(self, target_port: int, clock: Clock) -> None:
-        self._target = ("127.0.0.1", target_port)
+        self._home = self._target = target_port
         self._clock = clock
         self._lock = threading.Condition()
         self._asked = self._done = 0
@@ -105,6 +106,11 @@ class FaultProxy:
         """Strike connections once ``after`` bytes went from client to server: the next ``times`` of them, None: each."""
         with self._change():
             self._mishap = Mishap(kind, after, times)
+
+    def lead_to(self, port: int | None) -> None:
+        """New connections go to this port of 127.0.0.1; None: to where they went at first. Those there are stay."""
+        with self._change():
+            self._target = self._home if port is None else port
 
     def strand(self) -> None:
         """Every connection there is stays open and moves nothing any more (half-open); new ones work."""
@@ -229,7 +235,7 @@ class FaultProxy:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-        server.connect_ex(self._target)
+        server.connect_ex(("127.0.0.1", self._target))
         self._links.append(_Link(_Pipe(client, server, True), _Pipe(server, client, False)))
 
     def _move(self, link: _Link, ready: set[int], budget: int, cut: int | None) -> None:

@@ -1,6 +1,6 @@
 """The failure matrix of the upload, the rows in which something other than the line is wrong: portals, names, certificates,
-clocks, and a store that lies. (docs/testing.md has the table; the line itself is in
-``tests/integration/test_failure_matrix.py``.)
+clocks, and a store that lies; against a double of the store. (docs/testing.md has the table; the line itself, and
+these rows against the real store over each engine, are in ``tests/integration/test_failure_matrix.py``.)
 
 Whatever happens: no segment counts as stored without a receipt of the agency's store that names its bytes, and once the
 trouble is over everything arrives.
@@ -13,11 +13,9 @@ import datetime as dt
 import random
 import shutil
 import socket
-import socketserver
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,6 +39,7 @@ from recorder.uplink.settings import UplinkSettings
 from recorder.uplink.tls_socket import use_tls_socket
 from tests.hw_sim.agency.unit_double import csr, new_key
 from tests.uplink.fake_store import FakeStore, Reply, Upload
+from tests.uplink.impostors import HTML, listening_on, portal_in_the_clear, portal_with_a_certificate
 from tests.uplink.pki import UNIT, Pki, issue_for
 from tests.uplink.running import Running
 from tests.uplink.unit_files import UnitFiles
@@ -48,7 +47,6 @@ from tests.uplink.unit_files import UnitFiles
 MB = 1_000_000
 PER_FAULT = 500_000
 DAY_S = 86400
-HTML = b"<html><body>Please accept our terms to go on.</body></html>"
 
 
 @pytest.fixture
@@ -71,45 +69,6 @@ def claims_nothing(running: Running, *segments: Segment) -> None:
 # --- portals and proxies ----------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def listening_on(port: int, handle: Callable[[socket.socket], None]) -> Iterator[None]:
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            self.request.settimeout(5)
-            try:
-                handle(self.request)
-            except OSError:
-                return  # the unit left: that is its right
-
-    class Server(socketserver.ThreadingTCPServer):
-        allow_reuse_address = True
-        daemon_threads = True
-        block_on_close = False
-
-    with Server(("127.0.0.1", port), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        yield
-        server.shutdown()
-        thread.join(5)
-
-
-def portal_in_the_clear(raw: socket.socket) -> None:
-    raw.recv(4096)
-    raw.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s" % (len(HTML), HTML))
-
-
-def portal_with_its_own_certificate(pki: Pki) -> Callable[[socket.socket], None]:
-    context = use_tls_socket(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-    context.load_cert_chain(pki.rogue_tls / "client-cert.pem", pki.rogue_tls / "client-key.pem")
-
-    def handle(raw: socket.socket) -> None:
-        with context.wrap_socket(raw, server_side=True) as link:
-            portal_in_the_clear(link)
-
-    return handle
-
-
 @pytest.mark.parametrize(("portal", "code"), [("clear", "tls-failed"), ("own certificate", "tls-untrusted")])
 def test_a_captive_portal_is_no_store(
     pki: Pki, settings: UplinkSettings, clock: Clock, unit: UnitFiles, portal: str, code: str
@@ -119,7 +78,8 @@ def test_a_captive_portal_is_no_store(
         port = first.port
     running = Running(first, dataclasses.replace(settings, store_url=f"https://127.0.0.1:{port}"), clock, unit)
     segment = unit.segment(MB)
-    with listening_on(port, portal_in_the_clear if portal == "clear" else portal_with_its_own_certificate(pki)):
+    own = portal_with_a_certificate(pki.rogue_tls / "client-cert.pem", pki.rogue_tls / "client-key.pem")
+    with listening_on(port, portal_in_the_clear if portal == "clear" else own):
         running.uploader.start()
         running.give(segment)
         running.until(lambda: code in running.codes())

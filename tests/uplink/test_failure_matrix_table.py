@@ -32,6 +32,14 @@ def test_every_row_names_tests_and_each_of_them_exists() -> None:
             assert test in functions_of(file), f"{file}::{test}"
 
 
+def test_a_row_says_both_engines_when_and_only_when_a_test_on_both_is_named() -> None:
+    """Of a row with tests on both, the other column entry would be a claim too small; of one without, too large."""
+    for row in table():
+        _, _, _, engines, named, _ = row.split("|")
+        assert engines.strip(), row
+        assert engines.startswith(" 两种 ") == (f"`{MATRIX[0]}::" in named), row
+
+
 def test_no_test_of_the_matrix_is_missing_from_the_table() -> None:
     named = set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", "\n".join(table())))
     for file in MATRIX:

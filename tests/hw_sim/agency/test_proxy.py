@@ -101,6 +101,21 @@ def exchange_timeout(link: socket.socket, data: bytes) -> bool:
     return False
 
 
+def test_new_connections_are_led_elsewhere_and_back(proxy: FaultProxy) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other, connect(proxy) as old:
+        assert exchange(old, b"x") == b"x"
+        proxy.lead_to(int(other.getsockname()[1]))
+        with connect(proxy) as led:
+            taken, _ = other.accept()
+            with taken:
+                taken.sendall(b"not the echo")
+                assert led.recv(64) == b"not the echo"
+        assert exchange(old, b"y") == b"y"
+        proxy.lead_to(None)
+        with connect(proxy) as again:
+            assert exchange(again, b"z") == b"z"
+
+
 def test_reset_breaks_what_is_open_and_nothing_later(proxy: FaultProxy) -> None:
     with connect(proxy) as link:
         assert exchange(link, b"x") == b"x"
