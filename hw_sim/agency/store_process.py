@@ -13,6 +13,9 @@ from hw_sim.agency.authority import Authority
 from hw_sim.agency.processes import kill, stop, wait_until
 
 START_S = 30.0
+TUNABLES = "glibc.malloc.tcache_count=0"
+"""GLIBC_TUNABLES of a process with many threads: otherwise each keeps up to 200 KiB that it has freed, and mallopt cannot
+forbid it. deploy/ sets the same."""
 HOST = "127.0.0.1"
 
 
@@ -90,7 +93,7 @@ class StoreProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "GLIBC_TUNABLES": TUNABLES},
                 start_new_session=True,
             )
         wait_until(ready.exists, self._process, self._clock, START_S, self._name, self.log_file)

@@ -31,11 +31,13 @@ _ENDED = (Gone, ConnectionError, TimeoutError, ssl.SSLError)
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. ``io_s``: without a byte within a request; ``idle_s``: between requests of one connection."""
+    """Seconds. ``io_s``: without a byte within a request; ``idle_s``: between requests of one connection, of which its
+    thread waits with it for ``thread_s``."""
 
     handshake_s: float = 10.0
     io_s: float = 20.0
     idle_s: float = 75.0
+    thread_s: float = 0.25
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -52,6 +54,28 @@ class Handler(BaseHTTPRequestHandler):
         self._peer = ""
         self._left = 0
         self._taken = ExitStack()
+        self.silent = False
+        """Kept, all that came is answered, and nothing has come since: the next request is for another handler."""
+
+    def handle(self) -> None:
+        while True:
+            self.close_connection = True
+            self.handle_one_request()
+            if self.close_connection or not self._next_begins():
+                return
+
+    def _next_begins(self) -> bool:
+        """Whether another request, or the end of the connection, has come before the thread is worth more than the wait."""
+        self.connection.settimeout(self.server.timeouts.thread_s)
+        try:
+            cast(io.BufferedReader, self.rfile).peek(1)
+        except TimeoutError:
+            self.silent = True  # and nothing is left behind in ``rfile``: it reads only when it is empty
+            return False
+        except ssl.SSLError as error:
+            log.info("%s: %s", self._peer, error)
+            return False
+        return True
 
     def handle_one_request(self) -> None:
         self.connection.settimeout(self.server.timeouts.idle_s)

@@ -1,4 +1,4 @@
-"""The ingest HTTP server: threads, a time-out on everything that waits, and one of two doors.
+"""The ingest HTTP server: a thread for each request under way, a time-out on everything that waits, and one of two doors.
 
 ``TlsDoor``: TCP with mutual TLS of its own. ``ProxyDoor``: a Unix socket that only nginx may enter, which has verified the
 client and passes its certificate on (docs/adr/0009, 0019). On the standard library's ``http.server``, because throwing a
@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from firmware_bridge.ports import Clock
 from hw_sim.agency.store.bodies import Bodies
 from hw_sim.agency.store.http_handler import Handler, Timeouts
+from hw_sim.agency.store.idle import Address, IdleConnections
 from hw_sim.agency.store.proxy_identity import ProxyIdentity
 from hw_sim.agency.store.routes import Route
 from hw_sim.agency.store.tls import AgencyTrust, TlsContexts, TlsIdentity
@@ -125,9 +126,13 @@ class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.server_activate()
         name = self.socket.getsockname()
         self.port = int(name[1]) if isinstance(name, tuple) else 0
+        self._between: IdleConnections
+        """From ``start`` on."""
         self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), name="accept", daemon=True)
 
     def start(self) -> None:
+        self._between = IdleConnections(self.clock, self.timeouts.idle_s, self._resume, self._let_go)
+        self._between.start()
         self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
@@ -140,6 +145,7 @@ class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 _shut(connection)
             while self._connections and (left := deadline - self.clock.boottime_us()) > 0:
                 self._idle.wait(left / 1e6)
+        self._between.stop(timeout_s)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         with self._lock:
@@ -151,17 +157,42 @@ class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """The handshake happens here, on the connection's own thread: a slow one must not stop the others."""
-        connection: socket.socket = request
+        accepted: socket.socket = request
         try:
-            connection = self._door.welcome(request, self.timeouts.handshake_s)
-            self._replace(request, connection)
-            Handler(connection, client_address, self)
+            connection = self._door.welcome(accepted, self.timeouts.handshake_s)
+        except (ssl.SSLError, OSError) as error:
+            log.info("connection of %s: %s", client_address, error)
+            self._let_go(accepted, client_address)
+            return
+        except BaseException:
+            self._let_go(accepted, client_address)
+            raise
+        self._replace(accepted, connection)
+        self._converse(connection, client_address)
+
+    def _converse(self, connection: socket.socket, client_address: Address) -> None:
+        """Requests as long as they come one after the other; then the connection waits for the next without a thread."""
+        silent = False
+        try:
+            silent = Handler(connection, client_address, self).silent
         except (ssl.SSLError, OSError) as error:
             log.info("connection of %s: %s", client_address, error)
         finally:
-            connection.close()
-            self._replace(request, None)
-            self._replace(connection, None)
+            if not silent:
+                self._let_go(connection, client_address)
+        if silent:
+            self._between.wait(connection, client_address)
+
+    def _resume(self, connection: socket.socket, client_address: Address) -> None:
+        try:
+            threading.Thread(target=self._converse, args=(connection, client_address), daemon=True).start()
+        except RuntimeError as error:  # no more threads are to be had: the unit comes again
+            log.warning("connection of %s: %s", client_address, error)
+            self._let_go(connection, client_address)
+
+    def _let_go(self, connection: socket.socket, _client_address: Address) -> None:
+        connection.close()
+        self._replace(connection, None)
 
     def _replace(self, old: socket.socket, new: socket.socket | None) -> None:
         with self._idle:

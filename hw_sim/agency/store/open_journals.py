@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from firmware_bridge.ports import Clock
@@ -26,6 +27,9 @@ from recorder.evidence.trust import Trust
 
 PATIENCE_S = 30.0
 """For another instance's work on the same journal: reading one after a start may take seconds."""
+KEPT = 1024
+"""Journals open in one process between requests, some 12 kB each. Beyond it the one not used for longest is closed, and
+opened again at its next use: its last file is read, of 8 MiB at most."""
 
 
 @dataclass(slots=True)
@@ -41,6 +45,13 @@ class Journal:
     """Why nothing more is stored here until somebody has looked; empty: sound."""
     forks_full: bool = False
     """It has been said that no more contradictions are kept."""
+    users: int = 0
+    """Requests that hold it or wait for it; under the lock of OpenJournals."""
+
+    @property
+    def closable(self) -> bool:
+        """Nobody uses it, and nothing was found out about it that would be said again."""
+        return not self.users and not self.damaged and not self.forks_full
 
 
 class OpenJournals:
@@ -56,7 +67,9 @@ class OpenJournals:
         clock: Clock,
         alarms: Alarms,
         locks: Locks | None,
+        kept: int = KEPT,
     ) -> None:
+        self._kept = kept
         self._root = root
         self._register = register
         self._index = index
@@ -67,6 +80,12 @@ class OpenJournals:
         self._locks = locks
         self._lock = threading.Lock()
         self._journals: dict[tuple[str, str], Journal] = {}
+        """The one used last at the end."""
+
+    @property
+    def count(self) -> int:
+        """Journals open."""
+        return len(self._journals)
 
     def all(self) -> list[tuple[str, str]]:
         """(unit_id, journal_id) of whatever is stored."""
@@ -84,17 +103,7 @@ class OpenJournals:
     @contextmanager
     def hold(self, unit_id: str, journal_id: str) -> Iterator[Journal]:
         """The journal, open, nobody else's meanwhile. Raises Problem: damaged, or held by another instance for too long."""
-        with self._lock:
-            journal = self._journals.get((unit_id, journal_id))
-            if journal is None:
-                vault = Vault(self._root, unit_id, journal_id)
-                journal = Journal(
-                    vault,
-                    JournalLog(vault.path / "journal"),
-                    DeviceKeys(vault.path / "keys", unit_id, self._trust, self._clock),
-                )
-                self._journals[unit_id, journal_id] = journal
-        with journal.lock, self._between_instances(journal_id):
+        with self._used(unit_id, journal_id) as journal, journal.lock, self._between_instances(journal_id):
             if journal.damaged:
                 raise Problem(DAMAGED, journal.damaged)
             if not journal.opened or not journal.log.ready:
@@ -104,6 +113,32 @@ class OpenJournals:
             if self._index.behind(journal_id, journal.log.head):
                 self._open(journal)  # and did not come to reading it into the register
             yield journal
+
+    @contextmanager
+    def _used(self, unit_id: str, journal_id: str) -> Iterator[Journal]:
+        """The journal, not closed meanwhile: whoever uses it at the same time gets this same one, and its lock."""
+        name = unit_id, journal_id
+        with self._lock:
+            journal = self._journals.pop(name, None)
+            if journal is None:
+                vault = Vault(self._root, unit_id, journal_id)
+                journal = Journal(
+                    vault,
+                    JournalLog(vault.path / "journal"),
+                    DeviceKeys(vault.path / "keys", unit_id, self._trust, self._clock),
+                )
+            self._journals[name] = journal
+            journal.users += 1
+        try:
+            yield journal
+        finally:
+            with self._lock:
+                journal.users -= 1
+                excess = len(self._journals) - self._kept
+                if excess > 0:
+                    closable = (name for name, journal in self._journals.items() if journal.closable)
+                    for idle in list(islice(closable, excess)):
+                        del self._journals[idle]
 
     @contextmanager
     def _between_instances(self, journal_id: str) -> Iterator[None]:
