@@ -81,11 +81,11 @@ class SimulatedMicrophone:
         return sound.at(times, first)
 
     def _drop_old(self) -> bool:
-        """Forget what no longer fits the device's buffer; whether something was lost."""
+        """Forget what no longer fits the device's buffer, the oldest; whether something was lost."""
         late = (self._clock.boottime_us() - self._at_us(self._taken)) / 1e6
         if late <= BUFFER_S + self._block / self._true_rate:
             return False
-        self._taken += int((late - self._block / self._true_rate) * self._true_rate)
+        self._taken += int((late - BUFFER_S) * self._true_rate)
         return True
 
     def _drop_on_purpose(self) -> bool:

@@ -82,7 +82,7 @@ class AudioTrack:
     def block(self, block: AudioBlock) -> tuple[list[AudioPacket], int]:
         """Packets completed by the block, and the silent samples that had to go before it."""
         before = self._timeline.position
-        placement = self._timeline.block(len(block.samples), block.read_at_us)
+        placement = self._timeline.block(len(block.samples), block.read_at_us, overflowed=block.overflowed)
         packets = self._silence(before, placement.silence)
         packets += self._stamp(self._encoder.feed(block.samples[placement.drop :]))
         return packets, placement.silence

@@ -39,12 +39,69 @@ def test_one_late_read_is_no_gap() -> None:
         assert (placement.silence, placement.drop) == (0, 0)
 
 
-def test_lost_samples_become_silence_of_their_length() -> None:
+@pytest.mark.parametrize(("reported", "within"), [(True, 25), (False, 105)])
+def test_lost_samples_become_silence_of_their_length(reported: bool, within: int) -> None:
+    """Blocks of 20 ms: within half a second when the driver says so, within 2.1 s when it does not."""
     timeline = AudioTimeline(RATE)
     for n in range(1, 200):
         timeline.block(BLOCK, 1_000_000 + n * 20_000)
-    silence = sum(timeline.block(BLOCK, 1_000_000 + n * 20_000 + 200_000).silence for n in range(200, 230))
+    silence = 0
+    for n in range(200, 200 + within):
+        silence += timeline.block(BLOCK, 1_000_000 + n * 20_000 + 200_000, overflowed=reported and n == 200).silence
     assert silence == pytest.approx(RATE * 0.2, abs=50)
+    assert abs(timeline.time_us(timeline.position) - (1_000_000 + (199 + within) * 20_000 + 200_000)) < 1_000
+
+
+@given(
+    blocks=st.integers(20, 90),
+    least_us=st.integers(41_000, 300_000),
+    most_us=st.integers(0, 150_000),
+    seed=st.integers(),
+)
+@settings(max_examples=50, deadline=None)
+def test_a_machine_that_is_busy_for_long_loses_nothing_and_moves_nothing(
+    blocks: int, least_us: int, most_us: int, seed: int
+) -> None:
+    """Every read late for up to 1.8 s, and no overflow: after 0.4 s silence went in, and as much true sound out."""
+    chance = random.Random(seed)
+    timeline = AudioTimeline(RATE)
+    read_us = 0
+    for n in range(1, 500):
+        heard_us = 1_000_000 + n * 20_000
+        late_us = least_us + chance.randint(0, most_us) if 300 <= n < 300 + blocks else 0
+        read_us = max(read_us + 100, heard_us + late_us)
+        placement = timeline.block(BLOCK, read_us)
+        assert (placement.silence, placement.drop) == (0, 0)
+        assert abs(timeline.time_us(timeline.position) - heard_us) < 2_000
+
+
+@given(late_for=st.integers(1, 400), late_us=st.integers(0, 300_000), ppm=st.integers(-200, 200))
+@settings(max_examples=30, deadline=None)
+def test_a_worker_that_is_busy_at_its_start_loses_nothing(late_for: int, late_us: int, ppm: int) -> None:
+    """Late by as much from the very first read on: where sound belongs is found out later. No silence was put in, so that
+    nothing may be left out; and time is right at once, or, when that was found out late, after the slew of 20 ms."""
+    timeline = AudioTimeline(RATE)
+    read_us = 0
+    for n in range(1, late_for + 620):
+        heard_us = 1_000_000 + round(n * 20_000 * (1 + ppm / 1e6))
+        read_us = max(read_us + 100, heard_us + (late_us if n <= late_for else 0))
+        placement = timeline.block(BLOCK, read_us)
+        assert (placement.silence, placement.drop) == (0, 0)
+        if n > late_for + 20:
+            limit_us = 5_000 if late_for < 220 or n > late_for + 600 else 22_000
+            assert abs(timeline.time_us(timeline.position) - heard_us) < limit_us
+
+
+def test_only_what_silence_stands_for_is_left_out() -> None:
+    """A stall's silence is paid back by the sound it stood for, once."""
+    timeline = AudioTimeline(RATE)
+    for n in range(1, 400):
+        timeline.block(BLOCK, 1_000_000 + n * 20_000)
+    last_us = 1_000_000 + 399 * 20_000
+    silence = looks(timeline, last_us, last_us + 500_000)
+    assert timeline.block(26 * BLOCK, last_us + 520_000).drop == pytest.approx(silence, abs=2)
+    early_us = last_us + 520_000 - 100_000  # a hundred milliseconds before it can have been heard
+    assert sum(timeline.block(BLOCK, early_us + n * 20_000).drop for n in range(1, 50)) == 0
 
 
 def looks(timeline: AudioTimeline, begin_us: int, end_us: int) -> int:

@@ -33,7 +33,15 @@ HEARD_US = 700_000
 SEEK_US = 60_000
 """So near its place a piece of sound must be."""
 
+PIECE = RATE // 4
+"""Samples of a clip that are sought together. The recording's clock follows the microphone's in steps of up to 2 ms, one a
+second (``recorder.capture.timeline``), and a piece with a step in it fits no place well: of pieces of a second that may be
+every one, of these it is one in four."""
+
 SHORT_PRESS_S, LONG_PRESS_S = 0.15, 1.7
+
+AUDIBLE = 0.003
+"""Of full scale (-50 dBFS): a pause between two words fits anything."""
 
 Span = tuple[int, int]
 Wave = npt.NDArray[np.float64]
@@ -148,22 +156,25 @@ class Heard:
         return kept
 
     def match(self, wav: Path, at_us: int, spans: Sequence[Span]) -> tuple[float, float]:
-        """Is the clip in the spans, having begun at ``at_us``? Each second of it is sought by itself, :data:`SEEK_US`
-        around its place, for a busy machine loses pieces of sound. Medians of how well a second fits (1.0: it is there
-        and nothing else) and of how loud it is against the file, in dB."""
+        """Is the clip in the spans, having begun at ``at_us``? Each piece of it that is not silent is sought by itself,
+        :data:`SEEK_US` around its place, for a busy machine loses pieces of sound. Medians of how well a piece fits (1.0:
+        it is there and nothing else) and of how loud it is against the file, in dB."""
         clip = decode(str(wav), RATE).astype(np.float64) / 32768
         heard = self.within(spans)
         fits: list[float] = []
         gains: list[float] = []
-        for first in range(0, clip.size - RATE + 1, RATE):
-            piece = clip[first : first + RATE]
+        for first in range(0, clip.size - PIECE + 1, PIECE):
+            piece = clip[first : first + PIECE]
+            if float(np.sqrt(np.mean(piece**2))) < AUDIBLE:
+                continue
             place = round((at_us - SEEK_US - self._from_us) * RATE / 1e6) + first
-            around = heard[max(0, place) : place + RATE + 2 * SEEK_US * RATE // 1_000_000]
+            around = heard[max(0, place) : place + PIECE + 2 * SEEK_US * RATE // 1_000_000]
             found = correlation(around, piece)
             best = int(found.argmax())
-            here = float(np.linalg.norm(around[best : best + RATE]))
+            here = float(np.linalg.norm(around[best : best + PIECE]))
             fits.append(float(found[best]) / (float(np.linalg.norm(piece)) * here) if here else 0.0)
             gains.append(20 * float(np.log10(max(1e-6, found[best] / np.sum(piece**2)))))
+        assert len(fits) >= 8, "two seconds of the clip can be heard"
         return float(np.median(fits)), float(np.median(gains))
 
     def speech_us(self, span: Span) -> int:

@@ -48,6 +48,22 @@ def test_a_sound_is_heard_at_its_boot_time(clicks: Path) -> None:
     assert heard.max() == 10_000
 
 
+@pytest.mark.parametrize("at_us", [100_000_000, 100_260_007, 99_500_000])
+def test_piece_by_piece_it_sounds_as_the_whole_file_does(tmp_path: Path, at_us: int) -> None:
+    """From before its beginning, or from its middle, until after its end, between two samples, too."""
+    noise: Samples = np.random.default_rng(3).integers(-9_000, 9_000, RATE, dtype=np.int16)
+    path = tmp_path / "noise.wav"
+    write_wav(path, noise)
+    times = 100 + np.arange(2 * RATE) / RATE
+    position = (times - at_us / 1e6) * RATE
+    whole = np.interp(position, np.arange(RATE), noise, left=0.0, right=0.0)
+    whole[np.abs(position - (RATE - 1)) < 1e-3] = noise[-1]  # float dust must not end it a sample early
+    whole[np.abs(position) < 1e-3] = noise[0]
+    heard = hear([PlacedSound(str(path), at_us, 1_000_000)], 100.0, 2)
+    assert np.abs(heard).max() > 8_000
+    assert np.abs(heard - whole).max() <= 10, "rounding, and float dust of a thousandth of a sample"
+
+
 def test_what_was_cut_is_heard_until_then(clicks: Path) -> None:
     assert np.flatnonzero(hear([PlacedSound(str(clicks), 0, 500_001)], 0.0, 1)).tolist() == [0, 8_000]
     assert np.flatnonzero(hear([PlacedSound(str(clicks), 0, 499_999)], 0.0, 1)).tolist() == [0]
