@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from recorder.config.models import RecorderConfig, Statutory
 from recorder.evidence.records import DeadlineBasis, Event
+from recorder.evidence.state import JournalState
+from recorder.evidence.warning_log import DUE, OVERDUE, WARNING_EVENT
 from recorder.session.elapsed import BootClock, BootClocks
 from recorder.session.events import Moment
 from recorder.session.statutory import (
@@ -29,8 +31,10 @@ LOOK_US = 10_000_000
 FORECAST_US = 1_800_000_000
 """A forecast nobody repeated for so long says nothing any more: the uplink repeats it every ten minutes."""
 
+AT_RISK = "deadline-at-risk"
+
 NAMED = 32
-"""Sessions a warning names; the rest is a number."""
+"""Sessions one record of a warning names, each of them: what it does not name would be warned of again by a restart."""
 
 
 def _rules(config: Statutory) -> StatutoryRules:
@@ -58,6 +62,7 @@ class StatutoryDesk(Duty):
         self._waiting = False
         self._late_segments = 0
         self._late_until_us = 0
+        self._risk_told = False
 
     def commands(self) -> Mapping[str, Command]:
         return {
@@ -66,6 +71,13 @@ class StatutoryDesk(Duty):
             "deadlines": self._deadlines,
             "store-forecast": self._forecast,
         }
+
+    def started(self, before: JournalState) -> None:
+        self._warnings = WarningBook(dict(before.warnings.given()))
+        if any(fault.code == AT_RISK for fault in before.open_faults.values()):
+            # Told at its onset; the first forecast of the new run is no news, unless none comes for so long.
+            self._risk_told = True
+            self._late_until_us = self._unit.now_us() + FORECAST_US
 
     def reconfigured(self, before: RecorderConfig) -> None:
         self._rules = _rules(self._unit.p.config.statutory)
@@ -128,18 +140,20 @@ class StatutoryDesk(Duty):
 
     def _warn(self, level: Level, news: Sequence[Due]) -> None:
         left_us = min(due.left_us or 0 for due in news)
-        detail = {
-            "level": level,
-            "sessions": len(news),
-            "session_ids": [due.session_id for due in news[:NAMED]],
-            "segments": sum(due.segments for due in news),
-            "left_s": round(left_us / 1e6),
-        }
-        self._unit.write(Event(event="deadline-warning", at_us=self._unit.now_us(), detail=detail))
+        for first in range(0, len(news), NAMED):
+            named = news[first : first + NAMED]
+            detail = {
+                "level": level,
+                "sessions": len(named),
+                "session_ids": [due.session_id for due in named],
+                "segments": sum(due.segments for due in named),
+                "left_s": round(left_us / 1e6),
+            }
+            self._unit.write(Event(event=WARNING_EVENT, at_us=self._unit.now_us(), detail=detail))
         if level == "overdue":
-            self._unit.say("store-overdue")
+            self._unit.say(OVERDUE)
         else:
-            self._unit.say("store-due", hours=max(1, round(left_us / 3.6e9)))
+            self._unit.say(DUE, hours=max(1, round(left_us / 3.6e9)))
 
     def _faults(self, dues: Sequence[Due]) -> None:
         near = [due for due in dues if due.level in ("near", "urgent")]
@@ -155,7 +169,7 @@ class StatutoryDesk(Duty):
         late = message.get("late_segments")
         if isinstance(late, bool) or not isinstance(late, int) or late < 0:
             return refusal("bad-forecast", "late_segments 不是 0 以上的整数", "late_segments is no number of 0 or more")
-        first = late > 0 and not self._late_segments
+        first, self._risk_told = late > 0 and not self._risk_told, late > 0
         self._late_segments = late
         self._late_until_us = self._unit.now_us() + FORECAST_US
         dues = self._dues()
@@ -166,11 +180,11 @@ class StatutoryDesk(Duty):
     def _at_risk(self, dues: Sequence[Due], *, speak: bool = False) -> None:
         left_us = [due.left_us for due in dues if due.left_us is not None and due.left_us > 0]
         if not left_us or self._unit.now_us() >= self._late_until_us:
-            self._late_segments = 0  # nothing is owed, or nobody says so any more
+            self._late_segments, self._risk_told = 0, False  # nothing is owed, or nobody says so any more
         late = self._late_segments
-        self._unit.fault("deadline-at-risk", "storage-deadline", late > 0, {"segments": late} if late else {})
+        self._unit.fault(AT_RISK, "storage-deadline", late > 0, {"segments": late} if late else {})
         if late and speak:
-            self._unit.say("store-due", hours=max(1, round(min(left_us) / 3.6e9)))
+            self._unit.say(DUE, hours=max(1, round(min(left_us) / 3.6e9)))
 
     def _tell_health(self, dues: Sequence[Due]) -> None:
         left_us = min((due.left_us for due in dues if due.left_us is not None), default=None)
