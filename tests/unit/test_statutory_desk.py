@@ -64,6 +64,19 @@ def test_a_receipt_ends_it(kit: UnitKit) -> None:
     pass_time(kit, LOOK)
     assert kit.index.owed() == []
     assert faults(kit)[-1] == ("deadline-missed", "end")
+    assert said(kit)[-1] == ("stored", {"segments": 1})
+    pass_time(kit, LOOK)
+    assert [name for name, _ in said(kit)].count("stored") == 1
+
+
+def test_while_it_records_nobody_is_told_that_all_is_stored(kit: UnitKit) -> None:
+    assert ask(kit, cmd="start")["ok"]
+    folder = kit.data_dir / "receipts"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{JTI}.jws").write_text(receipt(kit))
+    kit.unit.p.custody.receipts_arrived()
+    pass_time(kit, LOOK)
+    assert kit.index.owed() == [] and "stored" not in [name for name, _ in said(kit)]
 
 
 def test_field_mode_suspends_and_the_return_starts_the_hours_again(kit: UnitKit) -> None:

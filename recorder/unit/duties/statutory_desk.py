@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from recorder.config.models import RecorderConfig, Statutory
-from recorder.evidence.records import DeadlineBasis, Event
+from recorder.evidence import jws
+from recorder.evidence.records import DeadlineBasis, Event, ReceiptRecord, Record
 from recorder.evidence.state import JournalState
-from recorder.evidence.warning_log import DUE, OVERDUE, WARNING_EVENT
+from recorder.evidence.warning_log import WARNING_EVENT
 from recorder.session.elapsed import BootClock, BootClocks
 from recorder.session.events import Moment
 from recorder.session.statutory import (
@@ -63,6 +64,8 @@ class StatutoryDesk(Duty):
         self._late_segments = 0
         self._late_until_us = 0
         self._risk_told = False
+        self._receipted: set[str] = set()
+        """Segments stored since the officer was last told that all are."""
 
     def commands(self) -> Mapping[str, Command]:
         return {
@@ -83,6 +86,10 @@ class StatutoryDesk(Duty):
         self._rules = _rules(self._unit.p.config.statutory)
         self._next_look_us = 0
 
+    def observe(self, record: Record) -> None:
+        if isinstance(record, ReceiptRecord):
+            self._receipted.update(stored["segment_id"] for stored in jws.split(record.jws).payload["segments"])
+
     def poll(self, now_us: int, wall_us: int) -> None:
         if now_us >= self._next_look_us:
             self._next_look_us = now_us + LOOK_US
@@ -97,6 +104,7 @@ class StatutoryDesk(Duty):
         self._faults(dues)
         self._at_risk(dues)
         self._tell_health(dues)
+        self._all_stored()
 
     # --- what is owed ------------------------------------------------------------------------------------------------
 
@@ -151,9 +159,9 @@ class StatutoryDesk(Duty):
             }
             self._unit.write(Event(event=WARNING_EVENT, at_us=self._unit.now_us(), detail=detail))
         if level == "overdue":
-            self._unit.say(OVERDUE)
+            self._unit.say("store-overdue")
         else:
-            self._unit.say(DUE, hours=max(1, round(left_us / 3.6e9)))
+            self._unit.say("store-due", hours=max(1, round(left_us / 3.6e9)))
 
     def _faults(self, dues: Sequence[Due]) -> None:
         near = [due for due in dues if due.level in ("near", "urgent")]
@@ -161,6 +169,12 @@ class StatutoryDesk(Duty):
         for code, found in (("deadline-near", near), ("deadline-missed", missed)):
             evidence = {"sessions": len(found), "segments": sum(due.segments for due in found)}
             self._unit.fault(code, "storage-deadline", bool(found), evidence if found else {})
+
+    def _all_stored(self) -> None:
+        """Once, when nothing is left to store and nothing is being recorded: then the unit may be handed in."""
+        if self._receipted and self._unit.p.machine.session_id is None and self._owed() == []:
+            self._unit.say("stored", segments=len(self._receipted))
+            self._receipted.clear()
 
     # --- will it be in time ------------------------------------------------------------------------------------------
 
@@ -184,7 +198,7 @@ class StatutoryDesk(Duty):
         late = self._late_segments
         self._unit.fault(AT_RISK, "storage-deadline", late > 0, {"segments": late} if late else {})
         if late and speak:
-            self._unit.say(DUE, hours=max(1, round(min(left_us) / 3.6e9)))
+            self._unit.say("store-due", hours=max(1, round(min(left_us) / 3.6e9)))
 
     def _tell_health(self, dues: Sequence[Due]) -> None:
         left_us = min((due.left_us for due in dues if due.left_us is not None), default=None)
