@@ -167,9 +167,11 @@ class Shift:
 
         (trust / "agency-ca.pem").write_bytes(agency().ca.public_bytes(Encoding.PEM))
         (trust / "store-key.pem").write_bytes(agency().store_public_pem)
+        command_pem = command_keys()[0].public_key().pem()
+        (trust / "command-key.pem").write_bytes(command_pem)  # a court checks with it, whatever this unit was given
         pinned = Path(self.config.trust.dir)
         pinned.mkdir(exist_ok=True)
-        (pinned / "command-key.pem").write_bytes(command_keys()[0].public_key().pem())
+        (pinned / "command-key.pem").write_bytes(command_pem)
 
     def new_id(self) -> str:
         return str(UUID(int=self._ids.getrandbits(128), version=4))

@@ -35,9 +35,11 @@ EXPECTED = frozenset(
         "stop-without-reason",
         "stored-late",
         "store-overdue",
+        "command-sealed",
     }
 )
-"""What power cuts, crashes and interruptions leave. Nothing altered, missing, unsigned, forked or unaccounted for."""
+"""What power cuts, crashes and interruptions leave; and that orders sealed to the agency stay shut where no identity of the
+agency is at hand, as here. Nothing altered, missing, unsigned, forked or unaccounted for."""
 
 CLOCK = frozenset({"time-contradicted", "clock-step-unrecorded", "key-expired"})
 """Only where the wall clock was made to lie."""

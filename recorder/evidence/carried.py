@@ -13,6 +13,7 @@ from recorder.evidence.base import Count, Digest, Micros, Model, SealedField, Uu
 from recorder.evidence.command_book import KnownCommand
 from recorder.evidence.config_order import ConfigOrder
 from recorder.evidence.matter import Matter, Mode
+from recorder.evidence.warning_log import Warned
 
 
 class Moment(Model):
@@ -196,7 +197,8 @@ class Carried(Model):
     most 32. ``interruptions``: the newest, at most 64, settled ones given up first; ``tails``: of the newest segments, at
     most 16. ``assignments``: ids of the newest accepted assignments, at most 128: none is taken twice.
     ``commands``: the newest that the agency signed, at most 64; ``commands_floor``: the newest ``iat`` of those
-    forgotten. ``config_order``: the newest pushed configuration that was considered."""
+    forgotten. ``config_order``: the newest pushed configuration that was considered. ``warned``: the newest sessions whose
+    24 hours were warned of, at most 128."""
 
     shift: OpenShift | None
     officers: tuple[SignedIn, ...]
@@ -217,3 +219,4 @@ class Carried(Model):
     commands: tuple[KnownCommand, ...] = ()
     commands_floor: float | None = None
     config_order: ConfigOrder | None = None
+    warned: tuple[Warned, ...] = ()

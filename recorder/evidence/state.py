@@ -30,6 +30,7 @@ from recorder.evidence.config_order import ConfigOrder, newest
 from recorder.evidence.gap_book import GapBook
 from recorder.evidence.matter import Matter
 from recorder.evidence.records import Checkpoint
+from recorder.evidence.warning_log import WarningLog
 
 CLEAN_END_EVENT = "unit-stop"
 """``event`` a unit writes last when it stops in order without ending the shift (service restart, update)."""
@@ -90,6 +91,7 @@ class JournalState:
     gap_book: GapBook = field(default_factory=GapBook)
     commands: CommandBook = field(default_factory=CommandBook)
     config_order: ConfigOrder | None = None
+    warnings: WarningLog = field(default_factory=WarningLog)
 
     @property
     def head(self) -> tuple[int, str] | None:
@@ -107,6 +109,7 @@ class JournalState:
             clocks=self.clocks.copy(),
             gap_book=self.gap_book.copy(),
             commands=self.commands.copy(),
+            warnings=self.warnings.copy(),
         )
 
     def accounted(self) -> tuple[int, float, str] | None:
@@ -171,6 +174,7 @@ class JournalState:
                 commands=self.commands.carried,
                 commands_floor=self.commands.carried_floor,
                 config_order=self.config_order,
+                warned=self.warnings.carried(),
             ),
         )
 
@@ -196,6 +200,7 @@ class JournalState:
             assignments=carried.assignments,
             commands=CommandBook.of(carried.commands, carried.commands_floor),
             config_order=carried.config_order,
+            warnings=WarningLog(carried.warned),
         )
         state.apply("checkpoint", payload, digest)
         return state
@@ -235,6 +240,7 @@ class JournalState:
             self.quiet_until = _moment(p["at_us"], p)
         elif p["event"] == CONTEXT_EVENT:
             self._context(p["detail"])
+        self.warnings.event(p)
         self.gap_book.apply("event", p)
 
     def _context(self, detail: Payload) -> None:
@@ -389,6 +395,7 @@ class JournalState:
         self.last_receipt = p["receipt_digest"]
 
     def _deadline_basis(self, p: Payload) -> None:
+        self.warnings.basis(p["sessions"])
         mode, at, sessions = self.field_mode, _moment(p["uptime_us"], p), tuple(p["sessions"])
         if p["basis"] == "returned":
             again = tuple(Returned(session_id=session_id, at=at) for session_id in sessions)

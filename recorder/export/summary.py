@@ -17,7 +17,7 @@ from recorder.evidence.verify.timeline import BootSpan, Point, Ruler, Span, lay_
 from recorder.export.facts import JournalFacts, SegmentFacts, SessionFacts
 from recorder.session.elapsed import BootClock, BootClocks
 from recorder.session.events import Moment
-from recorder.session.statutory import LIMIT_US
+from recorder.session.statutory import CONTINUOUS_US, LIMIT_US
 
 DAY_US = 86_400_000_000
 EAST_8_US = 8 * 3_600_000_000
@@ -298,9 +298,12 @@ def _overlap(one: Piece, other: Piece) -> int:
 
 
 def _stores(facts: JournalFacts, sessions: Iterable[SessionFacts]) -> dict[str, int]:
-    """Ended recordings with media by what became of them: ``late`` was stored after its time; ``overdue`` is not stored and
-    its time is over at the journal's end, ``owed`` has time left; ``suspended`` waits for the return of art. 24 ¶2. The
-    rules are those of ``session.statutory``, on what the receipts in the journal say."""
+    """Recordings with media by what became of them: ``late`` was stored after its time; ``overdue`` is not stored and its
+    time is over at the journal's end, ``owed`` has time left; ``suspended`` waits for the return of art. 24 ¶2.
+
+    The rules are those of ``session.statutory`` and of the verifier, on what the receipts in the journal say: a recording
+    of more than 12 hours, ended or not, is counted by segment, each from its own end, and the worst speaks for it; a
+    shorter one that goes on owes nothing yet."""
     clocks = BootClocks(BootClock(boot.bootseed, boot.first_us, boot.last_us, boot.offset_us) for boot in facts.boots)
     found = dict.fromkeys(STORES, 0)
     by_session: dict[str, list[SegmentFacts]] = defaultdict(list)
@@ -308,9 +311,29 @@ def _stores(facts: JournalFacts, sessions: Iterable[SessionFacts]) -> dict[str, 
         if segment.size:  # closed or recovered, and something in it
             by_session[segment.session_id].append(segment)
     for session in sessions:
-        if by_session[session.session_id] and session.stop is not None:
-            found[_store(facts, clocks, session, by_session[session.session_id])] += 1
+        verdicts = [
+            _store(facts, clocks, session, together)
+            for together in _counted(facts, clocks, session, by_session[session.session_id])
+        ]
+        if verdicts:
+            found[max(verdicts, key=_WORSE.index)] += 1
     return found
+
+
+_WORSE = ("in_time", "suspended", "owed", "late", "overdue")
+"""Each is worse than the one before, as the verifier has it."""
+
+
+def _counted(
+    facts: JournalFacts, clocks: BootClocks, session: SessionFacts, segments: list[SegmentFacts]
+) -> list[list[SegmentFacts]]:
+    """What is counted together; nothing for a recording without media, or one that goes on and is no continuous one."""
+    if not segments:
+        return []
+    end = facts.end if session.stop is None else max(segment.end for segment in segments)
+    if clocks.elapsed(_moment(facts, session.start), _moment(facts, end)).us > CONTINUOUS_US:
+        return [[segment] for segment in segments]
+    return [] if session.stop is None else [segments]
 
 
 def _store(facts: JournalFacts, clocks: BootClocks, session: SessionFacts, segments: list[SegmentFacts]) -> str:

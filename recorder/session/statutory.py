@@ -10,7 +10,7 @@ the clock of what is not overdue yet; ``returned`` starts it again, once for eac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -138,12 +138,14 @@ def coverable(
 
 
 class WarningBook:
-    """Which warnings were given: each level once for each session, so that nobody is told a hundred times. Pure."""
+    """Which warnings were given: each level once for each session, so that nobody is told a hundred times. Pure.
+
+    ``given``: what the officer was told before this process (``evidence.warning_log``)."""
 
     RANK = ("running", "suspended", "near", "urgent", "overdue")
 
-    def __init__(self) -> None:
-        self._given: dict[str, Level] = {}
+    def __init__(self, given: Mapping[str, Level] | None = None) -> None:
+        self._given: dict[str, Level] = dict(given or {})
 
     def news(self, dues: Iterable[Due]) -> dict[Level, list[Due]]:
         """Sessions by the level they have newly reached (``near urgent overdue``)."""

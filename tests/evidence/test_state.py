@@ -82,6 +82,16 @@ class Story:
         options: list[Record] = [
             Standby(shift_id=None, from_us=0, to_us=self.now),
             Event(event=rnd.choice(["unit-down", "night-on"]), at_us=self.now, detail={}),
+            Event(
+                event="deadline-warning",
+                at_us=self.now,
+                detail={"level": rnd.choice(["near", "urgent", "overdue"]), "session_ids": [self.ids()]},
+            ),
+            Event(
+                event="prompt",
+                at_us=self.now,
+                detail={"id": rnd.choice(["store-due", "store-overdue"]), "outcome": rnd.choice(["spoken", "cut"])},
+            ),
             Mark(mark_id=self.ids(), session_id=self.ids(), kind="key", at_us=1, segment_ids=()),
             Command(
                 command_id=self.ids(),

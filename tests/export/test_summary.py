@@ -226,6 +226,65 @@ def test_what_was_stored_from_the_field_is_in_time_though_the_return_does_not_na
     assert rows(b)[0]["stores"]["in_time"] == 1
 
 
+@pytest.mark.parametrize(
+    ("hours", "ended", "expected"),
+    [(11, True, "in_time"), (11, False, None), (13, True, "late"), (13, False, "late")],
+)
+def test_a_continuous_recording_is_counted_by_segment_as_the_verifier_does(
+    tmp_path: Path, hours: int, ended: bool, expected: str | None
+) -> None:
+    """Two segments with an interruption of ``hours`` between them, stored 22 h after the second one's end."""
+    b = begun()
+    b.session_start()
+    before = b.segment(5)
+    gap = b.interruption(before, "camera-stall", before.end_us, b.bootseed)
+    b.wait(hours * HOUR)
+    after = b.segment(3)
+    b.resumption(gap, after, after.start_us - before.end_us, "boottime")
+    if ended:
+        b.session_stop()
+        b.standby(22 * HOUR)
+    else:
+        b.wait(0 if hours <= 12 else 22 * HOUR)
+    b.receipt(embed=True)
+    (row,) = rows(b)
+    assert {state for state, count in row["stores"].items() if count} == ({expected} if expected else set())
+    judged = [report.state.replace("-", "_") for report in check(b, tmp_path).storage]
+    assert judged == ([expected] if expected else [])
+
+
+def test_each_of_two_long_interruptions_is_one_of_its_own() -> None:
+    """More than 12 hours each: two gaps with their own length, one explained, the other one owed."""
+    b = begun()
+    b.session_start()
+    segment = b.segment(5)
+    gaps = []
+    for hours in (13, 14):
+        gaps.append(b.interruption(segment, "camera-stall", segment.end_us, b.bootseed))
+        b.wait(hours * HOUR)
+        after = b.segment(3)
+        b.resumption(gaps[-1], after, after.start_us - segment.end_us, "boottime")
+        segment = after
+    b.append(
+        r.Explanation(
+            gap_id=gaps[0],
+            confirmed="button",
+            counts=True,
+            mark_id=None,
+            legal_cause=None,
+            speech=(),
+            before_sha256=None,
+            after_sha256=None,
+        )
+    )
+    facts = facts_of(b)
+    assert [(gap.end.us - gap.start.us) // (HOUR * 1_000_000) for gap in facts.gaps.values() if gap.end] == [13, 14]
+    assert [gap.explained for gap in facts.gaps.values()] == [True, False]
+    (row,) = rows(b)
+    assert (row["gaps"]["count"], row["gaps"]["explained"], row["gaps"]["resumed"]) == (2, 1, 2)
+    assert row["gaps"]["seconds"] == pytest.approx(27 * HOUR, abs=0.1)
+
+
 def test_a_recording_outside_any_shift_is_a_row_of_its_own() -> None:
     b = VaultBuilder(AGENCY)
     b.boot()

@@ -156,3 +156,11 @@ def test_after_a_return_the_warnings_come_again() -> None:
     mode = FieldMode(returned=(("s1", at(25 * HOUR)),))
     assert not book.news(judge([owed()], mode, at(26 * HOUR), clocks(), RULES))
     assert list(book.news(judge([owed()], mode, at(43 * HOUR), clocks(), RULES))) == ["near"]
+
+
+def test_what_was_told_before_a_restart_is_not_told_again_and_what_comes_next_is() -> None:
+    book, told = WarningBook({"s1": "urgent"}), []
+    for hour in (24, 25, 26):
+        dues = judge([owed("s1"), owed("s2")], FieldMode(), at(hour * HOUR), clocks(), RULES)
+        told += [(hour, name, [due.session_id for due in news]) for name, news in book.news(dues).items()]
+    assert told == [(24, "urgent", ["s2"]), (26, "overdue", ["s1", "s2"])]

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from recorder.evidence.records import Event, Mark, Record, SessionStart, SessionStop
+from recorder.evidence.records import Event, Mark, Record, SessionStart, SessionStop, ShiftEnd, Statement
 from recorder.unit.duties.announcements import Announcements
 from recorder.unit.duty import UnitServices
 from tests.unit.test_process import ask, record
@@ -51,6 +51,21 @@ def stop(reason: Any) -> SessionStop:
     return SessionStop(session_id=ID, reason=reason, at_us=1, segment_count=1)
 
 
+SIGNED = Statement(
+    statement_id=ID,
+    gap_id=ID,
+    legal_cause="设备故障",
+    document_sha256="A" * 43,
+    document_size=1,
+    document_type="application/pdf",
+    stored_sha256="A" * 43,
+    stored_size=1,
+    sealed=False,
+    signers=(),
+    bound_by=None,
+)
+
+
 @pytest.mark.parametrize(
     ("record", "said"),
     [
@@ -60,6 +75,8 @@ def stop(reason: Any) -> SessionStop:
         (stop("abandoned"), []),
         (Mark(mark_id=ID, session_id=ID, kind="key", at_us=1, segment_ids=()), ["marked"]),
         (Mark(mark_id=ID, session_id=ID, kind="explanation", at_us=1, segment_ids=()), []),
+        (ShiftEnd(shift_id=ID, trigger="officer"), ["shift-ended"]),
+        (SIGNED, ["statement-signed"]),
         (Event(event="night-on", at_us=1, detail={}), ["night-on"]),
         (Event(event="night-off", at_us=1, detail={}), ["night-off"]),
         (Event(event="prompt", at_us=1, detail={}), []),

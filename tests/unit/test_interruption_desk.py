@@ -289,3 +289,27 @@ def test_a_restart_knows_the_gaps_of_before(tmp_path: Path) -> None:
     again = UnitKit(tmp_path / "unit")
     (after,) = ask(again, cmd="gaps")["gaps"]
     assert after == before and after["state"] == "owed"
+
+
+def test_a_restart_does_not_say_again_that_a_statement_is_owed_but_a_new_shift_does(tmp_path: Path) -> None:
+    """Nothing is heard here: the records say what would have been, over both processes."""
+
+    def reminders(kit: UnitKit) -> list[str]:
+        prompts = [p["detail"]["id"] for typ, p in kit.records() if typ == "event" and p["event"] == "prompt"]
+        return [name for name in prompts if name in ("cannot-resume", "statements-pending")]
+
+    kit = UnitKit(tmp_path / "unit")
+    record(kit)
+    media(kit, 1, range(4))
+    lose_worker(kit)
+    ask(kit, cmd="stop")
+    for _ in range(4):
+        kit.turn(SECOND)
+    assert reminders(kit) == ["cannot-resume"]
+    kit.journal.close()
+    again = UnitKit(tmp_path / "unit", now_us=kit.clock.now_us + SECOND)
+    for _ in range(90):
+        again.turn(SECOND)
+    # The kit's second process begins a shift of its own, and a shift's beginning reminds once; nothing else is repeated.
+    assert [typ for typ in again.types() if typ == "shift-start"] == ["shift-start"] * 2
+    assert reminders(again) == ["cannot-resume", "statements-pending"]

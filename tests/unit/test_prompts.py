@@ -190,7 +190,7 @@ def test_voices_that_are_missing_are_a_recorded_failure(tmp_path: Path) -> None:
 
 
 def test_a_prompt_cut_by_the_end_is_recorded_and_the_end_stays_a_clean_one(talking: Talking) -> None:
-    talking.unit.say("notice")
+    talking.unit.say("returned")
     talking.run(0.5)
     talking.kit.events.put(Shutdown())
     talking.run(0.2)

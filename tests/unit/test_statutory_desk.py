@@ -10,6 +10,7 @@ import pytest
 from recorder.evidence.records import DeadlineBasis
 from recorder.session.elapsed import BootClock
 from recorder.unit.events import ControlRequest
+from tests.evidence.kit import BOOT_A, BOOT_B
 from tests.unit.test_custody import JTI, receipt, shift_with_one_segment
 from tests.unit.test_process import ask
 from tests.unit.unit_kit import UnitKit
@@ -63,6 +64,19 @@ def test_a_receipt_ends_it(kit: UnitKit) -> None:
     pass_time(kit, LOOK)
     assert kit.index.owed() == []
     assert faults(kit)[-1] == ("deadline-missed", "end")
+    assert said(kit)[-1] == ("stored", {"segments": 1})
+    pass_time(kit, LOOK)
+    assert [name for name, _ in said(kit)].count("stored") == 1
+
+
+def test_while_it_records_nobody_is_told_that_all_is_stored(kit: UnitKit) -> None:
+    assert ask(kit, cmd="start")["ok"]
+    folder = kit.data_dir / "receipts"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{JTI}.jws").write_text(receipt(kit))
+    kit.unit.p.custody.receipts_arrived()
+    pass_time(kit, LOOK)
+    assert kit.index.owed() == [] and "stored" not in [name for name, _ in said(kit)]
 
 
 def test_field_mode_suspends_and_the_return_starts_the_hours_again(kit: UnitKit) -> None:
@@ -205,3 +219,72 @@ def test_a_forecast_that_is_none_is_refused(kit: UnitKit, late: object) -> None:
 def test_a_forecast_leaves_no_command_record_and_the_uplink_may_give_it(kit: UnitKit) -> None:
     ask(kit, cmd="store-forecast", late_segments=3)
     assert [payload for typ, payload in kit.records() if typ == "command"] == []
+
+
+# --- across a restart ------------------------------------------------------------------------------------------------
+
+
+def restarted(kit: UnitKit, boot: str = BOOT_A) -> UnitKit:
+    """The next process on the same data, in the same boot; or after a power cut of a second, in a boot of its own."""
+    now_us = kit.clock.now_us + 1_000_000 if boot == BOOT_A else 1_000_000
+    again = UnitKit(kit.data_dir, now_us=now_us, boot=boot)
+    if boot != BOOT_A:
+        again.clock.offset_us = kit.clock.offset_us + kit.clock.now_us
+    again.turn(LOOK)
+    again.turn(LOOK)
+    return again
+
+
+def spoken_warnings(kit: UnitKit) -> list[tuple[str, str]]:
+    """Of the whole journal: nothing is heard here, so the outcome of a prompt is ``silenced``."""
+    found = [p["detail"] for typ, p in kit.records() if typ == "event" and p["event"] == "prompt"]
+    return [(detail["id"], detail["outcome"]) for detail in found if detail["id"].startswith("store-")]
+
+
+@pytest.mark.parametrize("boot", [BOOT_A, BOOT_B])
+@pytest.mark.parametrize(("hours", "level"), [(19, "near"), (23.5, "urgent"), (25, "overdue")])
+def test_a_restart_repeats_no_warning_that_was_given(tmp_path: Path, hours: float, level: str, boot: str) -> None:
+    kit, _ = shift_with_one_segment(tmp_path / "unit")
+    pass_time(kit, round(hours * HOUR))
+    kit.turn(LOOK)
+    assert warnings(kit)[-1:] == [level]
+    before = warnings(kit), spoken_warnings(kit)
+    assert len(before[0]) == len(before[1])
+    again = restarted(kit, boot)
+    assert ask(again, cmd="deadlines")["sessions"][0]["level"] == level, "the look was taken"
+    assert (warnings(again), spoken_warnings(again)) == before
+
+
+def test_the_next_level_is_told_after_a_restart_as_without(tmp_path: Path) -> None:
+    kit, _ = shift_with_one_segment(tmp_path / "unit")
+    pass_time(kit, 19 * HOUR)
+    again = restarted(kit)
+    pass_time(again, 6 * HOUR)
+    assert warnings(again) == ["near", "overdue"]
+
+
+def test_a_warning_that_was_decided_on_and_never_spoken_is_given_after_the_restart(tmp_path: Path) -> None:
+    kit, _ = shift_with_one_segment(tmp_path / "unit")
+    kit.unit.voice = lambda prompt, **values: None  # the power goes before anything is heard
+    pass_time(kit, 19 * HOUR)
+    assert warnings(kit) == ["near"] and spoken_warnings(kit) == []
+    again = restarted(kit)
+    assert warnings(again) == ["near", "near"]
+    assert spoken_warnings(again) == [("store-due", "silenced")]
+
+
+def test_a_forecast_told_before_the_restart_is_not_told_again(tmp_path: Path) -> None:
+    kit, _ = shift_with_one_segment(tmp_path / "unit")
+    ask(kit, cmd="store-forecast", late_segments=3)
+    kit.turn(100_000)
+    assert spoken_warnings(kit) == [("store-due", "silenced")]
+    again = restarted(kit)
+    ask(again, cmd="store-forecast", late_segments=3)
+    again.turn(LOOK)
+    assert spoken_warnings(again) == [("store-due", "silenced")]
+    assert at_risk(again) == ["onset", "end", "onset"]
+    ask(again, cmd="store-forecast", late_segments=0)
+    again.turn(LOOK * 6)
+    ask(again, cmd="store-forecast", late_segments=1)
+    again.turn(LOOK)
+    assert len(spoken_warnings(again)) == 2, "it was over; now it is news"

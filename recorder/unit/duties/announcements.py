@@ -1,4 +1,4 @@
-"""Says what the officer just caused or should notice, from the records: recording began, ended, a mark, the night.
+"""Says what the officer just caused or should notice, from the records: shift, recording, a mark, a statement, the night.
 
 What needs a decision (interruptions, deadlines, faults, officers) is said by the duty that decides it.
 """
@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from recorder.evidence.records import Event, Mark, Record, SessionStart, SessionStop, ShiftStart
+from recorder.evidence.records import Event, Mark, Record, SessionStart, SessionStop, ShiftEnd, ShiftStart, Statement
 from recorder.unit.duty import Duty
 
-_RECORDS: Final[dict[type[Record], str]] = {
+RECORDS: Final[dict[type[Record], str]] = {
     ShiftStart: "shift-started",
+    ShiftEnd: "shift-ended",
     SessionStart: "started",
     SessionStop: "stopped",
     Mark: "marked",
+    Statement: "statement-signed",
 }
-_EVENTS: Final = frozenset({"night-on", "night-off"})
+EVENTS: Final = frozenset({"night-on", "night-off"})
 """Events whose prompt has the same name."""
 
 
@@ -25,7 +27,7 @@ class Announcements(Duty):
 
     def observe(self, record: Record) -> None:
         if isinstance(record, Event):
-            if record.event in _EVENTS:
+            if record.event in EVENTS:
                 self._unit.say(record.event)
         elif isinstance(record, SessionStart) and record.trigger == "resume":
             return  # after an interruption the officer is told more than that it goes on
@@ -33,5 +35,5 @@ class Announcements(Duty):
             return  # found at a start: nobody stopped anything just now
         elif isinstance(record, Mark) and record.kind == "explanation":
             return  # the press that confirms an answer: what became of it is said by the duty that asked
-        elif (prompt := _RECORDS.get(type(record))) is not None:
+        elif (prompt := RECORDS.get(type(record))) is not None:
             self._unit.say(prompt)

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from recorder.config.models import RecorderConfig, Statutory
-from recorder.evidence.records import DeadlineBasis, Event
+from recorder.evidence import jws
+from recorder.evidence.records import DeadlineBasis, Event, ReceiptRecord, Record
+from recorder.evidence.state import JournalState
+from recorder.evidence.warning_log import WARNING_EVENT
 from recorder.session.elapsed import BootClock, BootClocks
 from recorder.session.events import Moment
 from recorder.session.statutory import (
@@ -29,8 +32,10 @@ LOOK_US = 10_000_000
 FORECAST_US = 1_800_000_000
 """A forecast nobody repeated for so long says nothing any more: the uplink repeats it every ten minutes."""
 
+AT_RISK = "deadline-at-risk"
+
 NAMED = 32
-"""Sessions a warning names; the rest is a number."""
+"""Sessions one record of a warning names, each of them: what it does not name would be warned of again by a restart."""
 
 
 def _rules(config: Statutory) -> StatutoryRules:
@@ -58,6 +63,9 @@ class StatutoryDesk(Duty):
         self._waiting = False
         self._late_segments = 0
         self._late_until_us = 0
+        self._risk_told = False
+        self._receipted: set[str] = set()
+        """Segments stored since the officer was last told that all are."""
 
     def commands(self) -> Mapping[str, Command]:
         return {
@@ -67,9 +75,20 @@ class StatutoryDesk(Duty):
             "store-forecast": self._forecast,
         }
 
+    def started(self, before: JournalState) -> None:
+        self._warnings = WarningBook(dict(before.warnings.given()))
+        if any(fault.code == AT_RISK for fault in before.open_faults.values()):
+            # Told at its onset; the first forecast of the new run is no news, unless none comes for so long.
+            self._risk_told = True
+            self._late_until_us = self._unit.now_us() + FORECAST_US
+
     def reconfigured(self, before: RecorderConfig) -> None:
         self._rules = _rules(self._unit.p.config.statutory)
         self._next_look_us = 0
+
+    def observe(self, record: Record) -> None:
+        if isinstance(record, ReceiptRecord):
+            self._receipted.update(stored["segment_id"] for stored in jws.split(record.jws).payload["segments"])
 
     def poll(self, now_us: int, wall_us: int) -> None:
         if now_us >= self._next_look_us:
@@ -85,6 +104,7 @@ class StatutoryDesk(Duty):
         self._faults(dues)
         self._at_risk(dues)
         self._tell_health(dues)
+        self._all_stored()
 
     # --- what is owed ------------------------------------------------------------------------------------------------
 
@@ -128,14 +148,16 @@ class StatutoryDesk(Duty):
 
     def _warn(self, level: Level, news: Sequence[Due]) -> None:
         left_us = min(due.left_us or 0 for due in news)
-        detail = {
-            "level": level,
-            "sessions": len(news),
-            "session_ids": [due.session_id for due in news[:NAMED]],
-            "segments": sum(due.segments for due in news),
-            "left_s": round(left_us / 1e6),
-        }
-        self._unit.write(Event(event="deadline-warning", at_us=self._unit.now_us(), detail=detail))
+        for first in range(0, len(news), NAMED):
+            named = news[first : first + NAMED]
+            detail = {
+                "level": level,
+                "sessions": len(named),
+                "session_ids": [due.session_id for due in named],
+                "segments": sum(due.segments for due in named),
+                "left_s": round(left_us / 1e6),
+            }
+            self._unit.write(Event(event=WARNING_EVENT, at_us=self._unit.now_us(), detail=detail))
         if level == "overdue":
             self._unit.say("store-overdue")
         else:
@@ -148,6 +170,12 @@ class StatutoryDesk(Duty):
             evidence = {"sessions": len(found), "segments": sum(due.segments for due in found)}
             self._unit.fault(code, "storage-deadline", bool(found), evidence if found else {})
 
+    def _all_stored(self) -> None:
+        """Once, when nothing is left to store and nothing is being recorded: then the unit may be handed in."""
+        if self._receipted and self._unit.p.machine.session_id is None and self._owed() == []:
+            self._unit.say("stored", segments=len(self._receipted))
+            self._receipted.clear()
+
     # --- will it be in time ------------------------------------------------------------------------------------------
 
     def _forecast(self, message: dict[str, Any]) -> Answer:
@@ -155,7 +183,7 @@ class StatutoryDesk(Duty):
         late = message.get("late_segments")
         if isinstance(late, bool) or not isinstance(late, int) or late < 0:
             return refusal("bad-forecast", "late_segments 不是 0 以上的整数", "late_segments is no number of 0 or more")
-        first = late > 0 and not self._late_segments
+        first, self._risk_told = late > 0 and not self._risk_told, late > 0
         self._late_segments = late
         self._late_until_us = self._unit.now_us() + FORECAST_US
         dues = self._dues()
@@ -166,9 +194,9 @@ class StatutoryDesk(Duty):
     def _at_risk(self, dues: Sequence[Due], *, speak: bool = False) -> None:
         left_us = [due.left_us for due in dues if due.left_us is not None and due.left_us > 0]
         if not left_us or self._unit.now_us() >= self._late_until_us:
-            self._late_segments = 0  # nothing is owed, or nobody says so any more
+            self._late_segments, self._risk_told = 0, False  # nothing is owed, or nobody says so any more
         late = self._late_segments
-        self._unit.fault("deadline-at-risk", "storage-deadline", late > 0, {"segments": late} if late else {})
+        self._unit.fault(AT_RISK, "storage-deadline", late > 0, {"segments": late} if late else {})
         if late and speak:
             self._unit.say("store-due", hours=max(1, round(min(left_us) / 3.6e9)))
 

@@ -1,4 +1,4 @@
-"""Whoever has a prompt spoken names one that exists, with the values it takes."""
+"""Whoever has a prompt spoken names one that exists, with the values it takes; and every prompt has somebody who does."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import recorder
+from recorder.faults.catalogue import CATALOGUE as FAULTS
+from recorder.session.staffing import WARNING_TEXT
+from recorder.unit.duties import announcements
 from tools.render_prompts import load_catalogue
 
 PACKAGE = Path(recorder.__file__).parent
@@ -56,3 +59,11 @@ def test_every_prompt_that_is_asked_for_exists_and_gets_its_values() -> None:
         assert values is None or values == set(prompts[prompt].values), (
             f"{place}: {prompt} takes {set(prompts[prompt].values)}"
         )
+
+
+def test_every_prompt_of_the_catalogue_has_a_caller() -> None:
+    """Written out at the call, or named by a table that is spoken: the faults', the records', the staffing's."""
+    spoken = {prompt for _, prompt, _ in calls()}
+    spoken |= {name for kind in FAULTS.values() for name in (kind.prompt, kind.prompt_end) if name is not None}
+    spoken |= {*announcements.RECORDS.values(), *announcements.EVENTS, *WARNING_TEXT}
+    assert load_catalogue().prompts.keys() - spoken == set()

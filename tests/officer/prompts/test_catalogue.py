@@ -13,15 +13,11 @@ from recorder.officer.prompts.template import Pause, TemplateError, Value, Words
 from tools.render_prompts import load_catalogue
 
 SPOKEN_TABLE = """
-设备自检正常，电量百分之{}，可记录约{}小时。
-设备自检未通过：{}。请更换设备或者报告管理人员。
 时间未校准，请校时后使用。
 请报执法人员姓名、执法证号。
 当前仅登记一名执法人员，请登记第二名执法人员。
 开始记录。
-您好，为保护您的合法权益，监督我的执法行为，本次执法过程将全程录音录像。
 请出示执法证件，并说明姓名、执法证号。
-正在记录。
 已标记。
 本次执法应当全程记录，停止记录请说明原因。
 停止记录。
@@ -46,7 +42,6 @@ SPOKEN_TABLE = """
 已登记{}，请在返回所在机关后二十四小时内予以储存。
 已返回所在机关，二十四小时储存时限现在开始计算。
 音像记录已储存至所在机关，共{}段，校验通过。
-储存失败：{}。将自动重试。
 音像记录不得擅自毁损、删除、修改。
 """
 """The exact wording this project agreed on, value places left blank."""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recorder.officer.prompts.catalogue import Catalogue, Prompt
 from recorder.officer.prompts.joining import JOINT_MS, Piece, PromptValueError, pieces, text
 from recorder.officer.prompts.numerals import LANGUAGES
 from tests.officer.prompts import reading_back as heard
@@ -44,8 +45,22 @@ def test_punctuation_becomes_a_rest() -> None:
 
 
 def test_percent_is_not_measured() -> None:
-    assert "百分之二可" in spoken("self-test-ok", {"charge": 2, "hours": 2})
-    assert "约两小时" in spoken("self-test-ok", {"charge": 2, "hours": 2})
+    charge = Prompt(
+        id="charge",
+        text={"zh": "电量百分之{charge}，约{hours}小时", "en": "Battery percent: {charge}. Hours: {hours}."},
+        spoken={"zh": "电量百分之{charge}，约{hours}小时", "en": "Battery percent: {charge}. Hours: {hours}."},
+        values={"charge": "percent", "hours": "count"},
+        tone=(),
+        vibration=(),
+        priority="low",
+        repeat_us=0,
+        stale_us=1,
+    )
+    catalogue = Catalogue({"charge": charge}, {})
+    said = "".join(piece.text for piece in pieces(catalogue, "charge", {"charge": 2, "hours": 2}, "zh"))
+    assert said == "电量百分之二约两小时"
+    with pytest.raises(PromptValueError, match="0-100"):
+        text(catalogue, "charge", {"charge": 101, "hours": 1}, "zh")
 
 
 @given(st.integers(0, 86_399), st.integers(0, 86_399), st.integers(0, 100_000))
@@ -79,7 +94,6 @@ def test_a_choice_is_named_by_its_key_or_by_its_legal_term(reason: str) -> None:
         ("started", {"count": 1}, "got count"),
         ("resumed", {**RESUMED, "begin": 86_400}, r"resumed\.begin = 86400: .*0-86399"),
         ("resumed", {**RESUMED, "begin": True}, "whole number"),
-        ("self-test-ok", {"charge": 101, "hours": 1}, "0-100"),
         ("statements-pending", {"count": 100_000}, "0-99999"),
         ("statements-pending", {"count": 2.0}, "whole number"),
         ("class-chosen", {"cause": "sunshine"}, "equipment, weather, obstruction, other"),

@@ -128,11 +128,11 @@ def test_tone_first_then_speech_and_the_motor(stage: Stage) -> None:
 
 
 def test_an_urgent_prompt_cuts_in(stage: Stage) -> None:
-    stage.say("notice")
+    stage.say("returned")
     stage.run(1)
     stage.say("resumed-length-unknown")
     stage.run(9)
-    assert stage.outcomes() == [("notice", "cut"), ("resumed-length-unknown", "spoken")]
+    assert stage.outcomes() == [("returned", "cut"), ("resumed-length-unknown", "spoken")]
     assert stage.over[0][2] - stage.over[0][1] == pytest.approx(1_000_000, abs=2 * STEP)
     assert stage.over[0][4] == "urgent"
     assert stage.speaker.stopped == 1
@@ -169,7 +169,7 @@ def test_stealth_silences_but_reports_and_vibrates() -> None:
 
 
 def test_stealth_takes_effect_in_the_middle_of_a_sentence_and_ends_again(stage: Stage) -> None:
-    stage.say("notice")
+    stage.say("returned")
     stage.run(1)
     stage.player.set_stealth(True, stage.speaker.now_us)
     assert not stage.speaker.playing()
@@ -178,7 +178,7 @@ def test_stealth_takes_effect_in_the_middle_of_a_sentence_and_ends_again(stage: 
     stage.player.set_stealth(False, stage.speaker.now_us)
     stage.say("stopped")
     stage.run(3)
-    assert stage.outcomes() == [("notice", "cut"), ("marked", "silenced"), ("stopped", "spoken")]
+    assert stage.outcomes() == [("returned", "cut"), ("marked", "silenced"), ("stopped", "spoken")]
 
 
 def test_a_unit_without_loudspeaker_reports_all_the_same() -> None:
@@ -208,11 +208,11 @@ def test_a_guarded_loudspeakers_failure_counts_too(stage: Stage) -> None:
 
 
 def test_a_prompt_that_breaks_off_was_not_spoken(stage: Stage) -> None:
-    stage.say("notice")
+    stage.say("returned")
     stage.run(1)
     stage.speaker.until_us = 0  # the device lost what it had
     stage.run(0.2)
-    assert stage.outcomes() == [("notice", "failed")]
+    assert stage.outcomes() == [("returned", "failed")]
 
 
 def test_a_loudspeaker_that_never_says_it_is_done_has_failed_and_does_not_hold_the_others_up(stage: Stage) -> None:
@@ -249,11 +249,11 @@ def test_a_voice_that_is_not_there_is_a_failure(tmp_path_factory: pytest.TempPat
 
 
 def test_at_the_end_what_sounds_is_cut_and_what_waits_is_dropped(stage: Stage) -> None:
-    stage.say("notice")
+    stage.say("returned")
     stage.say("marked")
     stage.run(0.5)
     stage.player.close(stage.speaker.now_us)
-    assert stage.outcomes() == [("notice", "cut"), ("marked", "dropped")]
+    assert stage.outcomes() == [("returned", "cut"), ("marked", "dropped")]
     assert not stage.speaker.playing()
 
 
