@@ -6,6 +6,7 @@ import json
 import sys
 import unicodedata
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +15,12 @@ import click
 from recorder.cli import fail, say
 from recorder.evidence.command_texts import KINDS
 from recorder.fleet.cli import settings_of, settings_option
-from recorder.fleet.exchange import Report
+from recorder.fleet.exchange import Report, of_unknown_unit
 from recorder.fleet.orders import signed_commands
 from recorder.fleet.sending import exchange
 from recorder.fleet.settings import FleetError
 from recorder.fleet.signing import load_command_key
+from recorder.fleet.store import StoreReader, UnknownUnit, real_client
 from recorder.loading import system_clock
 
 RESULTS: Final = {
@@ -72,10 +74,30 @@ def command_command(
         term_s, now_s = expires_s or defaults.expires_s, clock.wall_us() / 1e6
         commands = signed_commands(tuple(dict.fromkeys(units)), kind, options, signer, now_s, term_s)
         reports = exchange(settings, clock, commands, wait_s or defaults.answer_s)
+        if settings.file.store.url and any(report.result == "no-answer" for report in reports):
+            with closing(real_client(settings, clock)) as client:
+                reports = looked_up(reports, StoreReader(client))
     except FleetError as error:
         fail(error.zh, error.en)
     click.echo(as_json(reports) if json_wanted else as_table(reports))
     sys.exit(0 if all(report.result == "done" for report in reports) else 1)
+
+
+def looked_up(reports: Sequence[Report], store: StoreReader) -> tuple[Report, ...]:
+    """What the store says of the units that did not answer. One that cannot be asked changes nothing: whether the command
+    was carried out is what the admin wants to know, and that has been said; why it could not be asked goes to stderr."""
+    told: list[Report] = []
+    for number, report in enumerate(reports):
+        try:
+            if report.result == "no-answer":
+                store.unit(report.command.unit_id)
+        except UnknownUnit:
+            report = of_unknown_unit(report)
+        except FleetError as error:
+            click.echo(say(f"注意：{error.zh}", f"note: {error.en}"), err=True)
+            return (*told, *reports[number:])
+        told.append(report)
+    return tuple(told)
 
 
 def as_table(reports: Sequence[Report]) -> str:

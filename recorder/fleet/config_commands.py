@@ -224,7 +224,15 @@ def _carry_out(desk: Desk, rollout: Rollout, *, wait: bool, poll_s: float, as_js
     patience_s = desk.settings.file.broker.connect_timeout_s
     told: Any = (lambda _: None) if as_json else print_rollout
     with desk.files.alone(rollout.plan.rollout_id), FleetConnection(link, desk.clock, patience_s) as connection:
-        runner = Runner(desk.clock, signer, desk.store.units, desk.files.save, connection.publish, told)
+        runner = Runner(
+            desk.clock,
+            signer,
+            desk.store.units,
+            desk.files.newest_of_others,
+            desk.files.save,
+            connection.publish,
+            told,
+        )
         rollout = runner.run(rollout, poll_s, lambda seconds: wait and not never.wait(seconds))
     if as_json:
         click.echo(rollout.model_dump_json(indent=2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import click
@@ -12,6 +12,7 @@ from recorder.cli import say
 from recorder.fleet import rollout as ro
 from recorder.fleet.rollout import Rollout
 from recorder.fleet.units_commands import moment, table
+from recorder.fleet.words import phase_word, state_word
 
 SHOWN: Final = 10
 """Names of units on one line; all of them are in the table of ``status`` and in ``--json``."""
@@ -19,25 +20,27 @@ SHOWN: Final = 10
 
 def print_rollout(rollout: Rollout) -> None:
     plan = rollout.plan
-    told = ", ".join(f"{state} {count}" for state, count in ro.counts(rollout).items())
+    counted = [f"{state_word(state)} {count}" for state, count in ro.counts(rollout).items()]
+    told, phase = say("，", ", ").join(counted), phase_word(rollout.phase)
     stage = f"{rollout.stage + 1}/{len(plan.percent)}"
     click.echo(
         say(
-            f"{plan.rollout_id}  版本 {_span(rollout)}  {rollout.phase}  阶段 {stage}  {told}",
-            f"{plan.rollout_id}  version {_span(rollout)}  {rollout.phase}  stage {stage}  {told}",
+            f"{plan.rollout_id}  版本 {_span(rollout)}  {phase}  阶段 {stage}  {told}",
+            f"{plan.rollout_id}  version {_span(rollout)}  {phase}  stage {stage}  {told}",
         )
     )
     if rollout.why is not None:
         click.echo(f"  {say(rollout.why.zh, rollout.why.en)}")
-    open_ones = ro.without_result(rollout)
-    if open_ones:
-        names = " ".join(open_ones[:SHOWN]) + (" …" if len(open_ones) > SHOWN else "")
-        click.echo(
-            say(
-                f"  尚无结果（不计为失败）：{len(open_ones)} 台：{names}",
-                f"  without a result (not counted as failed): {len(open_ones)}: {names}",
-            )
-        )
+    _named(ro.without_result(rollout), "尚无结果（不计为失败）", "without a result (not counted as failed)")
+    _named(
+        ro.passed_over(rollout), "已有更新的下发，本任务不再下发", "a newer order is out, this one is not sent any more"
+    )
+
+
+def _named(units: Sequence[str], zh: str, en: str) -> None:
+    if units:
+        names = " ".join(units[:SHOWN]) + (" …" if len(units) > SHOWN else "")
+        click.echo(say(f"  {zh}：{len(units)} 台：{names}", f"  {en}: {len(units)}: {names}"))
 
 
 def _span(rollout: Rollout) -> str:
@@ -46,7 +49,7 @@ def _span(rollout: Rollout) -> str:
     return f"{versions[0]}" if len(versions) == 1 else f"{versions[0]}–{versions[-1]}"
 
 
-def print_all(rollouts: Iterable[Rollout], as_json: bool) -> None:
+def print_all(rollouts: Sequence[Rollout], as_json: bool) -> None:
     if as_json:
         told = [
             {
@@ -62,6 +65,8 @@ def print_all(rollouts: Iterable[Rollout], as_json: bool) -> None:
         ]
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
+    if not rollouts:
+        click.echo(say("还没有下发任务", "there is no roll-out yet"))
     for each in rollouts:
         print_rollout(each)
 
@@ -71,7 +76,7 @@ def print_members(rollout: Rollout) -> None:
         [
             each.unit_id,
             str(each.version),
-            each.state + say("（超时未定）", " (overdue)") * each.overdue,
+            state_word(each.state) + say("（超时未定）", " (overdue)") * each.overdue,
             " ".join(each.new_faults) or "–",
             moment(each.sent_at),
             moment(each.applied_at),

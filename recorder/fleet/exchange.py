@@ -7,7 +7,7 @@ does it once, however often it arrives.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from recorder.evidence.command_texts import Outcome
@@ -88,6 +88,16 @@ class Exchange:
     def reports(self) -> tuple[Report, ...]:
         """In the order of the commands, those without an answer too."""
         return tuple(self._reports.get(command.command_id) or _unanswered(command) for command in self._commands)
+
+
+def of_unknown_unit(report: Report) -> Report:
+    """``report``, without an answer, of a unit the store has never heard of: most likely there is none of that name."""
+    zh = "没有应答；存储从未收到该设备的消息，请核对编号。若确有此设备，到期之前仍可能执行"
+    en = (
+        "no answer, and the store has never heard of this unit: is that its id? "
+        "If there is such a unit, it may still carry it out until it expires"
+    )
+    return replace(report, code="unknown-unit", zh=zh, en=en)
 
 
 def _unanswered(command: SignedCommand) -> Report:

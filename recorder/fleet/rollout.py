@@ -6,7 +6,8 @@ bad answers end it (:class:`Criteria`), and what was sent is taken back, if the 
 version.
 
 :func:`step` is a function of what is known now: lost and repeated reports change nothing but the time it takes, and an
-interrupted roll-out goes on from its last written state.
+interrupted roll-out goes on from its last written state. A unit that a later roll-out has been sent to is passed over: the
+broker keeps one order per unit, and an older one in its place would be all that a unit that is away ever gets.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ SEND_AGAIN_S: Final = 60.0
 """A unit that has not reported the version by then is sent it again: sending is not durable, and repeats do nothing."""
 
 _WITHOUT_RESULT: Final = ("sent", "pending")
+_NOTHING_NEWER: Final[Mapping[str, int]] = {}
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Version = Annotated[int, Field(ge=1, le=MAX_VERSION)]
@@ -168,7 +170,14 @@ def abort(rollout: Rollout, why: Ended, *, take_back: bool, back_versions: Mappi
     ``back_versions`` above everything each unit was sent since."""
     known = back_versions or {}
     members = tuple(
-        member.model_copy(update={"back_version": known.get(member.unit_id, member.back_version), "overdue": False})
+        member.model_copy(
+            update={
+                "back_version": member.back_version  # it was sent: whoever asks what is out is told this one
+                if member.state == "taken-back"
+                else known.get(member.unit_id, member.back_version),
+                "overdue": False,
+            }
+        )
         for member in rollout.members
     )
     plan = rollout.plan.model_copy(update={"take_back": take_back})
@@ -176,17 +185,32 @@ def abort(rollout: Rollout, why: Ended, *, take_back: bool, back_versions: Mappi
     return rollout.model_copy(update=changes)
 
 
-def step(rollout: Rollout, views: Mapping[str, View], now: float) -> tuple[Rollout, tuple[Send, ...]]:
+def step(
+    rollout: Rollout, views: Mapping[str, View], now: float, newest: Mapping[str, int] = _NOTHING_NEWER
+) -> tuple[Rollout, tuple[Send, ...]]:
     """Once in a while, until the phase is ``done`` or ``aborted``. The result is to be written down before what it sends is
     sent. Of a roll-out that is over it tells what has become of those without a result, and nothing is sent any more:
-    it might overwrite what a later one has sent."""
+    it might overwrite what a later one has sent. ``newest``: by unit, the newest version other roll-outs have sent it;
+    nothing older than that is sent to it."""
     if rollout.phase in ("done", "aborted"):
         return _looked_again(rollout, views, now), ()
-    members = [_heard(member, rollout.plan, views.get(member.unit_id, View()), now) for member in rollout.members]
+    members = []
+    for member in rollout.members:
+        seen = views.get(member.unit_id, View())
+        heard = _heard(member, rollout.plan, seen, now)
+        members.append(_passed_over(heard, seen, newest.get(member.unit_id, 0), rollout.phase))
     rollout = rollout.model_copy(update={"members": tuple(members)})
     if rollout.phase == "running":
         why = _criterion(rollout)
-        rollout = abort(rollout, why, take_back=rollout.plan.take_back) if why else _advanced(rollout, now)
+        if why:
+            rollout = abort(rollout, why, take_back=rollout.plan.take_back)
+            over = (
+                _passed_over(each, views.get(each.unit_id, View()), newest.get(each.unit_id, 0), "aborting")
+                for each in rollout.members
+            )
+            rollout = rollout.model_copy(update={"members": tuple(over)})
+        else:
+            rollout = _advanced(rollout, now, newest)
     if rollout.phase == "aborting":
         return _taken_back(rollout, now)
     return _sent(rollout, views, now)
@@ -200,6 +224,18 @@ def counts(rollout: Rollout) -> dict[str, int]:
     faulty = sum(bool(member.new_faults) for member in rollout.members)
     late = sum(member.overdue for member in rollout.members)
     return found | ({"faulty": faulty} if faulty else {}) | ({"overdue": late} if late else {})
+
+
+def passed_over(rollout: Rollout) -> tuple[str, ...]:
+    """Units this one is over for: a newer order is out, or they have it already."""
+    return tuple(member.unit_id for member in rollout.members if member.state == "superseded")
+
+
+def sent_version(member: Member) -> int | None:
+    """The newest version of this roll-out that went out to the unit, None for none."""
+    if member.state in ("taking-back", "taken-back"):
+        return member.back_version
+    return None if member.sent_at is None else member.version
 
 
 def without_result(rollout: Rollout) -> tuple[str, ...]:
@@ -218,6 +254,8 @@ def _heard(member: Member, plan: Plan, view: View, now: float) -> Member:
         return member.model_copy(update={"state": "taken-back", "overdue": False}) if over else member
     changes: dict[str, Any] = {"probation": view.probation}
     state = _state(plan, member.version, view)
+    if member.state == "superseded" and state is None:
+        return member
     quiet_since = max(member.sent_at or 0.0, view.seen_at or 0.0) if state is not None else member.sent_at or 0.0
     quiet = now - quiet_since >= plan.silent_s and not member.overdue  # nobody waits for a word of those any more
     if quiet and state not in ("refused", "rolled-back", "superseded"):
@@ -248,12 +286,26 @@ def _state(plan: Plan, version: int, view: View) -> MemberState | None:
     return "refused" if view.rejected == version or view.version == version else None
 
 
+def _passed_over(member: Member, view: View, newest: int, phase: Phase) -> Member:
+    """A newer order is out, and the unit has not said a word of it: there is nothing to send, and nothing to take back.
+    One that has not been its turn yet is looked at when it is (:func:`_advanced`)."""
+    if phase == "running":
+        over = member.state in ("sent", "silent") and newest > member.version
+    elif member.state == "taking-back":
+        over = newest > member.back_version
+    else:
+        # What it has heard of and refused is in nobody's way, unless what is to be sent would be older than that.
+        known = max(member.version, min(view.version, member.back_version - 1))
+        over = member.state in ("sent", "pending", "applied", "silent") and newest > known
+    return member.model_copy(update={"state": "superseded", "overdue": False}) if over else member
+
+
 # --- the whole -------------------------------------------------------------------------------------------------------
 
 
 def _criterion(rollout: Rollout) -> Ended | None:
     limits = rollout.plan.abort_if
-    asked = [member for member in rollout.members if member.state != "waiting"]
+    asked = [member for member in rollout.members if member.sent_at is not None]
     for code, zh, limit, bad in (
         ("refused", "拒绝", limits.refused, sum(member.state == "refused" for member in asked)),
         ("rolled-back", "撤回", limits.rolled_back, sum(member.state == "rolled-back" for member in asked)),
@@ -283,15 +335,20 @@ def _open(member: Member) -> bool:
     return member.overdue or member.state == "silent"
 
 
-def _advanced(rollout: Rollout, now: float) -> Rollout:
+def _advanced(rollout: Rollout, now: float, newest: Mapping[str, int]) -> Rollout:
     plan, stage = rollout.plan, rollout.stage
-    late = (member.model_copy(update={"overdue": _overdue(member, plan, now)}) for member in rollout.members)
-    rollout = rollout.model_copy(update={"members": tuple(late)})
-    while all(_settled(member, plan, now) for member in rollout.members[: quota(plan, stage)]):
-        if stage + 1 == len(plan.percent):
-            return rollout.model_copy(update={"phase": "done", "stage": stage})
+    members = [member.model_copy(update={"overdue": _overdue(member, plan, now)}) for member in rollout.members]
+    while True:
+        turn = quota(plan, stage)
+        for index, member in enumerate(members[:turn]):
+            if member.state == "waiting" and newest.get(member.unit_id, 0) > member.version:
+                members[index] = member.model_copy(update={"state": "superseded"})
+        done = all(_settled(member, plan, now) for member in members[:turn])
+        if not done or stage + 1 == len(plan.percent):
+            break
         stage += 1
-    return rollout.model_copy(update={"stage": stage})
+    changes = {"members": tuple(members), "stage": stage, "phase": "done" if done else "running"}
+    return rollout.model_copy(update=changes)
 
 
 def _settled(member: Member, plan: Plan, now: float) -> bool:

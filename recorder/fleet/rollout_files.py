@@ -15,9 +15,10 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from recorder.evidence.config_order import MAX_LEAP
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.files import Files
-from recorder.fleet.rollout import Rollout
+from recorder.fleet.rollout import Rollout, sent_version
 from recorder.fleet.settings import FleetError
 
 _ID: Final = re.compile(r"^[0-9a-z-]{1,64}$")
@@ -80,6 +81,18 @@ class RolloutFiles:
         for rollout in self.all():
             for member in rollout.members:
                 found[member.unit_id] = max(found.get(member.unit_id, 0), member.back_version)
+        return found
+
+    def newest_of_others(self, rollout: Rollout) -> dict[str, int]:
+        """By unit of ``rollout``, the newest version any other roll-out has sent it. Not one so far ahead that the unit
+        would refuse it (``MAX_LEAP``): that was before it was set up anew, and its versions began again below that."""
+        found = {member.unit_id: 0 for member in rollout.members}
+        limits = {member.unit_id: member.version + MAX_LEAP for member in rollout.members}
+        for other in self.all():
+            for member in other.members if other.plan.rollout_id != rollout.plan.rollout_id else ():
+                version = sent_version(member)
+                if version is not None and found.get(member.unit_id, version) < version < limits[member.unit_id]:
+                    found[member.unit_id] = version
         return found
 
     @contextmanager

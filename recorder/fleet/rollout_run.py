@@ -37,14 +37,15 @@ def signed(send: Send, rollout_id: str, signer: Signer, wall_s: float) -> str:
 
 
 class Runner:
-    """``summaries`` asks the store, ``save`` writes down, ``publish`` sends; ``pause`` waits so many seconds and says
-    whether to go on; ``told`` hears each state that is news."""
+    """``summaries`` asks the store, ``newest`` what other roll-outs have sent to whom, ``save`` writes down, ``publish``
+    sends; ``pause`` waits so many seconds and says whether to go on; ``told`` hears each state that is news."""
 
     def __init__(
         self,
         clock: Clock,
         signer: Signer,
         summaries: Callable[[], Iterable[Mapping[str, Any]]],
+        newest: Callable[[Rollout], Mapping[str, int]],
         save: Callable[[Rollout], None],
         publish: Publish,
         told: Callable[[Rollout], None],
@@ -52,6 +53,8 @@ class Runner:
         self._clock = clock
         self._signer = signer
         self._summaries = summaries
+        self._newest = newest
+        self._first = True
         self._save = save
         self._publish = publish
         self._told = told
@@ -61,6 +64,9 @@ class Runner:
         now = self._clock.wall_us() / 1e6
         views: dict[str, View] = {str(each["unit_id"]): view(each) for each in self._summaries()}
         after, sends = step(rollout, views, now)
+        if self._first or sends or after != rollout:  # else the others, who may be many, need not be read
+            after, sends = step(rollout, views, now, self._newest(rollout))
+            self._first = False
         if after != rollout:
             self._save(after)
             self._told(after)

@@ -118,7 +118,11 @@ def load_settings(path: Path) -> FleetSettings:
         raw = path.read_bytes()
     except OSError as error:
         why = error.strerror or str(error)
-        raise SettingsError((Problem(Place(str(path)), (), f"无法读取：{why}", f"cannot be read: {why}"),)) from error
+        zh, en = f"无法读取：{why}", f"cannot be read: {why}"
+        if isinstance(error, FileNotFoundError):
+            zh += f"；请用 --settings 或环境变量 {SETTINGS_VARIABLE} 指明管理端设置（docs/fleet.md）"
+            en += f"; name the admin's settings by --settings or the variable {SETTINGS_VARIABLE} (docs/fleet.md)"
+        raise SettingsError((Problem(Place(str(path)), (), zh, en),)) from error
     return FleetSettings(path, parse_settings(str(path), raw))
 
 

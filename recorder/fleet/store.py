@@ -37,6 +37,10 @@ def real_client(settings: FleetSettings, clock: Clock) -> StoreClient:
     return StoreClient(url, settings.tls_dir, ConnectionOptions(CONNECT_S, IO_S), clock)
 
 
+class UnknownUnit(FleetError):
+    """The store has never heard of it."""
+
+
 class StoreReader:
     """Every method raises FleetError."""
 
@@ -56,10 +60,26 @@ class StoreReader:
             after = told if isinstance(told, str) else None
 
     def unit(self, unit_id: str) -> dict[str, Any]:
-        """All that was last heard of one unit."""
-        return self._get(f"/fleet/units/{quote(unit_id, safe='')}")
+        """All that was last heard of one unit. Raises UnknownUnit."""
+        found = self._asked(f"/fleet/units/{quote(unit_id, safe='')}")
+        if found is None:
+            raise UnknownUnit(
+                f"存储从未收到设备 {unit_id} 的消息，请核对设备编号",
+                f"the store has never heard of a unit {unit_id}: is that its id?",
+            )
+        return found
 
     def _get(self, path: str) -> dict[str, Any]:
+        found = self._asked(path)
+        if found is None:
+            raise FleetError(
+                "该服务器不提供设备一览（404）：请核对 fleet.toml 的 [store] url",
+                "that server lists no units (404): is [store] url in fleet.toml right?",
+            )
+        return found
+
+    def _asked(self, path: str) -> dict[str, Any] | None:
+        """None for 404."""
         try:
             answer = self._client.request("GET", path, {})
         except UplinkFault as fault:
@@ -72,8 +92,10 @@ class StoreReader:
         except ValueError:
             value = None
         if answer.status == 404:
+            return None
+        if answer.status == 403:
             raise FleetError(
-                f"存储没有 {path}（或者本证书不是管理员的）", f"the store has no {path} (or no admin's certificate)"
+                "存储拒绝（403）：本证书不是管理员证书", "the store refuses (403): this is no admin's certificate"
             )
         if answer.status != 200 or not isinstance(value, dict):
             raise FleetError(f"存储应答 {answer.status}", f"the store answers {answer.status}")

@@ -14,6 +14,7 @@ from recorder.fleet.cli import settings_option
 from recorder.fleet.delta import delta
 from recorder.fleet.desk import open_desk, state_option
 from recorder.fleet.rollout_files import RolloutFiles
+from recorder.fleet.words import state_word
 
 BEIJING: Final = timezone(timedelta(hours=8))
 
@@ -41,7 +42,7 @@ def units_command(group: str | None, as_json: bool, settings_file: Path | None) 
         ("故障", "faults"),
         ("最近消息", "last heard"),
     )
-    table([say(*title) for title in titles], [_row(each) for each in units])
+    table([say(*title) for title in titles], [unit_row(each) for each in units])
 
 
 @click.command("show")
@@ -61,7 +62,7 @@ def show_command(unit_id: str, as_json: bool, settings_file: Path | None, state_
     if as_json:
         click.echo(json.dumps({**unit, "delta": differing}, ensure_ascii=False, indent=2))
     else:
-        _print_unit(unit_id, unit, message, differing)
+        print_unit(unit_id, unit, message, differing)
     raise SystemExit(1 if differing or message.get("state") in ("refused", "rolled-back") else 0)
 
 
@@ -103,9 +104,9 @@ def _width(text: str) -> int:
     return sum(2 if "⺀" <= character <= "￦" else 1 for character in text)
 
 
-def _row(unit: dict[str, Any]) -> list[str]:
+def unit_row(unit: dict[str, Any]) -> list[str]:
     reported = unit.get("reported") or {}
-    configuration = f"{reported['version']} {reported['state']}" if reported.get("version") else "–"
+    configuration = f"{reported['version']} {state_word(reported['state'])}" if reported.get("version") else "–"
     if reported.get("probation"):
         configuration += say("（考察期）", " (probation)")
     return [
@@ -119,13 +120,13 @@ def _row(unit: dict[str, Any]) -> list[str]:
     ]
 
 
-def _print_unit(unit_id: str, unit: dict[str, Any], said: dict[str, Any], differing: list[str] | None) -> None:
+def print_unit(unit_id: str, unit: dict[str, Any], said: dict[str, Any], differing: list[str] | None) -> None:
     click.echo(f"{unit_id}  {say('在线', 'online') if unit.get('online') else say('离线', 'offline')}")
     layer = said.get("layer") or {}
     why = said.get("why")
     rejected = said.get("rejected")
     for title, text in (
-        (say("配置版本", "version"), f"{said.get('version', 0)}  {said.get('state', '–')}"),
+        (say("配置版本", "version"), f"{said.get('version', 0)}  {state_word(said.get('state', '–'))}"),
         (say("现行的下发层", "layer in force"), str(layer.get("version", 0))),
         (say("生效配置摘要", "digest in force"), str(said.get("effective", "–"))),
         (say("原因", "why"), say(why["zh"], why["en"]) if why else ""),

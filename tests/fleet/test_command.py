@@ -4,6 +4,8 @@ tests/integration/test_commands.py."""
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,12 @@ from firmware_bridge.clock import SystemClock
 from hw_sim.agency.authority import Authority
 from recorder.cli import main
 from recorder.evidence.signer import load_or_create_key
-from recorder.fleet.command import as_json, as_table
+from recorder.fleet.command import as_json, as_table, looked_up
 from recorder.fleet.exchange import Report
+from recorder.fleet.settings import SettingsError, load_settings
 from recorder.fleet.signing import SignedCommand
+from recorder.fleet.store import StoreReader
+from recorder.uplink.http import Answer
 
 REPORTS = (
     Report(SignedCommand("zfy-1", "id-1", "mark", "a.b.c", 5.0), "done", "", "已执行", "done", 1234),
@@ -53,6 +58,51 @@ def test_the_help_names_the_kinds_and_exit_codes() -> None:
 def test_without_settings_it_is_two_and_says_which_file(tmp_path: Path, language: str, words: str) -> None:
     done = run("command", "--settings", str(tmp_path / "none.toml"), "zfy-1", "mark", language=language)
     assert done.exit_code == 2 and words in done.output and "none.toml" in done.output
+
+
+@pytest.mark.parametrize(("language", "words"), [("zh_CN.UTF-8", "请用 --settings"), ("en_US.UTF-8", "by --settings")])
+def test_a_missing_settings_file_is_said_with_how_to_name_another(tmp_path: Path, language: str, words: str) -> None:
+    done = run("units", "--settings", str(tmp_path / "none.toml"), language=language)
+    assert done.exit_code == 2 and words in done.output and "RECORDER_FLEET" in done.output
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path / "folder.toml")
+    assert "RECORDER_FLEET" not in caught.value.en, "it is there, and something else is wrong with it"
+
+
+class Store:
+    """Knows ``zfy-1`` only; ``status``: what it answers whom it does not know."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        self.asked: list[str] = []
+
+    def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+        self.asked.append(path)
+        return Answer(200 if path.endswith("/zfy-1") else self.status, {}, b"{}")
+
+
+def test_a_unit_without_an_answer_that_the_store_does_not_know_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(404)
+    known = replace(REPORTS[1], command=replace(REPORTS[1].command, unit_id="zfy-1"))
+    told = looked_up((REPORTS[0], known, REPORTS[1]), StoreReader(store))
+    assert told[:2] == (REPORTS[0], known) and store.asked == ["/fleet/units/zfy-1", "/fleet/units/zfy-000002"]
+    assert (told[2].result, told[2].code) == ("no-answer", "unknown-unit")
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert "存储从未收到该设备的消息" in as_table(told).splitlines()[3]
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+    assert "the store has never heard of this unit" in as_table(told).splitlines()[3]
+
+
+def test_a_store_that_cannot_be_asked_changes_no_result(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert looked_up(REPORTS, StoreReader(Store(403))) == REPORTS
+    assert "注意：存储拒绝（403）：本证书不是管理员证书" in capsys.readouterr().err
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+    assert looked_up(REPORTS, StoreReader(Store(500))) == REPORTS
+    assert "note: the store answers 500" in capsys.readouterr().err
 
 
 def test_without_a_key_it_is_two(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from hw_sim.agency.store.register import Register
 from hw_sim.agency.store_process import StoreProcess
 from hw_sim.runner.unit_config import to_toml
 from recorder.cli import main
+from recorder.evidence.config_order import MAX_LEAP
 from recorder.fleet import rollout as ro
 from recorder.fleet.desk import rollout_files
 from recorder.fleet.rollout import Ended, Rollout
@@ -33,7 +34,7 @@ class Admin:
     authority: Authority
     folder: Path
 
-    def run(self, *arguments: str, settings: bool = True, state: bool = True) -> Result:
+    def run(self, *arguments: str, settings: bool = True, state: bool = True, language: str = "en_US.UTF-8") -> Result:
         values = {
             "broker": {"host": "127.0.0.1", "port": 1, "connect_timeout_s": 0.5},
             "tls": {"dir": str(self.authority.desk_client_dir)},
@@ -45,7 +46,7 @@ class Admin:
         options = ["--settings", str(file)] if settings else []
         options += ["--state", str(self.folder / "rollouts")] if state else []
         return CliRunner().invoke(
-            main, ["fleet", *arguments, *options], env={"LANG": "en_US.UTF-8", "LC_ALL": "", "LC_MESSAGES": ""}
+            main, ["fleet", *arguments, *options], env={"LANG": language, "LC_ALL": "", "LC_MESSAGES": ""}
         )
 
 
@@ -134,3 +135,46 @@ def test_the_bound_is_a_day_unless_another_is_asked_for(admin: Admin) -> None:
     admin.run("config", "push", str(layer), "--all", "--result-within", "600")
     found = rollout_files(admin.folder / "rollouts").all()
     assert [each.plan.result_s for each in found] == [ro.RESULT_S, 600.0]
+
+
+SPOKEN = pytest.mark.parametrize("language", ["zh_CN.UTF-8", "en_US.UTF-8"])
+
+
+@SPOKEN
+def test_a_unit_the_store_does_not_know_is_said_in_plain_words(admin: Admin, language: str) -> None:
+    done = admin.run("show", "zfy-nobody", language=language)
+    words = {
+        "zh_CN.UTF-8": "错误：存储从未收到设备 zfy-nobody 的消息，请核对设备编号\n",
+        "en_US.UTF-8": "error: the store has never heard of a unit zfy-nobody: is that its id?\n",
+    }
+    assert (done.exit_code, done.output) == (2, words[language])
+
+
+@SPOKEN
+def test_without_a_roll_out_status_says_so(admin: Admin, language: str) -> None:
+    done = admin.run("config", "status", settings=False, language=language)
+    words = {"zh_CN.UTF-8": "还没有下发任务\n", "en_US.UTF-8": "there is no roll-out yet\n"}
+    assert (done.exit_code, done.output) == (0, words[language])
+
+
+def test_what_others_sent_is_told_of_the_units_of_a_roll_out_only(admin: Admin) -> None:
+    mine = begun(plan(2, 100))
+    here, other = (member.unit_id for member in mine.members)
+    newer = _member(begun(plan(3, 100, rollout_id="r2")), 0, sent_at=5.0)
+    newer = newer.model_copy(
+        update={
+            "members": tuple(
+                each.model_copy(
+                    update={"version": 8, "back_version": 9, "sent_at": 5.0 if each.unit_id == here else None}
+                )
+                for each in newer.members
+            )
+        }
+    )
+    _save(admin, mine)
+    _save(admin, newer)
+    files = rollout_files(admin.folder / "rollouts")
+    assert files.newest_of_others(mine) == {here: 8, other: 0}, "and what is only planned is not out"
+    index = [each.unit_id for each in newer.members].index(here)
+    _save(admin, _member(newer, index, version=5 + MAX_LEAP, back_version=6 + MAX_LEAP))
+    assert files.newest_of_others(mine) == {here: 0, other: 0}, "the unit was set up anew since"

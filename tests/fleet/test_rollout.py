@@ -377,3 +377,101 @@ def test_whatever_is_lost_repeated_or_interrupted(
             unit for unit in units.values() if unit.version == 5 and unit.state == "applied" and unit.answer != "dead"
         ]
         assert left == [], "whoever had it has it no more"
+
+
+def stepped(fleet: Fleet, newest: dict[str, int], seconds: float = 0.0) -> list[tuple[str, int]]:
+    """One step of an old roll-out that knows what others have sent; whom it sends which version."""
+    fleet.now += seconds
+    fleet.rollout, sends = ro.step(fleet.rollout, fleet.views, fleet.now, newest)
+    return [(send.unit_id, send.version) for send in sends]
+
+
+def test_a_unit_that_is_away_keeps_the_newer_order_that_waits_for_it() -> None:
+    fleet = Fleet.of(plan(4, 50, 100))
+    away, other, third, fourth = fleet.rollout.plan.units
+    assert len(stepped(fleet, {})) == 2
+    fleet.say([other])
+    newest = {away: 7, fourth: 7}
+    assert stepped(fleet, newest, ro.SEND_AGAIN_S) == [], "not over the newer one, and nobody beyond it yet"
+    assert ro.passed_over(fleet.rollout) == (away,)
+    for unit in (other, third, fourth):
+        fleet.views[unit] = replace(fleet.views[unit], seen_at=fleet.now + 5 * SILENT)
+    assert stepped(fleet, newest, 5 * SILENT) == [(third, 5)], (
+        "it is silent and no failure; whoever had no newer one is sent it"
+    )
+    fleet.say([third])
+    stepped(fleet, newest)
+    stepped(fleet, newest, SOAK)
+    assert phase(fleet) == "done" and ro.counts(fleet.rollout) == {"applied": 2, "superseded": 2}
+    assert ro.passed_over(fleet.rollout) == (away, fourth) and fleet.rollout.why is None
+    assert stepped(fleet, {}, DAY) == [] and ro.passed_over(fleet.rollout) == (away, fourth)
+
+
+def test_where_everybody_has_a_newer_order_one_look_ends_it() -> None:
+    fleet = Fleet.of(plan(4, 25, 50, 100))
+    assert stepped(fleet, dict.fromkeys(fleet.rollout.plan.units, 7)) == []
+    assert phase(fleet) == "done" and ro.counts(fleet.rollout) == {"superseded": 4}
+
+
+def test_an_abort_takes_nothing_back_over_a_newer_order() -> None:
+    fleet = Fleet.of(plan(3, 100))
+    bad, has, away = (unit for unit, _ in stepped(fleet, {}))
+    fleet.say([has, away])
+    stepped(fleet, {})
+    fleet.say([bad], "refused")
+    assert stepped(fleet, {away: 7}) == [(has, 6)]
+    assert ro.passed_over(fleet.rollout) == (away,)
+    assert stepped(fleet, {away: 7, has: 7}, ro.SEND_AGAIN_S) == [], "nor again, once there is one"
+    assert phase(fleet) == "aborted" and ro.counts(fleet.rollout) == {"refused": 1, "superseded": 2}
+
+
+def test_rolling_an_old_one_back_leaves_a_newer_order_that_is_on_its_way() -> None:
+    """Its version could be above everything; what waits at the broker would be gone all the same."""
+    fleet = Fleet.of(plan(2, 100))
+    away, here = fleet.rollout.plan.units
+    stepped(fleet, {})
+    fleet.say([away, here])
+    stepped(fleet, {})
+    stepped(fleet, {}, SOAK)
+    assert phase(fleet) == "done"
+    why = Ended(code="admin", zh="管理员", en="admin")
+    fleet.rollout = ro.abort(fleet.rollout, why, take_back=True, back_versions={away: 9, here: 7})
+    assert stepped(fleet, {away: 7}) == [(here, 7)] and ro.passed_over(fleet.rollout) == (away,)
+
+
+def test_what_went_out_is_what_was_sent_and_not_what_may_be() -> None:
+    fleet = Fleet.of(plan(2, 50, 100))
+    first, later = fleet.rollout.plan.units
+    stepped(fleet, {})
+    assert [ro.sent_version(member) for member in fleet.rollout.members] == [5, None]
+    why = Ended(code="admin", zh="管理员", en="admin")
+    fleet.rollout = ro.abort(fleet.rollout, why, take_back=True, back_versions={first: 9, later: 9})
+    stepped(fleet, {})
+    assert [ro.sent_version(member) for member in fleet.rollout.members] == [9, None]
+    fleet.views[first] = replace(fleet.views[first], version=9)
+    stepped(fleet, {})
+    fleet.rollout = ro.abort(fleet.rollout, why, take_back=True, back_versions={first: 20, later: 20})
+    assert [ro.sent_version(member) for member in fleet.rollout.members] == [9, None], "nothing more is sent to it"
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 1 << 32), backs=st.booleans())
+def test_nothing_older_than_what_is_out_is_ever_sent(seed: int, backs: bool) -> None:
+    luck = random.Random(seed)
+    fleet = Fleet.of(plan(6, 50, 100, abort_if=Criteria(refused=0.3, silent=0.5)))
+    newest: dict[str, int] = {}
+    for number in range(40):
+        for unit in fleet.rollout.plan.units:
+            if luck.random() < 0.1:
+                newest[unit] = max(newest.get(unit, 0), luck.choice([3, 5, 6, 7, 9, 12]))
+            version = luck.choice([4, 5, 5, 6, newest.get(unit, 4)])
+            state = luck.choice(["applied", "applied", "pending", "refused"])
+            if luck.random() < 0.4:
+                digest = fleet.rollout.plan.digest if version == 5 else "other"
+                fleet.views[unit] = View(fleet.now, version, luck.choice([4, version]), digest, state)
+        if number == 20 and backs:
+            why = Ended(code="admin", zh="管理员", en="admin")
+            above = {unit: 1 + max(6, newest.get(unit, 0)) for unit in fleet.rollout.plan.units}
+            fleet.rollout = ro.abort(fleet.rollout, why, take_back=True, back_versions=above)
+        sent = stepped(fleet, newest, luck.choice([1.0, 70.0, 700.0]))
+        assert all(version >= newest.get(unit, 0) for unit, version in sent)

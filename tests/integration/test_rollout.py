@@ -16,6 +16,7 @@ from hw_sim.agency.agency import Agency
 from recorder.evidence import jws
 from recorder.evidence.config_order import MAX_LEAP, MAX_VERSION
 from recorder.evidence.encoding import sha256_b64u
+from recorder.fleet import rollout as ro
 from tests.hw_sim.agency.mqtt_client import MqttDouble
 from tests.hw_sim.agency.unit_double import UnitDouble
 from tests.integration.fleet_kit import Admin
@@ -169,6 +170,29 @@ def test_what_a_captured_unit_reports_moves_nobodys_version(agency: Agency, tmp_
             sent = {member["unit_id"]: member["version"] for member in json.loads(out)["members"]}
             assert set(sent.values()) == {1 + 2 * number}, "one to send and one to take it back"
         assert [unit.layers for unit in units] == [[(1, GOOD), (3, BAD)]] * 3
+
+
+@pytest.mark.timeout(180)
+def test_an_old_roll_out_that_is_resumed_leaves_the_newer_order_of_a_unit_that_is_away(
+    agency: Agency, tmp_path: Path
+) -> None:
+    admin = Admin(tmp_path / "admin", agency)
+    options = ("--units", "away-0", *OPTIONS[2:])
+    code, out, err = admin.fleet("config", "push", str(admin.layer("old", BAD)), *options)
+    old = json.loads(out)
+    assert (code, old["phase"]) == (0, "running"), err
+    code, out, err = admin.fleet("config", "push", str(admin.layer("new", GOOD)), *options)
+    assert (code, json.loads(out)["members"][0]["version"]) == (0, 3), err
+    path = admin.folder / "rollouts" / f"{old['plan']['rollout_id']}.json"
+    state = json.loads(path.read_text("utf-8"))
+    state["members"][0]["resent_at"] -= ro.SEND_AGAIN_S  # a minute later it would be sent again
+    path.write_text(json.dumps(state), "utf-8")
+
+    code, out, err = admin.fleet("config", "resume", old["plan"]["rollout_id"], "--poll", "0.2", "--wait")
+    assert code == 0 and "a newer order is out, this one is not sent any more: 1: away-0" in out, err
+    with light_units(agency, tmp_path, 1, {}, name="away") as (unit,):
+        wait_until(lambda: bool(unit.layers), "it has what waited for it")
+        assert unit.layers == [(3, GOOD)]
 
 
 @pytest.mark.timeout(180)
