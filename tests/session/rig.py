@@ -95,6 +95,8 @@ class Bench:
     lines: list[Line] = field(default_factory=list)
     payloads: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
+    looked_at: int = 0
+    """So many of them have been looked at for workers to be killed."""
     workers: dict[str, Worker] = field(default_factory=dict)
     state: JournalState = field(default_factory=JournalState)
     numbers: int = 1000
@@ -134,7 +136,7 @@ class Bench:
     # --- the unit process --------------------------------------------------------------------------------------------
 
     def _start_unit(self) -> SessionMachine:
-        self.machine = SessionMachine(self.settings, self.new_id)
+        self.machine, self.looked_at = SessionMachine(self.settings, self.new_id), len(self.effects)
         for segment in list(self.state.open_segments.values()):
             self._recover(segment.session_id, segment.segment_id, segment.camera_id)
         self.handle(ev.UnitStarted(self.now, self.wall, self.boot, previous_of(self.state), self.vouched))
@@ -318,14 +320,15 @@ class Bench:
         end = self.true_us + duration_us
         while self.true_us < end and not self.finished:
             self.true_us += step_us
-            before = len(self.effects)
             for worker in list(self.workers.values()):
                 if worker.stalled_us is not None and self.now - worker.stalled_us > 2 * SECOND:
                     self.lose(worker.camera_id, "camera-stall")
                 else:
                     self._work(worker)
             self.handle(ev.Tick(self.now))
-            for effect in self.effects[before:]:
+            # Also those a step of the test brought about between two runs.
+            told, self.looked_at = self.effects[self.looked_at :], len(self.effects)
+            for effect in told:
                 if isinstance(effect, KillWorker) and not self.workers[effect.camera_id].immortal:
                     self.lose(effect.camera_id, effect.cause)
 
