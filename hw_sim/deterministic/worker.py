@@ -510,7 +510,8 @@ class SimulatedWorker:
         segment.truth.entries.append(truth)
         segment.end_us = max(segment.end_us, end_us)
         segment.entries += 1
-        self._entries += 1
+        if written.entry > 0:
+            self._entries += 1
         report = messages.EntryWritten(
             camera_id=self._s.camera_id,
             at_us=self._now(),

@@ -13,7 +13,7 @@ import numpy as np
 
 from firmware_bridge.ports import AudioBlock
 
-_MOST_S: Final = 3.0
+MOST_S: Final = 3.0
 """More than any device and its driver keep (``raspberry_pi.microphone``: 2.5 s): these come faster than sound for good."""
 
 
@@ -36,7 +36,7 @@ class LateBlocks:
         if self._held and self._in_pace(self._held[-1], block):
             return [*self.rest(), block]
         self._held.append(block)
-        most = self._rate * _MOST_S
+        most = self._rate * MOST_S
         return self.rest() if sum(len(held.samples) for held in self._held) >= most else []
 
     def rest(self) -> list[AudioBlock]:

@@ -3,14 +3,16 @@
 Capture time of sample i = offset + i / rate. Reads are late by scheduling but never early, so the offset is the minimum
 over a window of (time of return - samples so far / rate), slewed: the crystal's drift goes into it a window at a time.
 Lost samples show as reads that stay late and are made up with silence; samples that come after silence was put in their
-place are dropped, and no others. Reads that are late for a while and catch up have lost nothing: that is a process that got
-no processor while the sound waited in the device.
+place, while a device may still have kept them, are dropped, and no others. Reads that are late for a while and catch up
+have lost nothing: that is a process that got no processor while the sound waited in the device.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+
+from recorder.capture.late_blocks import MOST_S
 
 _WINDOW_US: Final = 1_000_000
 _MAX_SLEW_US: Final = 2_000
@@ -67,6 +69,8 @@ class AudioTimeline:
         self._settled = False
         self._silent = 0
         """Silence that was put in and that no sound has come for since."""
+        self._silent_until = 0
+        """Position from where on none comes any more: no device keeps more than ``MOST_S``."""
         self._reported = False
         self._late_since_us: int | None = None
         self._least_late_us = 0.0
@@ -103,6 +107,8 @@ class AudioTimeline:
             self._offset_us, error = observed, 0.0
             self._window_min = None
         self._reported |= overflowed
+        if self._position >= self._silent_until:
+            self._silent = 0
         if error < -_EARLY_US and self._settled:
             drop = min(count, round(-error * self._rate / 1_000_000), self._silent)
             self._late_since_us = None
@@ -118,8 +124,9 @@ class AudioTimeline:
             self._follow(observed, read_at_us)
         if silence:
             self._settled, self._reported = True, False
-        self._silent += silence - drop
-        self._position += silence + count - drop
+        self._silent -= drop
+        self._put_in(silence)
+        self._position += count - drop
         return Placement(silence, drop)
 
     def stalled(self, now_us: int) -> int:
@@ -137,9 +144,14 @@ class AudioTimeline:
             return 0
         self._settled = self._stood_in = True
         missing = self._fill(now_us - STALL_US / 2 - self.time_us(self._position))
-        self._silent += missing
-        self._position += missing
+        self._put_in(missing)
         return missing
+
+    def _put_in(self, silence: int) -> None:
+        if silence:
+            self._silent += silence
+            self._position += silence
+            self._silent_until = self._position + round(MOST_S * self._rate)
 
     def _stays_late(self, error_us: float, read_at_us: int) -> bool:
         if error_us <= _LOST_US:

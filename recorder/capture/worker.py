@@ -254,7 +254,7 @@ class Worker:
                 self._terms.set_recipients(message.recipients)
 
     def _report(self, report: Report) -> None:
-        if isinstance(report, EntryWritten):
+        if isinstance(report, EntryWritten) and report.entry > 0:  # entry 0 is the file's header, without media
             self._entries += 1
         self._link.report(report)
 

@@ -207,7 +207,8 @@ class FaultReport(Message, frozen=True, kw_only=True, tag="fault"):
 
 class Progress(Message, frozen=True, kw_only=True, tag="progress"):
     """Sent at least each 0.5 s. Counts since the worker started; the unit process kills a worker whose frames, or
-    whose entries while recording, stop growing. ``camera_absent``: there is no camera to open just now; the worker is
+    whose entries while recording, stop growing. ``entries``: durable entries with media; headers of files (entry 0) are
+    none. ``camera_absent``: there is no camera to open just now; the worker is
     well, looks for it, and another one would find it no sooner."""
 
     frames: int

@@ -339,7 +339,8 @@ class JournalState:
             self._media(segment, p["media_end_us"], p)
 
     def _media(self, segment: OpenSegment, end_us: int, p: Payload) -> None:
-        if segment.role != "preroll":
+        # An entry 0 alone is the file's header: a disk may take the headers of many files and refuse all their media.
+        if segment.role != "preroll" and end_us > segment.media_start_us:
             self._covered(segment.session_id, segment.camera_id, end_us, p)
 
     def _covered(self, session_id: str, camera_id: str, end_us: int, p: Payload) -> None:

@@ -283,8 +283,9 @@ class SessionMachine:
         for name, camera in self._cameras.items():
             if camera.ready:
                 effects += self._command(self._session, name)
-                if camera.fault == "camera-unplugged":
-                    effects += _writes(tracks[name].interrupt(camera.fault, "no camera at the start"))
+                # Whatever else is wrong since: without a camera there is nothing to record.
+                if "camera-unplugged" in camera.present:
+                    effects += _writes(tracks[name].interrupt("camera-unplugged", "no camera at the start"))
             elif camera.down is not None:
                 effects += _writes(tracks[name].interrupt(*camera.down))
         return effects

@@ -77,10 +77,19 @@ class FailingFiles(OsFiles):
         self.free: int | None = None
         self.broken = False
         """While True every operation fails."""
+        self.headers_only = False
+        """While True a file takes its first write and no other."""
 
     def create(self, path: Path) -> AppendFile:
         self._fail("create")
-        return FailingFile(super().create(path), self._fail)
+        writes = itertools.count()
+
+        def fail(kind: str) -> None:
+            if kind == "write" and next(writes) > 0 and self.headers_only:
+                raise OSError(self.errno, os.strerror(self.errno))
+            self._fail(kind)
+
+        return FailingFile(super().create(path), fail)
 
     def free_bytes(self, path: Path) -> int:
         return super().free_bytes(path) if self.free is None else self.free

@@ -104,6 +104,51 @@ def test_only_what_silence_stands_for_is_left_out() -> None:
     assert sum(timeline.block(BLOCK, early_us + n * 20_000).drop for n in range(1, 50)) == 0
 
 
+@pytest.mark.parametrize("reported", [True, False])
+def test_silence_for_sound_that_never_came_is_not_paid_back_by_later_sound(reported: bool) -> None:
+    """Half a second was lost for good. Much later every read is late by 30 ms, for so long that the time of sound follows,
+    and then on time again: that sound is new, and none of it may be left out for the old silence."""
+    timeline = AudioTimeline(RATE)
+    heard_us, silence = 1_000_000, 0
+
+    def read(blocks: int, late_us: int = 0, *, overflowed: bool = False) -> int:
+        nonlocal heard_us, silence
+        dropped = 0
+        for n in range(blocks):
+            heard_us += 20_000
+            placement = timeline.block(BLOCK, heard_us + late_us, overflowed=overflowed and n == 0)
+            silence += placement.silence
+            dropped += placement.drop
+        return dropped
+
+    assert read(500) == 0
+    heard_us += 500_000
+    assert read(150, overflowed=reported) == 0
+    assert silence == pytest.approx(RATE * 0.5, abs=50)
+    assert read(1250, 30_000) == 0
+    assert read(200) == 0
+    assert silence == pytest.approx(RATE * 0.5, abs=50)
+    assert abs(timeline.time_us(timeline.position) - heard_us) < 1_000
+
+
+@given(after_ms=st.integers(100, 2_500))
+@settings(max_examples=30, deadline=None)
+def test_what_a_device_kept_pays_silence_back_as_late_as_a_device_keeps_it(after_ms: int) -> None:
+    """Half a second became silence, and comes after all while sound goes on: left out, as long as a device may keep it."""
+    timeline = AudioTimeline(RATE)
+    for n in range(1, 400):
+        timeline.block(BLOCK, 1_000_000 + n * 20_000)
+    last_us = 1_000_000 + 399 * 20_000
+    silence = looks(timeline, last_us, last_us + 500_000)
+    blocks = after_ms // 20
+    for n in range(1, blocks + 1):  # as far behind as the silence is long: no sample was skipped
+        placement = timeline.block(BLOCK, last_us + 500_000 + n * 20_000)
+        silence += placement.silence
+        assert placement.drop == 0
+    kept = sum(timeline.block(BLOCK, last_us + 500_000 + blocks * 20_000).drop for _ in range(30))
+    assert kept == pytest.approx(silence, abs=BLOCK)
+
+
 def looks(timeline: AudioTimeline, begin_us: int, end_us: int) -> int:
     """Silence at looks every 50 ms that find nothing."""
     return sum(timeline.stalled(at_us) for at_us in range(begin_us + 50_000, end_us + 1, 50_000))

@@ -359,6 +359,21 @@ def test_a_disk_that_is_broken_at_the_stop_ends_the_worker_and_not_the_units_pat
     assert unit.path(last).stat().st_size >= durable
 
 
+def test_a_disk_that_takes_headers_and_no_media_is_no_progress(unit: Unit) -> None:
+    """The unit process kills a worker whose count stands still while it records, and so opens the gap; counted, each new
+    file's header would hold that off for as long as the disk is like this."""
+    unit.wait(lambda: any(progress.frames > 5 for progress in unit.of(Progress)))
+    unit.files.headers_only = True
+    unit.start()
+    unit.wait(lambda: len(unit.of(EntryWritten)) >= 3)
+    seen = len(unit.of(Progress))
+    unit.wait(lambda: len(unit.of(Progress)) > seen + 1)
+    assert {entry.entry for entry in unit.of(EntryWritten)} == {0}
+    assert {progress.entries for progress in unit.of(Progress)} == {0}
+    unit.files.headers_only = False
+    unit.wait(lambda: unit.of(Progress)[-1].entries > 0)
+
+
 def test_a_microphone_that_hangs_keeps_nobody_from_going(tmp_path: Path) -> None:
     microphone = Hanging()
     board = TestBoard(SoftwareEncodedCamera(PacedSource(), SystemClock()), microphone)

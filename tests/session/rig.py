@@ -385,6 +385,7 @@ class Bench:
             if vain:
                 self.true_us += SECOND // 2
                 self._open(worker, self.now - SECOND // 10)
+                self._durable(worker, worker.start_us)  # the file's header, entry 0: signed, and no media
             vain -= 1
         worker.segment_id = None
         self.run(SECOND // 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from recorder.evidence import records as rec
@@ -66,6 +67,22 @@ def test_a_recording_begun_without_a_camera_is_a_gap_from_the_press() -> None:
     bench.start()
     gap = only(bench, rec.Interruption)
     assert (gap.from_us, gap.cause) == (pressed, "camera-unplugged")
+
+
+@pytest.mark.parametrize("code", ["storage-full", "storage-read-only", "camera-stall"])
+def test_whatever_else_is_wrong_a_recording_begun_without_a_camera_is_a_gap_from_the_press(code: str) -> None:
+    """The newest fault is not the camera's, and the time is no standby all the same."""
+    bench = ready_bench()
+    worker = bench.workers["cam0"]
+    worker.first_frame_us = bench.now + 3600 * SECOND
+    unplugged(bench)
+    bench.handle(ev.WorkerFault(bench.now, "cam0", code, "onset"))
+    pressed = bench.now
+    bench.start()
+    bench.run(25 * SECOND)
+    gap = only(bench, rec.Interruption)
+    assert (gap.from_us, gap.cause) == (pressed, "camera-unplugged")
+    assert not [r for r in bench.records(rec.Standby) if isinstance(r, rec.Standby) and r.to_us > pressed]
 
 
 def test_a_worker_that_never_had_a_camera_opens_the_gap_by_its_word() -> None:

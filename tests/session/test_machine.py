@@ -257,6 +257,33 @@ def test_files_the_disk_took_and_none_of_their_media_are_one_gap_up_to_the_first
     assert holes(bench, "cam0") == []
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+def test_headers_alone_cover_nothing_when_the_power_goes(recorded: bool) -> None:
+    """The disk takes the header of each new file and refuses its media, up to a power cut: the gap that the next boot
+    records begins where media ended (or, where there was none yet, where standby did), not where the newest header says
+    that a file began."""
+    bench = recording_bench() if recorded else ready_bench()
+    worker = bench.workers["cam0"]
+    end = worker.durable_us
+    bench.start()
+    for _ in range(29):
+        worker.segment_id, worker.first_frame_us = None, bench.now
+        bench.true_us += 7 * SECOND // 10
+        bench._open(worker, bench.now - SECOND // 10)
+        bench._durable(worker, worker.start_us)
+    assert not bench.records(rec.Interruption)
+    if not recorded:
+        end = [r.to_us for line in bench.lines if isinstance(r := line.record, rec.Standby)][-1]
+    assert bench.now - end > 19 * SECOND
+    boot = bench.boot
+    bench.power_cut(5 * SECOND)
+    gap = only(bench, rec.Interruption)
+    assert (gap.from_us, gap.from_bootseed) == (end, boot)
+    bench.run(3 * SECOND)
+    bench.power_off()
+    assert holes(bench, "cam0") == []
+
+
 def test_what_ends_a_gap_is_on_record_before_the_media_that_ended_it() -> None:
     """A power cut between the two leaves a gap with both ends, and no media behind a hole nobody names."""
     bench = recording_bench()
