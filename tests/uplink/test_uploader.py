@@ -269,7 +269,7 @@ def test_only_the_segments_packets_are_marked_as_bulk(
     assert marks == [8, 0]
 
 
-@pytest.mark.parametrize("answer", [500, 404])
+@pytest.mark.parametrize("answer", [500, 404, 422])
 def test_an_offer_of_lines_that_always_fails_holds_up_nothing(running: Running, answer: int) -> None:
     """It is set aside in the end; the journal and the segments go as if it were not there."""
     unit, store = running.unit, running.store
