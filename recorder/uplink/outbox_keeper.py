@@ -76,8 +76,9 @@ class OutboxKeeper:
                 box.close()
 
     def _use(self, act: Callable[[Outbox], T], otherwise: T) -> T:
-        if self._box is None and self._clock.boottime_us() >= self._not_before_us:
-            self._open()
+        if self._box is None and self._clock.boottime_us() >= self._not_before_us and self._open():
+            # What is asked of it is about the old one: news taken now would move the cursor past all that comes again.
+            return otherwise
         if self._box is None:
             return otherwise
         try:
@@ -86,18 +87,18 @@ class OutboxKeeper:
             self._failed(error)
             return otherwise
 
-    def _open(self) -> None:
+    def _open(self) -> bool:
+        """Whether a new file has begun."""
         try:
             self._box = self._make(self._path)
             if self._failures:
                 self._box.prove()
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
-            if self._is_damaged(error):
-                self._begin_anew(str(error))
-            return
+            return self._is_damaged(error) and self._begin_anew(str(error))
         self._failures = 0
         self._board.clear(AREA, DISK.code)
+        return False
 
     def _failed(self, error: Exception) -> None:
         self.close()
@@ -113,14 +114,15 @@ class OutboxKeeper:
             return primary == sqlite3.SQLITE_IOERR and self._failures >= UNREADABLE
         return isinstance(error, sqlite3.DatabaseError)
 
-    def _begin_anew(self, why: str) -> None:
+    def _begin_anew(self, why: str) -> bool:
         try:
             set_aside(self._path)
             self._box = self._make(self._path)
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
-            return
+            return False
         self._failures = 0
         self._board.clear(AREA, DISK.code)
         self._board.report(AREA, UplinkFault(OUTBOX, why))
         self._rebuilt()
+        return True

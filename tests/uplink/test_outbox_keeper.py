@@ -116,6 +116,18 @@ def test_a_damaged_file_is_put_aside_and_everything_is_announced_again(bench: Be
     keeper.close()
 
 
+def test_the_first_to_find_a_damaged_file_leaves_the_new_one_empty(bench: Bench) -> None:
+    """What it brings is only the newest: the cursor would pass all that is to be announced again."""
+    keeper = bench.keeper
+    assert keeper.take(J, [seg(3), seg(4)])
+    keeper.close()
+    bench.path.write_bytes(b"this is not a database at all" * 200)
+    assert not keeper.take(J, [seg(5)]), "to be offered again, behind the others"
+    assert (bench.rebuilt, keeper.count()) == (1, 0)
+    assert keeper.take(J, [seg(3), seg(4), seg(5)])
+    assert keeper.count() == 3
+
+
 def test_a_file_that_cannot_be_read_for_long_is_put_aside(bench: Bench) -> None:
     """A bad block: the disk is well and this file is not."""
     bench.keeper.take(J, [seg(3)])
