@@ -50,6 +50,8 @@ class OutboxKeeper:
         self._failures = 0
         self._not_before_us = 0
         self._count = 0
+        self._put_aside: str | None = None
+        """Why the old file was put aside, until a new one has begun: the disk may not have room for it at once."""
         self._open()
 
     def take(self, journal_id: str, news: Collection[Announced]) -> bool:
@@ -96,9 +98,17 @@ class OutboxKeeper:
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
             return self._is_damaged(error) and self._begin_anew(str(error))
+        return self._opened()
+
+    def _opened(self) -> bool:
         self._failures = 0
         self._board.clear(AREA, DISK.code)
-        return False
+        why, self._put_aside = self._put_aside, None
+        if why is None:
+            return False
+        self._board.report(AREA, UplinkFault(OUTBOX, why))
+        self._rebuilt()
+        return True
 
     def _failed(self, error: Exception) -> None:
         self.close()
@@ -117,12 +127,9 @@ class OutboxKeeper:
     def _begin_anew(self, why: str) -> bool:
         try:
             set_aside(self._path)
+            self._put_aside = why
             self._box = self._make(self._path)
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
             return False
-        self._failures = 0
-        self._board.clear(AREA, DISK.code)
-        self._board.report(AREA, UplinkFault(OUTBOX, why))
-        self._rebuilt()
-        return True
+        return self._opened()
