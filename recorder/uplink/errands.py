@@ -1,4 +1,5 @@
-"""The uploader's errands to the store: one journal post, one segment, one statement, one question for a receipt.
+"""The uploader's errands to the store: one journal post, one segment, one statement, one question for a receipt,
+one offer of lines.
 
 Each tells the queue what has come about, or raises UplinkFault; what a fault means for the rest is the uploader's.
 """
@@ -11,13 +12,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recorder.uplink.answers import NoReceipt, fault_of, members, no_receipt
+from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.facts import Segment, Statement
 from recorder.uplink.fault_board import FaultBoard
-from recorder.uplink.faults import DIGEST_MISMATCH, RECEIPT_INVALID, RECEIPT_NOT_KEPT, RECEIPT_PENDING, UplinkFault
+from recorder.uplink.faults import (
+    DIGEST_MISMATCH,
+    DISK,
+    INTERNAL,
+    LINES_SET_ASIDE,
+    RECEIPT_INVALID,
+    RECEIPT_NOT_KEPT,
+    RECEIPT_PENDING,
+    Stopped,
+    UplinkFault,
+)
 from recorder.uplink.http import StoreClient
 from recorder.uplink.journal_lines import JournalLines
 from recorder.uplink.journal_post import JournalPoster
-from recorder.uplink.line_offers import LineOffers
+from recorder.uplink.line_offers import LineOffers, Offer
 from recorder.uplink.pace import Pace
 from recorder.uplink.queue import PostJournal, UploadQueue
 from recorder.uplink.receipts import Receipt, ReceiptStore
@@ -30,6 +42,8 @@ if TYPE_CHECKING:
     from firmware_bridge.ports import Clock
 
 log = logging.getLogger("recorder.uplink")
+OFFER_AREA, ASIDE_AREA = "journal-offer", "journal-offer-set-aside"
+"""Of the fault board: what is tried again, and what waits for the next start."""
 
 
 class Errands:
@@ -69,7 +83,9 @@ class Errands:
             self._carry,
             lambda fault: board.report("journal-file", fault),
         )
-        self.offers = LineOffers()
+        self.offers = LineOffers(
+            BackoffPolicy(settings.backoff_base_s, settings.backoff_max_s), settings.journal_interval_s
+        )
         self.goodput = Pace()
         self.active = ""
         """Id of the segment on its way."""
@@ -81,7 +97,34 @@ class Errands:
         self._answered()
         self._board.clear("journal")
         log.info("journal.posted", extra={"fields": {"next_seq": next_seq}})
-        self.offers.one(action.journal_id, self._poster.offer)
+
+    def offer(self, offer: Offer, fraction: float) -> None:
+        """One batch of lines to be offered again. Whatever fails here is reported and rests this alone: it is no reason to
+        leave the store, for evidence goes the same way. Raises Stopped."""
+        try:
+            further = self._poster.offer(offer.gap.journal_id, offer.first, offer.last)
+        except Stopped:
+            raise
+        except UplinkFault as fault:
+            self._not_offered(offer, fault, fraction)
+        except OSError as error:
+            self._not_offered(offer, UplinkFault(DISK, str(error)), fraction)
+        except Exception as error:
+            log.exception("uplink.internal")
+            self._not_offered(offer, UplinkFault(INTERNAL, f"{type(error).__name__}: {error}"), fraction)
+        else:
+            self.offers.offered(offer, further, self._clock.boottime_us())
+            self._board.clear(OFFER_AREA)
+
+    def _not_offered(self, offer: Offer, fault: UplinkFault, fraction: float) -> None:
+        lines = f"seq {offer.first}..{offer.last}"
+        pause_s, aside = self.offers.failed(offer, self._clock.boottime_us(), fraction, fault.retry_after_s)
+        if aside:
+            self._board.clear(OFFER_AREA)
+            self._board.report(ASIDE_AREA, UplinkFault(LINES_SET_ASIDE, f"{lines}: {fault}"))
+        else:
+            detail = UplinkFault(fault.kind, f"{lines}: {fault.detail}")
+            self._board.report(OFFER_AREA, detail, retry_in_s=round(pause_s, 3))
 
     def upload(self, segment: Segment, priority: Mapping[str, str]) -> None:
         path = segment_file(self._segments_dir, segment)

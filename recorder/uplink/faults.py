@@ -110,6 +110,12 @@ JOURNAL_INVALID = FaultKind(
     "journal-invalid", "存储不接受日志行 (422)", "store rejects a journal line (422)", "journal"
 )
 JOURNAL_BEHIND = FaultKind("journal-behind", "本机日志少于存储", "journal is shorter than the stored one", "journal")
+LINES_SET_ASIDE = FaultKind(
+    "lines-set-aside",
+    "找回的日志行屡次提交未成，待上传进程下次启动",
+    "found journal lines could not be offered to the store; again at the next start of the uplink",
+    "none",
+)
 
 # --- local files -----------------------------------------------------------------------------------------------------
 SEGMENT_MISSING = FaultKind("segment-missing", "片段文件不存在", "segment file is not there", "segment")

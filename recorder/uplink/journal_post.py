@@ -22,6 +22,8 @@ from recorder.uplink.journal_lines import Batch, JournalLines
 log = logging.getLogger("recorder.uplink")
 MAX_BATCH = 1 << 20
 MAX_GAPS = 2
+GAP_TYPE = "urn:zfy:journal-gap"
+APART_TYPES = frozenset({"urn:zfy:journal-late", "urn:zfy:journal-fork"})
 JOSE = {"Content-Type": "application/jose"}
 
 
@@ -102,7 +104,8 @@ class JournalPoster:
     def offer(self, journal_id: str, first: int, last: int) -> int | None:
         """Offer lines again that the store was told were lost, one batch: the number of the next one, None when all were
         offered. What it does with them is the agency's business: it keeps them apart and is alarmed (409
-        ``journal-late``), for what follows them is stored already. Raises UplinkFault or LinkFault when it did not answer.
+        ``journal-late`` or ``journal-fork``), for what follows them is stored already. Raises UplinkFault or LinkFault for
+        any other answer, OSError: the store has not had them.
         """
         try:
             batch = self._lines.batch(first, last, MAX_BATCH)
@@ -113,8 +116,13 @@ class JournalPoster:
             batch = self._lines.batch(further, last, MAX_BATCH)
         path = f"/journals/{journal_id}?from={batch.from_seq}"
         answer = self._client.request("POST", path, JOSE, batch.body)
-        if answer.status not in (200, 409, 422):
-            raise fault_of(answer)
+        brought: set[str] = set()
+        while (missing := _missing_key(answer)) is not None and missing not in brought:
+            self._bring(journal_id, missing, answer)
+            brought.add(missing)
+            answer = self._client.request("POST", path, JOSE, batch.body)
+        if answer.status != 200 and not _kept_apart(answer):
+            raise _not_taken(answer)
         fields = {"from_seq": batch.from_seq, "to_seq": batch.last_seq, "status": answer.status}
         log.warning("journal.offered-again", extra={"fields": fields})
         return batch.last_seq + 1 if batch.last_seq < last else None
@@ -161,10 +169,8 @@ class JournalPoster:
 
     def _accepted(self, answer: Answer, start: int, last_seq: int) -> int:
         said = members(answer)
-        if answer.status == 422:
-            raise UplinkFault(JOURNAL_INVALID, f"seq {said.get('seq')}: {str(said.get('reason'))[:200]}")
         if answer.status != 200:
-            raise fault_of(answer)
+            raise _not_taken(answer)
         next_seq, receipt = whole_number(said.get("next_seq")), said.get("receipt")
         if next_seq is None or next_seq <= start:
             raise UplinkFault(PROTOCOL, f"200 with next_seq {said.get('next_seq')!r} after {start}..{last_seq}")
@@ -178,6 +184,21 @@ def _missing_key(answer: Answer) -> str | None:
     """The key the store would need to judge the line it refused."""
     kid = members(answer).get("unknown_kid") if answer.status == 422 else None
     return kid if isinstance(kid, str) else None
+
+
+def _not_taken(answer: Answer) -> UplinkFault:
+    """Lines were refused, or there was no answer of use."""
+    said = members(answer)
+    if answer.status == 422:
+        return UplinkFault(JOURNAL_INVALID, f"seq {said.get('seq')}: {str(said.get('reason'))[:200]}")
+    if answer.status == 409 and said.get("type") == GAP_TYPE:
+        return UplinkFault(JOURNAL_GAP, f"next_seq {said.get('next_seq')}")
+    return fault_of(answer)
+
+
+def _kept_apart(answer: Answer) -> bool:
+    """The lines contradict what is stored, and the store has put them aside."""
+    return answer.status == 409 and members(answer).get("type") in APART_TYPES
 
 
 def _fork(answer: Answer) -> UplinkFault:

@@ -50,6 +50,8 @@ class OutboxKeeper:
         self._failures = 0
         self._not_before_us = 0
         self._count = 0
+        self._put_aside: str | None = None
+        """Why the old file was put aside, until a new one has begun: the disk may not have room for it at once."""
         self._open()
 
     def take(self, journal_id: str, news: Collection[Announced]) -> bool:
@@ -76,8 +78,9 @@ class OutboxKeeper:
                 box.close()
 
     def _use(self, act: Callable[[Outbox], T], otherwise: T) -> T:
-        if self._box is None and self._clock.boottime_us() >= self._not_before_us:
-            self._open()
+        if self._box is None and self._clock.boottime_us() >= self._not_before_us and self._open():
+            # What is asked of it is about the old one: news taken now would move the cursor past all that comes again.
+            return otherwise
         if self._box is None:
             return otherwise
         try:
@@ -86,18 +89,26 @@ class OutboxKeeper:
             self._failed(error)
             return otherwise
 
-    def _open(self) -> None:
+    def _open(self) -> bool:
+        """Whether a new file has begun."""
         try:
             self._box = self._make(self._path)
             if self._failures:
                 self._box.prove()
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
-            if self._is_damaged(error):
-                self._begin_anew(str(error))
-            return
+            return self._is_damaged(error) and self._begin_anew(str(error))
+        return self._opened()
+
+    def _opened(self) -> bool:
         self._failures = 0
         self._board.clear(AREA, DISK.code)
+        why, self._put_aside = self._put_aside, None
+        if why is None:
+            return False
+        self._board.report(AREA, UplinkFault(OUTBOX, why))
+        self._rebuilt()
+        return True
 
     def _failed(self, error: Exception) -> None:
         self.close()
@@ -113,14 +124,12 @@ class OutboxKeeper:
             return primary == sqlite3.SQLITE_IOERR and self._failures >= UNREADABLE
         return isinstance(error, sqlite3.DatabaseError)
 
-    def _begin_anew(self, why: str) -> None:
+    def _begin_anew(self, why: str) -> bool:
         try:
             set_aside(self._path)
+            self._put_aside = why
             self._box = self._make(self._path)
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
-            return
-        self._failures = 0
-        self._board.clear(AREA, DISK.code)
-        self._board.report(AREA, UplinkFault(OUTBOX, why))
-        self._rebuilt()
+            return False
+        return self._opened()

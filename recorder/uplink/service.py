@@ -144,6 +144,7 @@ class UplinkProcess:
         )
         self._grants = GrantCarrier(self._uploader.inbox.put, self._fleet_status, self._linked)
         self._read_receipts()
+        self._desk: MqttDesk | None = None
         self._desk = self._open_desk()
         if settings.uplink_enabled:
             self._uploader.start()
@@ -162,7 +163,7 @@ class UplinkProcess:
         settings = self._settings
         if not settings.mqtt_enabled or not settings.mqtt_host:
             return None
-        outbox = OutboxKeeper(settings.outbox_file, self._clock, self._board, self._tail.start_over)
+        outbox = OutboxKeeper(settings.outbox_file, self._clock, self._board, self._outbox_rebuilt)
         carriers = self._carriers()
         return MqttDesk(
             settings.unit_id,
@@ -179,6 +180,12 @@ class UplinkProcess:
             carriers,
             self._grants.store_state,
         )
+
+    def _outbox_rebuilt(self) -> None:
+        """The whole journal is announced again, in its order. What the desk still holds is only the end of it."""
+        self._tail.start_over()
+        if self._desk is not None:
+            self._desk.journal_reset(JournalReset())
 
     def _carriers(self) -> tuple[Carrier, ...]:
         control = self._settings.control_socket

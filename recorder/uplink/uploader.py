@@ -181,8 +181,21 @@ class Uploader:
                 self.status = self._snapshot()
                 return None
         if isinstance(action, Wait):
-            return action
+            return self._offer(action, now_us)
         self._do(action)
+        self.status = self._snapshot()
+        return None
+
+    def _offer(self, action: Wait, now_us: int) -> Wait | None:
+        """Nothing else may go: lines to be offered again may, unless the store is left alone."""
+        offers = self._errands.offers
+        offer = offers.next(self._queue.journal_id, self._queue.posted_seq)
+        if offer is None or self._queue.resting(now_us):
+            return action
+        if offers.not_before_us > now_us:
+            due_us = offers.not_before_us
+            return Wait(due_us if action.until_us is None else min(due_us, action.until_us))
+        self._errands.offer(offer, self._fraction())
         self.status = self._snapshot()
         return None
 

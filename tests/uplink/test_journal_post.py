@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from recorder.evidence import jws
 from recorder.uplink import journal_post
 from recorder.uplink.faults import UplinkFault
 from recorder.uplink.http import StoreClient
@@ -157,10 +158,50 @@ def test_offering_again_goes_batch_by_batch_over_what_is_here(
     assert posting.stored == posting.unit.lines
 
 
-@pytest.mark.parametrize("status", [200, 409, 422])
-def test_whatever_the_store_answers_to_an_offer_it_was_made(posting: Posting, status: int) -> None:
-    posting.store.replies = [("POST", "/journals", problem(status, "urn:zfy:journal-late"))]
+@pytest.mark.parametrize(("status", "kind"), [(200, ""), (409, "urn:zfy:journal-late"), (409, "urn:zfy:journal-fork")])
+def test_an_offer_is_made_when_the_store_has_the_lines_or_has_put_them_aside(
+    posting: Posting, status: int, kind: str
+) -> None:
+    posting.store.replies = [("POST", "/journals", problem(status, kind, seq=1, next_seq=9))]
     assert posting.poster.offer(posting.unit.journal_id, 1, 2) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "code"),
+    [
+        (422, "urn:zfy:journal-invalid", "journal-invalid"),
+        (409, "urn:zfy:journal-gap", "journal-gap"),
+        (409, "urn:zfy:else", "protocol-error"),
+        (400, "urn:zfy:bad-request", "protocol-error"),
+        (500, "urn:test", "store-error"),
+    ],
+)
+def test_an_offer_that_was_refused_was_not_made(posting: Posting, status: int, kind: str, code: str) -> None:
+    posting.store.replies = [("POST", "/journals", problem(status, kind, seq=1, next_seq=0, reason="prev"))]
+    with pytest.raises(UplinkFault) as caught:
+        posting.poster.offer(posting.unit.journal_id, 1, 2)
+    assert caught.value.kind.code == code
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_the_key_of_offered_lines_is_brought_and_they_are_offered_once_more(
+    store: FakeStore, client: StoreClient, unit: UnitFiles, helps: bool
+) -> None:
+    posting = Posting(store, client, unit)
+    kid = jws.split(unit.lines[0].decode().strip()).kid
+    unit.record("event", event="one")
+    lines = f"/journals/{unit.journal_id}?from=1"
+    keys = f"/journals/{unit.journal_id}/keys"
+    refused = problem(422, "urn:zfy:journal-invalid", seq=1, reason="key unknown", unknown_kid=kid)
+    late = problem(409, "urn:zfy:journal-late", seq=1, next_seq=9)
+    store.replies = [("POST", lines, refused), ("POST", keys, js(200, {"kid": kid}))]
+    store.replies.append(("POST", lines, late if helps else refused))
+    if helps:
+        assert posting.poster.offer(unit.journal_id, 1, 1) is None
+    else:
+        with pytest.raises(UplinkFault, match="key unknown"):
+            posting.poster.offer(unit.journal_id, 1, 1)
+    assert [request.path for request in store.requests] == [lines, keys, lines]
 
 
 def test_an_offer_without_an_answer_is_made_again(posting: Posting) -> None:

@@ -93,7 +93,10 @@ def test_it_is_opened_ever_more_slowly_and_is_well_only_when_it_takes_a_write(be
     pauses = [later - earlier for earlier, later in pairwise(tries)]
     assert pauses[:5] == [1, 2, 4, 8, 16] and max(pauses) <= 30
     bench.clock.now_us += 31 * S
-    assert keeper.take(J, [seg(4)])
+    assert not keeper.take(J, [seg(4)])
+    assert (bench.rebuilt, bench.codes()) == (1, ["outbox"]), "so long, it was taken for the file's: all comes again"
+    assert keeper.take(J, [seg(3), seg(4)])
+    assert keeper.count() == 2
 
 
 def test_a_unit_that_starts_on_a_disk_that_refuses_begins_when_it_is_back(tmp_path: Path) -> None:
@@ -114,6 +117,34 @@ def test_a_damaged_file_is_put_aside_and_everything_is_announced_again(bench: Be
     assert bench.path.with_name("outbox.db.damaged").read_bytes().startswith(b"this is not")
     assert keeper.take(J, [seg(3)])
     keeper.close()
+
+
+def test_the_first_to_find_a_damaged_file_leaves_the_new_one_empty(bench: Bench) -> None:
+    """What it brings is only the newest: the cursor would pass all that is to be announced again."""
+    keeper = bench.keeper
+    assert keeper.take(J, [seg(3), seg(4)])
+    keeper.close()
+    bench.path.write_bytes(b"this is not a database at all" * 200)
+    assert not keeper.take(J, [seg(5)]), "to be offered again, behind the others"
+    assert (bench.rebuilt, keeper.count()) == (1, 0)
+    assert keeper.take(J, [seg(3), seg(4), seg(5)])
+    assert keeper.count() == 3
+
+
+def test_a_new_file_that_comes_only_later_is_announced_again_too(bench: Bench) -> None:
+    """The damaged one is put aside, and the disk has no room for another at that moment."""
+    keeper = bench.keeper
+    assert keeper.take(J, [seg(3)])
+    keeper.close()
+    bench.path.write_bytes(b"this is not a database at all" * 200)
+    with refusing_disk():
+        assert not keeper.take(J, [seg(4)])
+    assert (bench.path.with_name("outbox.db.damaged").exists(), bench.rebuilt) == (True, 0)
+    bench.clock.now_us += 31 * S
+    assert not keeper.take(J, [seg(4)])
+    assert (bench.rebuilt, keeper.count(), bench.codes()) == (1, 0, ["outbox"])
+    assert keeper.take(J, [seg(3), seg(4)])
+    assert bench.rebuilt == 1
 
 
 def test_a_file_that_cannot_be_read_for_long_is_put_aside(bench: Bench) -> None:

@@ -11,9 +11,10 @@ import pytest
 
 from firmware_bridge.ports import Clock
 from recorder.evidence.files import OsFiles
-from recorder.uplink.facts import Marked
+from recorder.uplink.facts import LinesWanted, Marked
 from recorder.uplink.fault_board import FaultBoard
 from recorder.uplink.http import StoreClient
+from recorder.uplink.line_offers import TRIES
 from recorder.uplink.link_watch import Way
 from recorder.uplink.links import Link
 from recorder.uplink.precedence import STATUTORY_S
@@ -266,6 +267,53 @@ def test_only_the_segments_packets_are_marked_as_bulk(
     receipts = ReceiptStore(settings.receipts_dir, Path(settings.trust_dir), settings.unit_id, OsFiles())
     Uploader(settings, clock, receipts, board, lambda: 0.1, lambda *_: None, client)
     assert marks == [8, 0]
+
+
+@pytest.mark.parametrize("answer", [500, 404, 422])
+def test_an_offer_of_lines_that_always_fails_holds_up_nothing(running: Running, answer: int) -> None:
+    """It is set aside in the end; the journal and the segments go as if it were not there."""
+    unit, store = running.unit, running.store
+    while unit.seq < 30:  # no post of the journal begins with the digit of the offer
+        unit.record("event", event="more")
+    running.give()
+    running.until(lambda: running.uploader.status["posted_seq"] == unit.seq - 1)
+    offers = f"/journals/{unit.journal_id}?from=1"
+    store.replies = [("POST", offers, problem(answer, "urn:test"))] * 1000
+    for _ in range(2):
+        segment = unit.segment(MB)
+        running.give(LinesWanted(unit.journal_id, 1, 2), segment)
+        running.until(running.done(segment))
+        running.until(lambda: "lines-set-aside" in running.codes())
+        running.until(lambda: running.uploader.status["posted_seq"] == unit.seq - 1)
+    assert store.count("POST", offers) == TRIES, "not offered once more by this process"
+    assert running.uploader.status["online"]
+    (fault,) = running.board.active()
+    assert (fault["area"], fault["code"]) == ("journal-offer-set-aside", "lines-set-aside")
+    assert "seq 1..2: " in fault["detail"]
+
+
+def test_lines_to_offer_that_the_disk_does_not_give_hold_up_nothing(
+    store: FakeStore, settings: UplinkSettings, clock: Clock, unit: UnitFiles
+) -> None:
+    patient = dataclasses.replace(settings, store_url=store.url, backoff_base_s=1.0, backoff_max_s=60.0)
+    running = Running(store, patient, clock, unit)
+    running.uploader.start()
+    unit.record("event", event="wanted")
+    file, lines = unit.file, unit.file.read_bytes()
+    unit.rotate()
+    running.give()
+    running.until(lambda: running.uploader.status["posted_seq"] == unit.seq - 1)
+    file.unlink()
+    file.mkdir()  # the kernel's own refusal to read it
+    segment = unit.segment(MB)
+    running.give(LinesWanted(unit.journal_id, 1, 1), segment)
+    running.until(running.done(segment))
+    running.until(lambda: ("journal-offer", "disk") in {(e["area"], e["code"]) for e in running.board.active()})
+    file.rmdir()
+    file.write_bytes(lines)
+    running.until(lambda: running.store.count("POST", f"/journals/{unit.journal_id}?from=1") == 1)
+    running.until(lambda: running.board.active() == [])
+    assert running.uploader.close(5)
 
 
 def test_a_file_that_is_gone_holds_up_nothing_else(running: Running) -> None:
