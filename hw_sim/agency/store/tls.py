@@ -156,15 +156,20 @@ class TlsIdentity:
 
     def name(self, connection: socket.socket, headers: Message) -> str:
         """Raises Problem 403 for a certificate that was revoked, or has expired, since the handshake."""
-        assert isinstance(connection, ssl.SSLSocket), "only sockets with TLS come through this door"
-        der = connection.getpeercert(binary_form=True)
-        if der is None:
+        certificate = peer_certificate(connection)
+        if certificate is None:
             return ""
-        certificate = x509.load_der_x509_certificate(der)
         if self._trust().revoked_at(certificate) is not None:
             raise Problem(FORBIDDEN, "证书已吊销 the certificate was revoked")
         require_in_force(certificate, self._clock)
         return common_name(certificate.subject) or ""
+
+
+def peer_certificate(connection: socket.socket) -> x509.Certificate | None:
+    """The one the handshake verified."""
+    assert isinstance(connection, ssl.SSLSocket), "only sockets with TLS come through this door"
+    der = connection.getpeercert(binary_form=True)
+    return None if der is None else x509.load_der_x509_certificate(der)
 
 
 def require_in_force(certificate: x509.Certificate, clock: Clock) -> None:
