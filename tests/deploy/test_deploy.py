@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import shutil
+import sqlite3
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -209,6 +212,84 @@ def test_what_the_backup_reads_has_an_example_without_a_secret() -> None:
     said = keys(DEPLOY / "systemd/backup.env")
     assert {"RESTIC_REPOSITORY", "RESTIC_PASSWORD_FILE"} <= set(said)
     assert "RESTIC_PASSWORD" not in said
+
+
+def settings(name: str) -> list[tuple[str, str]]:
+    """(key, value) of each setting of a unit, in order."""
+    text = (DEPLOY / "systemd" / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    pairs = (line.partition("=") for line in text.splitlines() if line[:1].isalpha())
+    return [(key, value) for key, _, value in pairs]
+
+
+def of(name: str, key: str) -> list[str]:
+    return [value for this, value in settings(name) if this == key]
+
+
+def test_the_backup_leaves_out_nothing_it_is_told_to_back_up() -> None:
+    """A pattern without a root matches anywhere, the folders that are named included (restic's manual, Excluding files)."""
+    (command,) = of("zfy-backup.service", "ExecStart")
+    words = shlex.split(command)[2:]
+    patterns = [words[at + 1] for at, word in enumerate(words) if word == "--exclude"]
+    targets = [PurePosixPath(word) for word in words if word.startswith("/") and word not in patterns]
+    assert PurePosixPath("/var/lib/zfy-backup/store.db") in targets and len(patterns) == 2
+    for target in targets:
+        left_out = [it for it in patterns if any(path.match(it) for path in (target, *target.parents))]
+        assert left_out == [], target
+
+
+def test_the_backup_holds_register_and_vaults(tmp_path: Path) -> None:
+    """The unit's own commands with the real programs, on a register in use."""
+    programs = {name: shutil.which(name) for name in ("restic", "sqlite3")}
+    if None in programs.values():
+        pytest.skip(f"没有程序 missing program: {[name for name, path in programs.items() if path is None]}")
+    root, copy = tmp_path / "var/lib/zfy-ingest", tmp_path / "var/lib/zfy-backup"
+    for folder in (root / "staging", root / "zfy-000001/journal", copy):
+        folder.mkdir(parents=True)
+    (root / "staging/a.part").write_bytes(b"unfinished")
+    (root / "zfy-000001/journal/000000000000.jws").write_bytes(b"line\n")
+    secret = tmp_path / "restic-password"
+    secret.write_text("x\n")
+    env = {"PATH": "/usr/bin:/bin", "RESTIC_REPOSITORY": str(tmp_path / "repository")}
+    env |= {"RESTIC_PASSWORD_FILE": str(secret), "RESTIC_CACHE_DIR": str(tmp_path / "cache")}
+
+    def run(command: str) -> str:
+        words = [word.replace("/var/lib", str(tmp_path / "var/lib")) for word in shlex.split(command)]
+        program = programs.get(Path(words[0]).name) or words[0]
+        return subprocess.run([program, *words[1:]], env=env, check=True, capture_output=True, text=True).stdout
+
+    run("restic init")
+    register = sqlite3.connect(root / "store.db")
+    try:
+        register.execute("PRAGMA journal_mode=WAL")
+        register.execute("CREATE TABLE receipt (jws TEXT)")
+        register.commit()
+        for key, value in settings("zfy-backup.service"):
+            if key in ("ExecStartPre", "ExecStart"):
+                run(value)
+    finally:
+        register.close()
+    held = [line.removeprefix(str(tmp_path)) for line in run("restic ls latest").splitlines()]
+    assert "/var/lib/zfy-backup/store.db" in held and "/var/lib/zfy-ingest/zfy-000001/journal/000000000000.jws" in held
+    assert not [
+        path for path in held if path.startswith(("/var/lib/zfy-ingest/store.db", "/var/lib/zfy-ingest/staging"))
+    ]
+
+
+def test_the_backup_leaves_the_evidence_tree_as_the_service_made_it() -> None:
+    """systemd sets mode and owner of each StateDirectory= at each start, recursively where they differ."""
+    service, backup = "zfy-ingest@.service", "zfy-backup.service"
+    tree = of(service, "StateDirectory")
+    assert not set(tree) & set(" ".join(of(backup, "StateDirectory")).split())
+    assert of(backup, "ReadWritePaths") == [f"/var/lib/{tree[0]}"]
+    for key in ("User", "Group", "StateDirectoryMode"):
+        assert of(backup, key) == of(service, key) != [], key
+    assert of(backup, "UMask") == ["0077"]
+
+
+def test_the_readme_says_whose_the_backup_s_password_is() -> None:
+    (user,) = of("zfy-backup.service", "User")
+    path = keys(DEPLOY / "systemd/backup.env")["RESTIC_PASSWORD_FILE"]
+    assert f"`{Path(path).name}`（{user} 0400" in (DEPLOY / "README.md").read_text(encoding="utf-8")
 
 
 # --- firewall ---------------------------------------------------------------------------------------------------------

@@ -21,11 +21,20 @@ READ_BYTES = 256 * 1024
 class Follower:
     """Of one body, ``begin`` its place in the file ``fd`` (open for reading and writing). Used by one thread.
 
-    ``reached(offset)``: called on either thread, never twice at once. ``digest``: whether to read back.
+    ``reached(offset)``: called on either thread, never twice at once. ``digest``: whether to read back. ``sync(fd)``:
+    what makes the file durable.
     """
 
-    def __init__(self, fd: int, begin: int, reached: Callable[[int], None], digest: bool) -> None:
+    def __init__(
+        self,
+        fd: int,
+        begin: int,
+        reached: Callable[[int], None],
+        digest: bool,
+        sync: Callable[[int], None] = os.fdatasync,
+    ) -> None:
         self._fd = fd
+        self._sync = sync
         self._reached = reached
         self._digest = hashlib.sha256() if digest else None
         self._buffer = memoryview(bytearray(READ_BYTES)) if digest else memoryview(b"")
@@ -34,6 +43,7 @@ class Follower:
         self._durable = begin
         self._ending = False
         self._error: BaseException | None = None
+        self._unsynced = False
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Follower:
@@ -48,6 +58,12 @@ class Follower:
     def durable(self) -> int:
         """Everything below this offset was told."""
         return self._durable
+
+    @property
+    def unsynced(self) -> bool:
+        """A sync failed. The kernel reports that once and drops the pages: a later sync of the same bytes succeeds and says
+        nothing of them, so what lies beyond ``durable`` must not stay in the file."""
+        return self._unsynced
 
     def written(self, offset: int) -> None:
         """All below ``offset`` is in the file. Waits while too much of it is not durable. Raises what the sync raised:
@@ -90,7 +106,11 @@ class Follower:
                 return
 
     def _follow(self, offset: int) -> None:
-        os.fdatasync(self._fd)
+        try:
+            self._sync(self._fd)
+        except OSError:
+            self._unsynced = True
+            raise
         self._reached(offset)
         if self._digest is not None:
             self._read_back(self._durable, offset)

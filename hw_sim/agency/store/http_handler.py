@@ -31,8 +31,8 @@ _ENDED = (Gone, ConnectionError, TimeoutError, ssl.SSLError)
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. ``io_s``: without a byte within a request; ``idle_s``: between requests of one connection, of which its
-    thread waits with it for ``thread_s``."""
+    """Seconds. ``io_s``: without a byte within a request, its header included; ``idle_s``: before a request of one
+    connection, of which its thread waits with it for ``thread_s``."""
 
     handshake_s: float = 10.0
     io_s: float = 20.0
@@ -58,14 +58,13 @@ class Handler(BaseHTTPRequestHandler):
         """Kept, all that came is answered, and nothing has come since: the next request is for another handler."""
 
     def handle(self) -> None:
-        while True:
+        self.close_connection = False
+        while not self.close_connection and self._next_begins():
             self.close_connection = True
             self.handle_one_request()
-            if self.close_connection or not self._next_begins():
-                return
 
     def _next_begins(self) -> bool:
-        """Whether another request, or the end of the connection, has come before the thread is worth more than the wait."""
+        """Whether a request, or the end of the connection, has come before the thread is worth more than the wait."""
         self.connection.settimeout(self.server.timeouts.thread_s)
         try:
             cast(io.BufferedReader, self.rfile).peek(1)
@@ -78,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
         return True
 
     def handle_one_request(self) -> None:
-        self.connection.settimeout(self.server.timeouts.idle_s)
+        self.connection.settimeout(self.server.timeouts.io_s)  # its first byte is here
         self._left = 0
         try:
             super().handle_one_request()

@@ -14,23 +14,34 @@ import ssl
 import stat
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 from typing import Any, Protocol
 
 from firmware_bridge.ports import Clock
+from hw_sim.agency.certificates import common_name
 from hw_sim.agency.store.bodies import Bodies
 from hw_sim.agency.store.http_handler import Handler, Timeouts
 from hw_sim.agency.store.idle import Address, IdleConnections
 from hw_sim.agency.store.proxy_identity import ProxyIdentity
 from hw_sim.agency.store.routes import Route
-from hw_sim.agency.store.tls import AgencyTrust, TlsContexts, TlsIdentity
+from hw_sim.agency.store.tls import AgencyTrust, TlsContexts, TlsIdentity, peer_certificate
 
 log = logging.getLogger("agency.store")
 
-MAX_CONNECTIONS = 512
 RECEIVE_BUFFER = 128 * 1024
 """What a killed store throws away and the unit sends twice. A unit's own send buffer is no larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """``total``: of all together; ``unit``: of one certificate's name, where the handshake is ours (behind nginx they are
+    nginx's): twice the uploads a unit may have under way (``UnitLimits.requests``), so its journal always finds one. When
+    full, the one that has been silent for longest between two requests yields."""
+
+    total: int = 512
+    unit: int = 16
 
 
 class Identity(Protocol):
@@ -48,6 +59,10 @@ class Door(Protocol):
 
     def welcome(self, accepted: socket.socket, handshake_s: float) -> socket.socket:
         """What is to be spoken over. Raises OSError, ssl.SSLError."""
+        ...
+
+    def holder(self, connection: socket.socket) -> str:
+        """The unit whose connection this is; empty: it may carry requests of any."""
         ...
 
 
@@ -69,6 +84,10 @@ class TlsDoor:
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self._contexts.current().wrap_socket(accepted, server_side=True)
+
+    def holder(self, connection: socket.socket) -> str:
+        certificate = peer_certificate(connection)
+        return "" if certificate is None else common_name(certificate.subject) or ""
 
 
 class ProxyDoor:
@@ -95,6 +114,9 @@ class ProxyDoor:
     def welcome(self, accepted: socket.socket, handshake_s: float) -> socket.socket:
         return accepted
 
+    def holder(self, connection: socket.socket) -> str:
+        return ""
+
 
 class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """``start`` serves on threads of its own; ``port`` (0 behind a proxy) is known from the constructor on."""
@@ -110,6 +132,7 @@ class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         clock: Clock,
         timeouts: Timeouts,
         bodies: Bodies | None = None,
+        limits: ConnectionLimits = ConnectionLimits(),
     ) -> None:
         self.bodies = bodies or Bodies()
         self.routes = tuple(routes)
@@ -117,7 +140,11 @@ class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.clock = clock
         self.timeouts = timeouts
         self._door = door
-        self._connections: set[socket.socket] = set()
+        self._limits = limits
+        self._connections: dict[socket.socket, str] = {}
+        """And whose each is, once that is known."""
+        self._crowded: set[str] = set()
+        """Units of which it has been said that they have as many connections as they may."""
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         super().__init__(("", 0), Handler, bind_and_activate=False)
@@ -148,12 +175,42 @@ class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._between.stop(timeout_s)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        with self._lock:
-            if len(self._connections) < MAX_CONNECTIONS:
-                self._connections.add(request)
-                return True
+        if self._seat(request, "") or (self._between.drop_longest() and self._seat(request, "")):
+            return True
         log.warning("too many connections: %s refused", client_address)
         return False
+
+    def shutdown_request(self, request: Any) -> None:
+        """The base class's way out for what never came to a thread: refused, or there was none to be had."""
+        self._let_go(request, None)
+
+    def _seat(self, connection: socket.socket, unit: str) -> bool:
+        with self._lock:
+            others = [holder for it, holder in self._connections.items() if it is not connection]
+            if len(others) >= self._limits.total or (unit and others.count(unit) >= self._limits.unit):
+                return False
+            self._connections[connection] = unit
+        return True
+
+    def _admitted(self, connection: socket.socket) -> bool:
+        """Whether its unit may have it. Of a unit that lost its connections without our hearing of it, the longest silent
+        one makes room."""
+        unit = self._door.holder(connection)
+        while not self._seat(connection, unit):
+            if not self._between.drop_longest(lambda it: self._connections.get(it) == unit):
+                with self._lock:
+                    said = unit in self._crowded
+                    self._crowded.add(unit)
+                if not said:
+                    log.warning(
+                        "%s: 连接数已达上限，多余的连接被关闭 has %d connections, further ones are closed",
+                        unit,
+                        self._limits.unit,
+                    )
+                return False
+        with self._lock:
+            self._crowded.discard(unit)
+        return True
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """The handshake happens here, on the connection's own thread: a slow one must not stop the others."""
@@ -168,7 +225,15 @@ class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._let_go(accepted, client_address)
             raise
         self._replace(accepted, connection)
-        self._converse(connection, client_address)
+        try:
+            admitted = self._admitted(connection)
+        except BaseException:
+            self._let_go(connection, client_address)
+            raise
+        if admitted:
+            self._converse(connection, client_address)
+        else:
+            self._let_go(connection, client_address)
 
     def _converse(self, connection: socket.socket, client_address: Address) -> None:
         """Requests as long as they come one after the other; then the connection waits for the next without a thread."""
@@ -196,9 +261,9 @@ class IngestServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def _replace(self, old: socket.socket, new: socket.socket | None) -> None:
         with self._idle:
-            self._connections.discard(old)
+            self._connections.pop(old, None)
             if new is not None:
-                self._connections.add(new)
+                self._connections[new] = ""
             self._idle.notify_all()
 
 

@@ -31,8 +31,9 @@ class _Waiting:
 
 class IdleConnections:
     """``resume``: bytes have come, or the end of the connection; ``drop``: nothing has, for ``patience_s``. Both get the
-    connection and its address, on the waiting thread, and own it from then on; they must not block or raise. ``wait`` may
-    be called from any thread; nobody else touches the connection until one of the two has been called."""
+    connection and its address, on the waiting thread (``drop`` on that of ``drop_longest``, too), and own it from then on;
+    they must not block or raise. ``wait`` and ``drop_longest`` may be called from any thread; nobody else touches the
+    connection until one of the two has been called."""
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class IdleConnections:
         self._ringer.setblocking(False)
         self._selector.register(self._bell, selectors.EVENT_READ)
         self._waiting: dict[int, _Waiting] = {}
-        """By descriptor, the one whose patience ends first at the front."""
+        """By descriptor, the one whose patience ends first at the front. Under the lock, like the selector's map."""
         self._thread = threading.Thread(target=self._run, name="idle", daemon=True)
 
     def start(self) -> None:
@@ -77,6 +78,20 @@ class IdleConnections:
                 return
         self._drop(connection, address)
 
+    def drop_longest(self, among: Callable[[socket.socket], bool] = lambda _: True) -> bool:
+        """Makes room: the connection ``among`` them that has waited longest is dropped. False: none of them waits."""
+        with self._lock:
+            waiting = next((it for it in (*self._waiting.values(), *self._new) if among(it.connection)), None)
+            if waiting is None:
+                return False
+            if waiting in self._new:
+                self._new.remove(waiting)
+            else:
+                self._forget(waiting.connection.fileno())
+        log.info("%s: dropped to make room for another", waiting.address)
+        self._drop(waiting.connection, waiting.address)
+        return True
+
     def _ring(self) -> None:
         try:
             self._ringer.send(b"\0")
@@ -89,18 +104,18 @@ class IdleConnections:
                 for key, _ in self._selector.select(self._patience_left_s()):
                     if key.fileobj is self._bell:
                         self._bell.recv(4096)
-                    else:
-                        waiting = self._let_go(key.fd)
+                        continue
+                    with self._lock:
+                        waiting = self._forget(key.fd)
+                    if waiting is not None:  # else dropped to make room
                         self._resume(waiting.connection, waiting.address)
                 self._drop_late()
         finally:
-            for fd in list(self._waiting):
-                waiting = self._let_go(fd)
-                self._drop(waiting.connection, waiting.address)
-            self._selector.close()
             with self._lock:
                 self._stopped = True
-                left, self._new = self._new, []
+                left, self._new = [*self._waiting.values(), *self._new], []
+                self._waiting.clear()
+                self._selector.close()
                 self._bell.close()
                 self._ringer.close()
             for waiting in left:
@@ -108,31 +123,42 @@ class IdleConnections:
 
     def _take_in(self) -> bool:
         """What ``wait`` was called for. False: it is over."""
+        failed: list[_Waiting] = []
         with self._lock:
             new, self._new = self._new, []
             stopped = self._stopped
-        for waiting in new:
-            fd = waiting.connection.fileno()
-            try:
-                self._selector.register(fd, selectors.EVENT_READ)
-            except OSError as error:  # the system watches no more descriptors: the unit comes again
-                log.warning("%s: %s", waiting.address, error)
-                self._drop(waiting.connection, waiting.address)
-            else:
-                self._waiting[fd] = waiting
+            for waiting in new:
+                fd = waiting.connection.fileno()
+                try:
+                    self._selector.register(fd, selectors.EVENT_READ)
+                except OSError as error:  # the system watches no more descriptors: the unit comes again
+                    log.warning("%s: %s", waiting.address, error)
+                    failed.append(waiting)
+                else:
+                    self._waiting[fd] = waiting
+        for waiting in failed:
+            self._drop(waiting.connection, waiting.address)
         return not stopped
 
     def _patience_left_s(self) -> float | None:
-        first = next(iter(self._waiting.values()), None)
+        with self._lock:
+            first = next(iter(self._waiting.values()), None)
         return None if first is None else max(0.0, (first.until_us - self._clock.boottime_us()) / 1e6)
 
     def _drop_late(self) -> None:
         now = self._clock.boottime_us()
-        while (first := next(iter(self._waiting.items()), None)) is not None and first[1].until_us <= now:
-            waiting = self._let_go(first[0])
+        late: list[_Waiting] = []
+        with self._lock:
+            while (first := next(iter(self._waiting.items()), None)) is not None and first[1].until_us <= now:
+                self._forget(first[0])
+                late.append(first[1])
+        for waiting in late:
             log.info("%s: %.0f s without a request", waiting.address, self._patience_us / 1e6)
             self._drop(waiting.connection, waiting.address)
 
-    def _let_go(self, fd: int) -> _Waiting:
-        self._selector.unregister(fd)
-        return self._waiting.pop(fd)
+    def _forget(self, fd: int) -> _Waiting | None:
+        """Under the lock; before the descriptor is closed, and may be somebody else's."""
+        waiting = self._waiting.pop(fd, None)
+        if waiting is not None:
+            self._selector.unregister(fd)
+        return waiting

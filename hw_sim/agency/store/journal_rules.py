@@ -188,7 +188,8 @@ def _key_of(
     parts: Parts, head: Head, keys: Keys, fresh: list[DeviceKey], linked: bool
 ) -> tuple[DeviceKey, DeviceKey | None]:
     """(key, the same when it is new). Only a ``boot`` record changes the key, and the first line brings the first. Behind
-    lines that are lost, the one that changed it among them, it is any key of this journal that is good today."""
+    lines that are lost, the one that changed it perhaps among them, it is the head's as before, good today or not
+    (docs/wire.md), or any key of this journal that is good today."""
     if parts.kid == head.kid:
         key = next((item for item in fresh if item.kid == parts.kid), None) or keys.known(parts.kid)
         if key is not None:

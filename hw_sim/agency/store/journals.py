@@ -15,7 +15,15 @@ from hw_sim.agency.store.journal_rules import Accepted, Head, KeyRefused, Keys, 
 from hw_sim.agency.store.keeping import KeptStatement
 from hw_sim.agency.store.open_journals import Journal, OpenJournals
 from hw_sim.agency.store.placing import Placer
-from hw_sim.agency.store.problem import BAD_REQUEST, JOURNAL_GAP, JOURNAL_INVALID, NOT_FOUND, STORE_FULL, Problem
+from hw_sim.agency.store.problem import (
+    BAD_REQUEST,
+    JOURNAL_GAP,
+    JOURNAL_INVALID,
+    NOT_FOUND,
+    STORE_FULL,
+    TOO_MANY,
+    Problem,
+)
 from hw_sim.agency.store.receipts import ReceiptDesk
 from hw_sim.agency.store.register import IssuedReceipt, Named
 from hw_sim.agency.store.register_problem import register_problems
@@ -29,6 +37,10 @@ MAX_BODY = 4 << 20
 MOST_LOST = 10**8
 """Lines a unit may declare lost at once: more than three years of a line a second. What is beyond is no loss of a card but
 an error, or somebody who wants the journal to end."""
+MOST_AHEAD = 16
+"""Journals of one unit that have a key and no line yet. Whoever has the unit's key can sign as many beginnings as he likes;
+a unit needs one, of a journal whose first line its card has lost, and the lines follow at once."""
+AHEAD_RETRY_S = 600
 
 
 class JournalDesk:
@@ -112,13 +124,21 @@ class JournalDesk:
     @register_problems()
     def introduce(self, unit_id: str, journal_id: str, body: bytes) -> str:
         """A ``boot`` line ahead of its turn: the key it brings (its ``kid``) is known from now on. The line itself is
-        stored when its turn comes. Raises Problem 422."""
+        stored when its turn comes. Raises Problem 422; 429 when too many journals have nothing but a key."""
         self._open.require_owner(unit_id, journal_id)
         with self._open.hold(unit_id, journal_id) as journal:
             try:
                 key = introduced(unit_id, journal_id, body.removesuffix(b"\n"), _keys(journal))
             except (JwsError, KeyRefused) as error:
                 raise Problem(JOURNAL_INVALID, str(error), reason=str(error)) from error
+            begun = self._open.exists(unit_id, journal_id)
+            if not begun and self._open.ahead(unit_id, journal_id) >= MOST_AHEAD:
+                log.warning("%s: %d journals have a key and no line, no further one is begun so", unit_id, MOST_AHEAD)
+                raise Problem(
+                    TOO_MANY,
+                    f"{MOST_AHEAD} journals have a key and no line",
+                    headers={"Retry-After": str(AHEAD_RETRY_S)},
+                )
             journal.keys.adopt(key)
         return key.kid
 

@@ -94,6 +94,11 @@ class OpenJournals:
     def exists(self, unit_id: str, journal_id: str) -> bool:
         return (self._root / unit_id / journal_id / "journal").is_dir()
 
+    def ahead(self, unit_id: str, journal_id: str) -> int:
+        """The unit's other journals of which there is a key and no line yet."""
+        keys = (path for path in (self._root / unit_id).glob("*/keys") if path.parent.name != journal_id)
+        return sum(1 for path in keys if not self.exists(unit_id, path.parent.name))
+
     def require_owner(self, unit_id: str, journal_id: str) -> None:
         """Another unit's journal does not exist for this one."""
         owner = self._register.owner(journal_id)

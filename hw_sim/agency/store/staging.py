@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -21,6 +22,8 @@ from hw_sim.agency.store.durable import Follower
 from hw_sim.agency.store.register import Register, Upload
 from recorder.evidence.encoding import b64u
 from recorder.evidence.files import sync_dir
+
+log = logging.getLogger("agency.store")
 
 BLOCK = 256 * 1024
 """Of a body, taken from the socket at once."""
@@ -46,13 +49,19 @@ class Staging:
     """Used under the upload's seat (``holders``)."""
 
     def __init__(
-        self, directory: Path, register: Register, clock: Clock, free: Callable[[Path], int] = free_bytes
+        self,
+        directory: Path,
+        register: Register,
+        clock: Clock,
+        free: Callable[[Path], int] = free_bytes,
+        sync: Callable[[int], None] = os.fdatasync,
     ) -> None:
-        """``free(directory)``: bytes the disk has left."""
+        """``free(directory)``: bytes the disk has left. ``sync(fd)``: what makes bytes of an upload durable."""
         self._dir = directory
         self._register = register
         self._clock = clock
         self._free = free
+        self._sync = sync
         self.boot_id = clock.boot_id()
         make_dirs(directory / REJECTED)
 
@@ -91,7 +100,11 @@ class Staging:
                 os.ftruncate(fd, upload.synced)
                 size = upload.synced
             if size != upload.synced or upload.boot_id != self.boot_id:
-                os.fdatasync(fd)
+                try:
+                    self._sync(fd)
+                except OSError:
+                    self._cut(fd, min(size, upload.synced))
+                    raise
                 self._register.upload_synced(upload.upload_id, size, self.boot_id, self.now())
             return size
         finally:
@@ -110,7 +123,7 @@ class Staging:
 
         ``checksum``: SHA-256 of all ``length`` bytes. A body that came whole and is not that is taken back, and the offset
         is what it was. ``reserve`` bytes stay free on the disk, which others fill as well. Raises OSError (ENOSPC before
-        the reserve is touched); what came before it is durable.
+        the reserve is touched); what came before it is durable, and what the disk failed to sync is gone from the file.
         """
         begin, end = offset, offset + length
         fd = os.open(self.part(upload.upload_id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -119,21 +132,35 @@ class Staging:
             self._register.upload_synced(upload.upload_id, durable, self.boot_id, self.now())
 
         try:
-            with Follower(fd, begin, reached, digest=begin == 0 or checksum is not None) as follower:
+            with Follower(fd, begin, reached, digest=begin == 0 or checksum is not None, sync=self._sync) as follower:
                 try:
-                    offset = self._take(fd, offset, end, read, follower, reserve)
-                finally:
-                    digest = follower.finish()
+                    try:
+                        offset = self._take(fd, offset, end, read, follower, reserve)
+                    finally:
+                        digest = follower.finish()
+                except OSError:
+                    if follower.unsynced:
+                        self._cut(fd, follower.durable)
+                    raise
             whole = offset == end
             if whole and checksum is not None and digest != checksum:
                 os.ftruncate(fd, begin)
-                os.fdatasync(fd)
+                self._sync(fd)
                 reached(begin)
                 return Received(begin, complete=False, refused=True)
             complete = offset == upload.size
             return Received(offset, complete, digest=digest if complete and begin == 0 else None)
         finally:
             os.close(fd)
+
+    def _cut(self, fd: int, durable: int) -> None:
+        """Behind a sync that failed (``Follower.unsynced``). The next HEAD goes by the size; that the size is synced too is
+        only tried: after a power cut the register's offset counts."""
+        os.ftruncate(fd, durable)
+        try:
+            self._sync(fd)
+        except OSError as error:
+            log.error("staging: 截断后仍无法同步 cut to %d, and that cannot be synced either: %s", durable, error)
 
     def _take(
         self, fd: int, offset: int, end: int, read: Callable[[memoryview], int], follower: Follower, reserve: int

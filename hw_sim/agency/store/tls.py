@@ -65,8 +65,8 @@ class AgencyTrust:
 
 class TlsContexts:
     """The context for the next connection, built again when list, certificate or key change. A renewed pair is two files:
-    between the two they do not fit, and the old pair serves on. A list that cannot be read lets nobody in. Thread-safe
-    enough: at worst two threads build the same one."""
+    between the two they do not fit, and the old pair serves on, with each new list as well. A list that cannot be read
+    lets nobody in. Thread-safe enough: at worst two threads build the same one."""
 
     def __init__(self, files: TlsFiles, trust: AgencyTrust) -> None:
         self._files = files
@@ -78,20 +78,29 @@ class TlsContexts:
     def current(self) -> ssl.SSLContext:
         """Raises OSError, ValueError."""
         listed, pair, held = self.trust.stamp(), self._pair(), self._held
-        if held is not None and held[0] == listed and pair in (held[1], self._refused):
-            return held[2]
+        if held is not None and pair in (held[1], self._refused):
+            return held[2] if held[0] == listed else self._relisted(listed, held[1], held[2])
         try:
             context = self._build()
         except OSError as error:  # SSLError is one
-            if held is None or held[0] != listed:
+            if held is None:
                 raise
+            context = held[2] if held[0] == listed else self._relisted(listed, held[1], held[2])
             self._refused = pair
             log.error(
                 "%s: 新证书与私钥不可用，仍用原来的 the new pair cannot be used, the old ones serve on: %s",
                 self._files.directory,
                 error,
             )
-            return held[2]
+            return context
+        self._held = (listed, pair, context)
+        return context
+
+    def _relisted(self, listed: tuple[int, int], pair: tuple[Stamp, Stamp], context: ssl.SSLContext) -> ssl.SSLContext:
+        """The context of a pair whose files are gone, with the new list beside the former: OpenSSL takes the later one of
+        an issuer's, and ``TlsIdentity`` judges by the new one alone. Raises OSError."""
+        context.load_verify_locations(self._files.ca)
+        context.load_verify_locations(self._files.crl)
         self._held = (listed, pair, context)
         return context
 
@@ -147,15 +156,20 @@ class TlsIdentity:
 
     def name(self, connection: socket.socket, headers: Message) -> str:
         """Raises Problem 403 for a certificate that was revoked, or has expired, since the handshake."""
-        assert isinstance(connection, ssl.SSLSocket), "only sockets with TLS come through this door"
-        der = connection.getpeercert(binary_form=True)
-        if der is None:
+        certificate = peer_certificate(connection)
+        if certificate is None:
             return ""
-        certificate = x509.load_der_x509_certificate(der)
         if self._trust().revoked_at(certificate) is not None:
             raise Problem(FORBIDDEN, "证书已吊销 the certificate was revoked")
         require_in_force(certificate, self._clock)
         return common_name(certificate.subject) or ""
+
+
+def peer_certificate(connection: socket.socket) -> x509.Certificate | None:
+    """The one the handshake verified."""
+    assert isinstance(connection, ssl.SSLSocket), "only sockets with TLS come through this door"
+    der = connection.getpeercert(binary_form=True)
+    return None if der is None else x509.load_der_x509_certificate(der)
 
 
 def require_in_force(certificate: x509.Certificate, clock: Clock) -> None:

@@ -15,6 +15,7 @@ from hw_sim.agency.authority import Authority
 from hw_sim.agency.certificates import LEAF_DAYS
 from hw_sim.agency.store.device_keys import DeviceKeys
 from hw_sim.agency.store.journal_log import JournalLog
+from hw_sim.agency.store.journals import MOST_AHEAD
 from hw_sim.agency.store.tls import load
 from recorder.evidence import jws
 from recorder.evidence.trust import Trust
@@ -187,6 +188,23 @@ def test_a_key_comes_only_with_a_boot_line_of_this_unit_and_journal(
         assert bring(unit.lines[0]) == (200, unit.signer.kid)
     assert unit.post(1).status == 409  # a gap has to be declared as before
     assert bring(unit.lines[0], stranger)[0] == 422
+
+
+def test_journals_that_have_a_key_and_no_line_are_few(store: StoreProcess, unit: UnitDouble) -> None:
+    jose_type, begun = {"Content-Type": "application/jose"}, list[tuple[str, bytes]]()
+
+    def bring(journal_id: str, line: bytes) -> int:
+        return unit.request("POST", f"/journals/{journal_id}/keys", jose_type, line + b"\n").status
+
+    for _ in range(MOST_AHEAD + 1):
+        unit.journal_id = unit.uuid()
+        begun.append((unit.journal_id, unit.line(unit.boot())))
+    assert [bring(*it) for it in begun] == [200] * MOST_AHEAD + [429]
+    assert len(list((store.root / unit.unit_id).iterdir())) == MOST_AHEAD
+    assert bring(*begun[0]) == 200  # not one more
+    journal_id, line = begun[0]
+    assert unit.request("POST", f"/journals/{journal_id}?from=0", jose_type, line + b"\n").status == 200
+    assert [bring(*begun[-1]), bring(*begun[0])] == [200, 200]
 
 
 def test_a_revoked_or_expired_key_is_not_taken_behind_lost_lines(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import threading
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from hw_sim.agency.store.durable import SYNC_BYTES, Follower
+from hw_sim.agency.store.register import Register, Upload
+from hw_sim.agency.store.staging import Staging
+from tests.hw_sim.agency.test_segments import HandClock
 
 PIECE = 1 << 20
 
@@ -105,3 +109,69 @@ def test_the_line_waits_when_the_disk_falls_behind(fd: int) -> None:
         thread.join()
         follower.finish()
     assert follower.durable == 2 * SYNC_BYTES
+
+
+class FailingDisk:
+    """As Linux does it: the sync that meets the error says so, and those after it know nothing of the lost pages."""
+
+    def __init__(self, *failing: int) -> None:
+        self._failing = failing
+        self.calls = 0
+
+    def sync(self, fd: int) -> None:
+        self.calls += 1
+        if self.calls in self._failing:
+            raise OSError(errno.EIO, "the disk lost it")
+        os.fdatasync(fd)
+
+
+UPLOAD = Upload("u-1", "zfy-1", "j-1", "s-1", "g-1", "", 4 * SYNC_BYTES, "uploading", 0, "boot-1", 0.0)
+
+
+def staged(root: Path, disk: FailingDisk) -> tuple[Staging, Register]:
+    register = Register(root / "store.db")
+    staging = Staging(root / "staging", register, HandClock(), sync=disk.sync)
+    staging.create(UPLOAD)
+    return staging, register
+
+
+def now(register: Register) -> Upload:
+    upload = register.upload(UPLOAD.upload_id)
+    assert upload is not None
+    return upload
+
+
+def bytes_of(buffer: memoryview) -> int:
+    return len(buffer)
+
+
+@pytest.mark.parametrize("failing", [(2,), (2, 3)], ids=["once", "and the cut as well"])
+@pytest.mark.parametrize("length", [PIECE, 3 * SYNC_BYTES], ids=["at the end", "on its own thread"])
+def test_what_the_disk_failed_to_sync_is_never_told_as_durable(
+    tmp_path: Path, length: int, failing: tuple[int, ...]
+) -> None:
+    disk = FailingDisk(*failing)
+    staging, register = staged(tmp_path, disk)
+    try:
+        assert staging.receive(UPLOAD, 0, 1000, bytes_of).offset == 1000
+        with pytest.raises(OSError, match="the disk lost it"):
+            staging.receive(now(register), 1000, length, bytes_of)
+        assert (staging.offset(now(register)), now(register).synced) == (1000, 1000)
+        assert staging.part(UPLOAD.upload_id).stat().st_size == 1000
+        assert staging.receive(now(register), 1000, length, bytes_of).offset == 1000 + length
+    finally:
+        register.close()
+
+
+def test_a_head_whose_sync_fails_does_not_make_the_next_one_lie(tmp_path: Path) -> None:
+    disk = FailingDisk(2)
+    staging, register = staged(tmp_path, disk)
+    try:
+        assert staging.receive(UPLOAD, 0, 1000, bytes_of).offset == 1000
+        with staging.part(UPLOAD.upload_id).open("ab") as file:
+            file.write(b"written by a process that was killed")
+        with pytest.raises(OSError, match="the disk lost it"):
+            staging.offset(now(register))
+        assert staging.offset(now(register)) == 1000
+    finally:
+        register.close()

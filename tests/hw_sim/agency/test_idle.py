@@ -86,6 +86,23 @@ def test_who_is_silent_for_too_long_is_dropped(pairs: list[tuple[socket.socket, 
     calls.idle.stop(PATIENT_S)
 
 
+def test_the_longest_silent_one_makes_room(pairs: list[tuple[socket.socket, socket.socket]]) -> None:
+    calls = Calls()
+    ours = [pair[0] for pair in pairs]
+    assert not calls.idle.drop_longest()
+    for number, connection in enumerate(ours):
+        calls.idle.wait(connection, f"unit {number}")
+    assert calls.idle.drop_longest(lambda it: it is not ours[0])
+    assert calls.next() == ("drop", "unit 1")
+    assert calls.idle.drop_longest()
+    assert calls.next() == ("drop", "unit 0")
+    pairs[2][1].send(b"G")
+    assert calls.next() == ("resume", "unit 2")
+    assert not calls.idle.drop_longest()
+    calls.idle.stop(PATIENT_S)
+    assert calls.queue.empty()
+
+
 def test_silent_connections_have_no_threads(authority: Authority, tmp_path: Path) -> None:
     trust = AgencyTrust(authority.ca_file, authority.crl_file)
     contexts = TlsContexts(TlsFiles(authority.server_dir, authority.ca_file, authority.crl_file), trust)

@@ -144,3 +144,15 @@ def test_the_log_begins_new_files_and_survives_a_crash_between_two(tmp_path: Pat
     assert list(again.aligned(0)) == lines
     assert list(again.aligned(17)) == lines[17:]
     assert sorted(path.name for path in (tmp_path / "journal").iterdir()) == names
+
+
+@pytest.mark.parametrize("signed_the_head", [True, False])
+def test_behind_lost_lines_the_key_of_the_head_goes_on_though_it_is_not_good_today(signed_the_head: bool) -> None:
+    """As without a gap: what it signed before its certificate was revoked may come in later, and ``recorder verify`` judges
+    by the time. Any other key of the journal has to be good."""
+    unit, former = journal(), keys()
+    head = Head(3, sha256_b64u(unit.lines[2]), unit.signer.kid if signed_the_head else "another")
+    revoked = Keys(former.known, lambda _: None, former.introduce)
+    result = judge(unit.unit_id, unit.journal_id, head, 6, unit.lines[6:8], iter(()), revoked, after_gap=True)
+    assert len(result.accepted) == (2 if signed_the_head else 0)
+    assert (result.refusal is None) == signed_the_head
