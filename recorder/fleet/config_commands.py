@@ -260,4 +260,5 @@ def _result(rollout: Rollout, wanted: str) -> int:
 
 def _kept(rollout: Rollout) -> bool:
     """Some unit still has what was to be taken back."""
-    return any(member.state in ("sent", "pending", "applied", "silent") for member in rollout.members)
+    left = ("sent", "pending", "applied", "silent", "not-taken-back")
+    return any(member.state in left for member in rollout.members)
