@@ -96,8 +96,17 @@ class RolloutFiles:
         return found
 
     @contextmanager
+    def taken_up(self, rollout_id: str | None) -> Iterator[Rollout]:
+        """That roll-out, or the newest, :meth:`alone`: nothing that another process wrote of it is missing."""
+        found = self.load(rollout_id) if rollout_id else self.newest()
+        with self.alone(found.plan.rollout_id):
+            yield self.load(found.plan.rollout_id)
+
+    @contextmanager
     def alone(self, rollout_id: str) -> Iterator[None]:
-        """While two of them ran the same roll-out, each would undo what the other wrote."""
+        """While two of them ran the same roll-out, each would undo what the other wrote: held from before it is read
+        until after it was written last."""
+        self._path(rollout_id)
         self._files.make_dir(self._folder)
         fd = os.open(self._folder / f".{rollout_id}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
