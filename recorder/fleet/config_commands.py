@@ -118,19 +118,20 @@ def push_command(
         )
         texts = desk.files.texts()
         had = {unit_id: before(said.get(unit_id, {}), texts) for unit_id in units}
-        rollout = ro.begin(plan, versions(desk.files, said, units), had)
-        unknown = ro.unknown_before(rollout.members)
-        if unknown and take_back:
-            click.echo(
-                say(
-                    f"注意：{len(unknown)} 台设备现行的下发层不是由此处下发的，无法撤回：{' '.join(unknown[:10])}",
-                    f"note: {len(unknown)} units have a layer nobody here sent and cannot be taken back: "
-                    f"{' '.join(unknown[:10])}",
-                ),
-                err=True,
-            )
         with desk.files.alone(rollout_id):
-            desk.files.save(rollout)
+            with desk.files.in_turn():  # two at once must not take the same version
+                rollout = ro.begin(plan, versions(desk.files, said, units), had)
+                desk.files.save(rollout)
+            unknown = ro.unknown_before(rollout.members)
+            if unknown and take_back:
+                click.echo(
+                    say(
+                        f"注意：{len(unknown)} 台设备现行的下发层不是由此处下发的，无法撤回：{' '.join(unknown[:10])}",
+                        f"note: {len(unknown)} units have a layer nobody here sent and cannot be taken back: "
+                        f"{' '.join(unknown[:10])}",
+                    ),
+                    err=True,
+                )
             _carry_out(desk, rollout, wait=wait, poll_s=poll_s, as_json=as_json)
 
 
@@ -177,9 +178,10 @@ def rollback_command(
     with open_desk(settings_file, state_folder) as desk, desk.files.taken_up(rollout_id) as rollout:
         why = Ended(code="admin", zh="管理员撤回", en="taken back by the admin")
         said = {str(each["unit_id"]): each for each in desk.store.units()}
-        following = versions(desk.files, said, [member.unit_id for member in rollout.members])
-        rollout = ro.abort(rollout, why, take_back=True, back_versions=following)
-        desk.files.save(rollout)
+        with desk.files.in_turn():
+            following = versions(desk.files, said, [member.unit_id for member in rollout.members])
+            rollout = ro.abort(rollout, why, take_back=True, back_versions=following)
+            desk.files.save(rollout)
         _carry_out(desk, rollout, wait=wait, poll_s=poll_s, as_json=as_json, wanted="aborted")
 
 
@@ -228,6 +230,7 @@ def _carry_out(desk: Desk, rollout: Rollout, *, wait: bool, poll_s: float, as_js
             signer,
             desk.store.units,
             desk.files.newest_of_others,
+            desk.files.in_turn,
             desk.files.save,
             connection.publish,
             told,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from recorder.fleet.rollout import Ended, Rollout
 from recorder.fleet.rollout_files import RolloutFiles
 from recorder.fleet.settings import FleetError
 from tests.fleet.test_rollout import begun, plan
+from tests.fleet.test_rollout_run import until_somebody_waits
 
 
 @dataclass
@@ -220,3 +222,29 @@ def test_what_is_no_id_locks_no_file(tmp_path: Path) -> None:
     with pytest.raises(FleetError, match="no id of a roll-out"), files.alone("../r1"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["push", "rollback"])
+def test_two_at_once_never_take_the_same_version(admin: Admin, command: str) -> None:
+    """Another admin is in the middle of it, and writes down version 50 before it is our turn."""
+    folder, layer = admin.folder / "rollouts", admin.folder / "layer.toml"
+    layer.write_text("", encoding="utf-8")
+    files, ours = rollout_files(folder), begun(plan(1, 100))
+    files.save(ours)
+    other = _member(begun(plan(1, 100, rollout_id="r2")), 0, version=50, back_version=51)
+    begins = threading.Event()
+
+    def takes_its_time() -> None:
+        with files.in_turn():
+            begins.set()
+            until_somebody_waits(folder)
+            files.save(other)
+
+    thread = threading.Thread(target=takes_its_time)
+    thread.start()
+    assert begins.wait(10)
+    admin.run("config", *(("push", str(layer), "--all") if command == "push" else ("rollback", "r1")))
+    thread.join(10)
+    found = files.load("r1") if command == "rollback" else files.newest()
+    (member,) = found.members
+    assert (member.version if command == "push" else member.back_version) == 52
