@@ -233,6 +233,7 @@ def _carry_out(desk: Desk, rollout: Rollout, *, wait: bool, poll_s: float, as_js
             desk.files.in_turn,
             desk.files.save,
             connection.publish,
+            connection.settle,
             told,
         )
         rollout = runner.run(rollout, poll_s, lambda seconds: wait and not never.wait(seconds))

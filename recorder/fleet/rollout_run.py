@@ -41,8 +41,8 @@ def signed(send: Send, rollout_id: str, signer: Signer, wall_s: float) -> str:
 
 class Runner:
     """``summaries`` asks the store, ``newest`` what other roll-outs have sent to whom, ``in_turn`` keeps them from looking
-    and sending meanwhile, ``save`` writes down, ``publish`` sends; ``pause`` waits so many seconds and says whether to go
-    on; ``told`` hears each state that is news."""
+    and sending meanwhile, ``save`` writes down, ``publish`` sends, ``settle`` waits until the broker has it; ``pause``
+    waits so many seconds and says whether to go on; ``told`` hears each state that is news."""
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class Runner:
         in_turn: Callable[[], AbstractContextManager[None]],
         save: Callable[[Rollout], None],
         publish: Publish,
+        settle: Callable[[], None],
         told: Callable[[Rollout], None],
     ) -> None:
         self._clock = clock
@@ -63,6 +64,7 @@ class Runner:
         self._first = True
         self._save = save
         self._publish = publish
+        self._settle = settle
         self._told = told
 
     def once(self, rollout: Rollout) -> Rollout:
@@ -91,6 +93,7 @@ class Runner:
                 if newest.get(send.unit_id, 0) <= send.version:
                     text = signed(send, rollout.plan.rollout_id, self._signer, now)
                     self._publish(f"fleet/v1/{send.unit_id}/down/desired", {"desired": text}, retain=True)
+            self._settle()  # in our own queue it could still come behind what the next one sends
 
     def run(self, rollout: Rollout, poll_s: float, pause: Callable[[float], bool]) -> Rollout:
         """Until it is over, or ``pause`` says that nobody wants to wait any longer."""

@@ -30,6 +30,7 @@ class Office:
     def __init__(self, folder: Path) -> None:
         self.files = RolloutFiles(folder, OsFiles(file_mode=0o600, dir_mode=0o700), turn_s=0.0)
         self.retained: dict[str, int] = {}
+        self.queue: dict[str, int] = {}
         self.turns = 0
         self.other: Rollout | None = None
         self.comes_after = 0
@@ -43,6 +44,7 @@ class Office:
             self.in_turn,
             self.files.save,
             self.publish,
+            self.settle,
             lambda _: None,
         )
 
@@ -62,7 +64,14 @@ class Office:
         assert retain
         payload = jws.split(body["desired"]).payload
         assert topic == f"fleet/v1/{payload['unit_id']}/down/desired"
-        self.retained[payload["unit_id"]] = payload["version"]
+        self.queue[payload["unit_id"]] = payload["version"]
+
+    def settle(self) -> None:
+        """Not before this does the broker have it."""
+        with pytest.raises(FleetError, match="another roll-out is sending"), self.files.in_turn():
+            pass
+        self.retained |= self.queue
+        self.queue.clear()
 
 
 def until_somebody_waits(folder: Path) -> None:
