@@ -174,7 +174,7 @@ def abort(rollout: Rollout, why: Ended, *, take_back: bool, back_versions: Mappi
         member.model_copy(
             update={
                 "back_version": member.back_version  # it was sent: whoever asks what is out is told this one
-                if member.state == "taken-back"
+                if member.state in ("taking-back", "taken-back")
                 else known.get(member.unit_id, member.back_version),
                 "overdue": False,
             }

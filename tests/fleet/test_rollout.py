@@ -376,6 +376,18 @@ def test_one_that_says_no_long_after_everybody_stopped_waiting_is_not_taken_back
     assert ro.counts(fleet.rollout) == {"not-taken-back": 1} and ro.without_result(fleet.rollout) == ()
 
 
+def test_a_second_rollback_leaves_what_was_sent_since_the_first() -> None:
+    """The unit is away: the broker has what a later roll-out sent it in place of the old layer."""
+    fleet, unit = taking_back()
+    fleet.step(7200)
+    assert phase(fleet) == "aborted" and ro.without_result(fleet.rollout) == (unit,)
+    why = Ended(code="admin", zh="管理员", en="admin")
+    again = fleet.rollout = ro.abort(fleet.rollout, why, take_back=True, back_versions={unit: 9})
+    assert stepped(fleet, {unit: 7}, ro.SEND_AGAIN_S) == [] and ro.passed_over(fleet.rollout) == (unit,)
+    fleet.rollout = again
+    assert stepped(fleet, {}, ro.SEND_AGAIN_S) == [(unit, 6)], "it is the same order, sent again"
+
+
 class Unit:
     """A unit of the simulation: what it answers is settled, when it is heard of is not."""
 
