@@ -118,19 +118,21 @@ def push_command(
         )
         texts = desk.files.texts()
         had = {unit_id: before(said.get(unit_id, {}), texts) for unit_id in units}
-        rollout = ro.begin(plan, versions(desk.files, said, units), had)
-        unknown = ro.unknown_before(rollout.members)
-        if unknown and take_back:
-            click.echo(
-                say(
-                    f"注意：{len(unknown)} 台设备现行的下发层不是由此处下发的，无法撤回：{' '.join(unknown[:10])}",
-                    f"note: {len(unknown)} units have a layer nobody here sent and cannot be taken back: "
-                    f"{' '.join(unknown[:10])}",
-                ),
-                err=True,
-            )
-        desk.files.save(rollout)
-        _carry_out(desk, rollout, wait=wait, poll_s=poll_s, as_json=as_json)
+        with desk.files.alone(rollout_id):
+            with desk.files.in_turn():  # two at once must not take the same version
+                rollout = ro.begin(plan, versions(desk.files, said, units), had)
+                desk.files.save(rollout)
+            unknown = ro.unknown_before(rollout.members)
+            if unknown and take_back:
+                click.echo(
+                    say(
+                        f"注意：{len(unknown)} 台设备现行的下发层不是由此处下发的，无法撤回：{' '.join(unknown[:10])}",
+                        f"note: {len(unknown)} units have a layer nobody here sent and cannot be taken back: "
+                        f"{' '.join(unknown[:10])}",
+                    ),
+                    err=True,
+                )
+            _carry_out(desk, rollout, wait=wait, poll_s=poll_s, as_json=as_json)
 
 
 @config_group.command("resume")
@@ -149,8 +151,7 @@ def resume_command(
     state_folder: Path | None,
 ) -> None:
     """继续一项下发任务 · go on with a roll-out (default: the newest). 退出码 exit: as push."""
-    with open_desk(settings_file, state_folder) as desk:
-        rollout = desk.files.load(rollout_id) if rollout_id else desk.files.newest()
+    with open_desk(settings_file, state_folder) as desk, desk.files.taken_up(rollout_id) as rollout:
         _carry_out(desk, rollout, wait=wait, poll_s=poll_s, as_json=as_json)
 
 
@@ -174,13 +175,13 @@ def rollback_command(
     退出码 exit: 0 已撤回或进行中 taken back, or going on · 1 有设备无法撤回 some cannot be · 2 无法执行 cannot ·
     3 有设备尚无结果 some without a result.
     """
-    with open_desk(settings_file, state_folder) as desk:
-        rollout = desk.files.load(rollout_id) if rollout_id else desk.files.newest()
+    with open_desk(settings_file, state_folder) as desk, desk.files.taken_up(rollout_id) as rollout:
         why = Ended(code="admin", zh="管理员撤回", en="taken back by the admin")
         said = {str(each["unit_id"]): each for each in desk.store.units()}
-        following = versions(desk.files, said, [member.unit_id for member in rollout.members])
-        rollout = ro.abort(rollout, why, take_back=True, back_versions=following)
-        desk.files.save(rollout)
+        with desk.files.in_turn():
+            following = versions(desk.files, said, [member.unit_id for member in rollout.members])
+            rollout = ro.abort(rollout, why, take_back=True, back_versions=following)
+            desk.files.save(rollout)
         _carry_out(desk, rollout, wait=wait, poll_s=poll_s, as_json=as_json, wanted="aborted")
 
 
@@ -214,7 +215,7 @@ def status_command(rollout_id: str | None, as_json: bool, state_folder: Path | N
 
 
 def _carry_out(desk: Desk, rollout: Rollout, *, wait: bool, poll_s: float, as_json: bool, wanted: str = "done") -> None:
-    """Exits with :func:`_result`."""
+    """The caller has it alone. Exits with :func:`_result`."""
     from recorder.fleet.connection import FleetConnection, real_link
     from recorder.fleet.rollout_run import Runner
     from recorder.fleet.signing import load_command_key
@@ -223,14 +224,16 @@ def _carry_out(desk: Desk, rollout: Rollout, *, wait: bool, poll_s: float, as_js
     link = real_link(desk.settings, desk.clock, (STORE_STATE,))
     patience_s = desk.settings.file.broker.connect_timeout_s
     told: Any = (lambda _: None) if as_json else print_rollout
-    with desk.files.alone(rollout.plan.rollout_id), FleetConnection(link, desk.clock, patience_s) as connection:
+    with FleetConnection(link, desk.clock, patience_s) as connection:
         runner = Runner(
             desk.clock,
             signer,
             desk.store.units,
             desk.files.newest_of_others,
+            desk.files.in_turn,
             desk.files.save,
             connection.publish,
+            connection.settle,
             told,
         )
         rollout = runner.run(rollout, poll_s, lambda seconds: wait and not never.wait(seconds))
@@ -260,4 +263,5 @@ def _result(rollout: Rollout, wanted: str) -> int:
 
 def _kept(rollout: Rollout) -> bool:
     """Some unit still has what was to be taken back."""
-    return any(member.state in ("sent", "pending", "applied", "silent") for member in rollout.members)
+    left = ("sent", "pending", "applied", "silent", "not-taken-back")
+    return any(member.state in left for member in rollout.members)

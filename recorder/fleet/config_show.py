@@ -33,6 +33,11 @@ def print_rollout(rollout: Rollout) -> None:
         click.echo(f"  {say(rollout.why.zh, rollout.why.en)}")
     _named(ro.without_result(rollout), "尚无结果（不计为失败）", "without a result (not counted as failed)")
     _named(
+        ro.not_taken_back(rollout),
+        "未能恢复原配置（设备拒绝或撤回了恢复指令），请逐台查看",
+        "not taken back, the unit refused what it had before or rolled it back; look into each",
+    )
+    _named(
         ro.passed_over(rollout), "已有更新的下发，本任务不再下发", "a newer order is out, this one is not sent any more"
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import queue
 import random
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 KEEPALIVE_S = 30
 BACKOFF = BackoffPolicy(0.2, 2.0)
 GOODBYE_S = 3.0
+SETTLE_S = 30.0
+_LOOK_S = 0.02
 
 
 class Link(Protocol):
@@ -35,6 +38,9 @@ class Link(Protocol):
     def start(self) -> None: ...
 
     def publish(self, message: Outgoing) -> None: ...
+
+    @property
+    def under_way(self) -> int: ...
 
     def close(self, timeout_s: float) -> None: ...
 
@@ -118,6 +124,18 @@ class FleetConnection:
         envelope = {"msg_id": str(uuid.uuid4()), "sent_at": self._clock.wall_us() / 1e6}
         text = json.dumps({**envelope, **body}, ensure_ascii=False, separators=(",", ":"))
         self._link.publish(Outgoing(topic, text, retain, correlation, response_topic, expiry_s))
+
+    def settle(self, patience_s: float = SETTLE_S) -> None:
+        """Until nothing that was published is under way any more: the broker has it, or it was lost with the connection.
+        Raises FleetError after ``patience_s``."""
+        deadline, pause = self._clock.boottime_us() + round(patience_s * 1e6), threading.Event()
+        while left := self._link.under_way:
+            if self._clock.boottime_us() >= deadline:
+                raise FleetError(
+                    f"消息服务器 {patience_s:g} 秒内未确认 {left} 份消息；稍后用 resume 继续",
+                    f"the broker has not confirmed {left} messages within {patience_s:g} s; resume later",
+                )
+            pause.wait(_LOOK_S)
 
     def next(self, until_us: int) -> Message | None:
         """The next message, None when none came before ``until_us`` (boot-time)."""

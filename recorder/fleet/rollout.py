@@ -45,6 +45,7 @@ MemberState: TypeAlias = Literal[
     "superseded",
     "taking-back",
     "taken-back",
+    "not-taken-back",
 ]
 Phase: TypeAlias = Literal["running", "aborting", "aborted", "done"]
 
@@ -173,10 +174,11 @@ def abort(rollout: Rollout, why: Ended, *, take_back: bool, back_versions: Mappi
         member.model_copy(
             update={
                 "back_version": member.back_version  # it was sent: whoever asks what is out is told this one
-                if member.state == "taken-back"
+                if member.state in ("taking-back", "taken-back")
                 else known.get(member.unit_id, member.back_version),
                 "overdue": False,
             }
+            | ({"state": "applied"} if member.state == "not-taken-back" else {})  # tried again, as one that has it
         )
         for member in rollout.members
     )
@@ -212,7 +214,7 @@ def step(
         else:
             rollout = _advanced(rollout, now, newest)
     if rollout.phase == "aborting":
-        return _taken_back(rollout, now)
+        return _taken_back(rollout, views, now)
     return _sent(rollout, views, now)
 
 
@@ -231,9 +233,14 @@ def passed_over(rollout: Rollout) -> tuple[str, ...]:
     return tuple(member.unit_id for member in rollout.members if member.state == "superseded")
 
 
+def not_taken_back(rollout: Rollout) -> tuple[str, ...]:
+    """Units that refused what they had before, or rolled it back: somebody has to look at them."""
+    return tuple(member.unit_id for member in rollout.members if member.state == "not-taken-back")
+
+
 def sent_version(member: Member) -> int | None:
     """The newest version of this roll-out that went out to the unit, None for none."""
-    if member.state in ("taking-back", "taken-back"):
+    if member.state in ("taking-back", "taken-back", "not-taken-back"):
         return member.back_version
     return None if member.sent_at is None else member.version
 
@@ -247,11 +254,11 @@ def without_result(rollout: Rollout) -> tuple[str, ...]:
 
 
 def _heard(member: Member, plan: Plan, view: View, now: float) -> Member:
-    if member.state in ("waiting", "taken-back"):
+    if member.state in ("waiting", "taken-back", "not-taken-back"):
         return member
     if member.state == "taking-back":
-        over = view.version >= member.back_version
-        return member.model_copy(update={"state": "taken-back", "overdue": False}) if over else member
+        back = _back(member, view)
+        return member if back == member.state else member.model_copy(update={"state": back, "overdue": False})
     changes: dict[str, Any] = {"probation": view.probation}
     state = _state(plan, member.version, view)
     if member.state == "superseded" and state is None:
@@ -284,6 +291,20 @@ def _state(plan: Plan, version: int, view: View) -> MemberState | None:
         }
         return known.get(view.state)
     return "refused" if view.rejected == version or view.version == version else None
+
+
+def _back(member: Member, view: View) -> MemberState:
+    """Of one that is being taken back. That it heard of the version is not enough: it may refuse it or roll it back, and
+    what was to be taken away stays in force. Until its own probation is over it may still do the latter."""
+    if view.version < member.back_version:
+        return "not-taken-back" if view.rejected == member.back_version else "taking-back"
+    has_it = view.layer >= member.back_version
+    if view.state == "pending" or (has_it and view.probation):
+        return "taking-back"
+    if has_it:
+        return "taken-back"
+    another = view.version > member.back_version and view.layer != member.version
+    return "superseded" if another else "not-taken-back"
 
 
 def _passed_over(member: Member, view: View, newest: int, phase: Phase) -> Member:
@@ -384,7 +405,7 @@ def _due(member: Member, now: float) -> bool:
     return member.resent_at is None or now - member.resent_at >= SEND_AGAIN_S
 
 
-def _taken_back(rollout: Rollout, now: float) -> tuple[Rollout, tuple[Send, ...]]:
+def _taken_back(rollout: Rollout, views: Mapping[str, View], now: float) -> tuple[Rollout, tuple[Send, ...]]:
     plan = rollout.plan
     back_at = now if rollout.back_at is None else rollout.back_at
     late = now - back_at >= plan.result_s
@@ -392,7 +413,10 @@ def _taken_back(rollout: Rollout, now: float) -> tuple[Rollout, tuple[Send, ...]
     for member in rollout.members:
         before = member.before
         begins = plan.take_back and member.state in ("sent", "pending", "applied", "silent")
-        if before is not None and (begins or (member.state == "taking-back" and _due(member, now))):
+        # One that has heard of it keeps the order; sent again it might lie over a newer one.
+        unheard = views.get(member.unit_id, View()).version < member.back_version
+        again = member.state == "taking-back" and unheard and _due(member, now)
+        if before is not None and (begins or again):
             member = member.model_copy(update={"state": "taking-back", "resent_at": now})
             sends.append(Send(member.unit_id, member.back_version, before))
         if late and member.state == "taking-back":

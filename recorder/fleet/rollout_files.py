@@ -8,8 +8,9 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,9 @@ from recorder.fleet.settings import FleetError
 
 _ID: Final = re.compile(r"^[0-9a-z-]{1,64}$")
 SUFFIX: Final = ".json"
+TURN_S: Final = 60.0
+"""So long another roll-out is waited for that sends: a batch takes a second or two, and each batch is a turn."""
+_LOOK_S: Final = 0.05
 
 
 def default_folder() -> Path:
@@ -32,11 +36,12 @@ def default_folder() -> Path:
 
 
 class RolloutFiles:
-    """One folder of them. Methods raise FleetError naming the file."""
+    """One folder of them. Methods raise FleetError naming the file. ``turn_s``: patience of :meth:`in_turn`, seconds."""
 
-    def __init__(self, folder: Path, files: Files) -> None:
+    def __init__(self, folder: Path, files: Files, turn_s: float = TURN_S) -> None:
         self._folder = folder
         self._files = files
+        self._turn_s = turn_s
 
     def save(self, rollout: Rollout) -> None:
         try:
@@ -96,17 +101,49 @@ class RolloutFiles:
         return found
 
     @contextmanager
+    def taken_up(self, rollout_id: str | None) -> Iterator[Rollout]:
+        """That roll-out, or the newest, :meth:`alone`: nothing that another process wrote of it is missing."""
+        found = self.load(rollout_id) if rollout_id else self.newest()
+        with self.alone(found.plan.rollout_id):
+            yield self.load(found.plan.rollout_id)
+
+    @contextmanager
     def alone(self, rollout_id: str) -> Iterator[None]:
-        """While two of them ran the same roll-out, each would undo what the other wrote."""
+        """While two of them ran the same roll-out, each would undo what the other wrote: held from before it is read
+        until after it was written last."""
+        self._path(rollout_id)
+        runs = FleetError(f"下发任务 {rollout_id} 正由另一进程执行", f"roll-out {rollout_id} runs already")
+        with self._locked(f".{rollout_id}.lock", runs, 0.0):
+            yield
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """Of all roll-outs of the folder one at a time: from the look at what the others have sent, or may send, until
+        what comes of it is written down or sent. Whoever waits is next: the one that is at it and wants another turn
+        queues behind him, at the gate he holds. Not to be nested."""
+        sends = FleetError(
+            f"另一项下发任务正在下发，等待 {self._turn_s:g} 秒后放弃；稍后用 resume 继续",
+            f"another roll-out is sending; given up after {self._turn_s:g} s; resume later",
+        )
+        with ExitStack() as held:
+            with self._locked(".all_gate.lock", sends, self._turn_s):
+                held.enter_context(self._locked(".all_turn.lock", sends, self._turn_s))
+            yield
+
+    @contextmanager
+    def _locked(self, name: str, busy: FleetError, patience_s: float) -> Iterator[None]:
+        """The lock is the kernel's: it ends with the process that holds it, however that ends."""
         self._files.make_dir(self._folder)
-        fd = os.open(self._folder / f".{rollout_id}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd, pause = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), threading.Event()
         try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise FleetError(
-                    f"下发任务 {rollout_id} 正由另一进程执行", f"roll-out {rollout_id} runs already"
-                ) from error
+            for looks_left in range(round(patience_s / _LOOK_S), -1, -1):
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError as error:
+                    if not looks_left:
+                        raise busy from error
+                pause.wait(_LOOK_S)
             yield
         finally:
             os.close(fd)

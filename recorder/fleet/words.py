@@ -23,6 +23,7 @@ STATES: Final = {
     "superseded": ("已被更新的下发取代", "superseded"),
     "taking-back": ("正在恢复原配置", "taking back"),
     "taken-back": ("已恢复原配置", "taken back"),
+    "not-taken-back": ("未能恢复原配置", "not taken back"),
     "faulty": ("出现新故障", "faulty"),
     "overdue": ("超时未定", "overdue"),
     "none": ("无", "none"),

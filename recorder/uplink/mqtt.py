@@ -146,6 +146,8 @@ class MqttLink:
         self._stop = threading.Event()
         self._subscribe_again = threading.Event()
         self._heartbeat_us = clock.boottime_us()
+        self._counting = threading.Lock()
+        self._handed = self._settled = self._in_flight = 0
         self._failures = 0
         self._mute = 0
         self._answered = False
@@ -158,7 +160,14 @@ class MqttLink:
 
     def publish(self, message: Outgoing) -> None:
         """From any thread. Not durable: what must arrive is repeated by its owner."""
+        with self._counting:
+            self._handed += 1
         self._out.put(message)
+
+    @property
+    def under_way(self) -> int:
+        """Published here, and neither acknowledged by the broker nor lost with its connection. From any thread."""
+        return self._handed - self._settled
 
     def fetch_retained(self) -> None:
         """From any thread: subscribe anew, so that the broker sends what it retains (MQTT 5 §3.8.3.1, Retain Handling 0).
@@ -229,6 +238,7 @@ class MqttLink:
             self._mute = self._mute + 1 if patient and not self._answered else 0
         finally:
             _discard(client)
+            self._settled, self._in_flight = self._settled + self._in_flight, 0
 
     def _client(self) -> Client:
         options = self._options
@@ -246,6 +256,7 @@ class MqttLink:
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        client.on_publish = self._on_publish
         return client
 
     def _flush(self, client: Client) -> None:
@@ -254,6 +265,7 @@ class MqttLink:
                 message = self._out.get_nowait()
             except queue.Empty:
                 return
+            self._in_flight += 1
             properties = _content(PacketTypes.PUBLISH)
             if message.correlation_data is not None:
                 properties.CorrelationData = message.correlation_data
@@ -308,6 +320,11 @@ class MqttLink:
         self.connected = False
         if self._lost is None:
             self._lost = UplinkFault(MQTT_LOST, str(code))
+
+    def _on_publish(
+        self, _client: Client, _data: Any, _mid: int, _code: ReasonCode, _properties: Properties | None
+    ) -> None:
+        self._settled, self._in_flight = self._settled + 1, self._in_flight - 1
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         self._deliver(Message(message.topic, bytes(message.payload), _inbound_properties(message)))

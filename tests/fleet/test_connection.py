@@ -12,6 +12,7 @@ from recorder.fleet.connection import FleetConnection, json_body
 from recorder.fleet.settings import FleetError
 from recorder.uplink.faults import MQTT_UNREACHABLE, UplinkFault
 from recorder.uplink.mqtt import Connected, Disconnected, Inbound, Message, Outgoing
+from tests.firmware_bridge.manual_clock import ManualClock
 
 
 class Glass:
@@ -21,6 +22,7 @@ class Glass:
         self.at_start = at_start
         self.sent: list[Outgoing] = []
         self.closed: list[float] = []
+        self.under_way = 0
 
     def make(self, deliver: Callable[[Inbound], None]) -> Glass:
         self.deliver = deliver
@@ -50,6 +52,15 @@ def test_what_is_said_carries_its_envelope_and_properties() -> None:
     assert body["command"] == "a.b.c" and body["msg_id"] and body["sent_at"] > 0
     assert json.loads(second.payload)["msg_id"] == "mine" and second.retain
     assert glass.closed, "it says goodbye"
+
+
+def test_what_the_broker_does_not_confirm_is_said() -> None:
+    glass = Glass(Connected())
+    with FleetConnection(glass.make, ManualClock(step_us=1_000_000), 5) as connection:
+        connection.settle(3)
+        glass.under_way = 2
+        with pytest.raises(FleetError, match="not confirmed 2 messages within 3 s"):
+            connection.settle(3)
 
 
 def test_messages_come_in_their_order_and_the_wait_ends() -> None:

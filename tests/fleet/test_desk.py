@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import json
+import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,14 @@ from hw_sim.agency.store_process import StoreProcess
 from hw_sim.runner.unit_config import to_toml
 from recorder.cli import main
 from recorder.evidence.config_order import MAX_LEAP
+from recorder.evidence.files import OsFiles
 from recorder.fleet import rollout as ro
 from recorder.fleet.desk import rollout_files
 from recorder.fleet.rollout import Ended, Rollout
+from recorder.fleet.rollout_files import RolloutFiles
+from recorder.fleet.settings import FleetError
 from tests.fleet.test_rollout import begun, plan
+from tests.fleet.test_rollout_run import until_somebody_waits
 
 
 @dataclass
@@ -178,3 +184,67 @@ def test_what_others_sent_is_told_of_the_units_of_a_roll_out_only(admin: Admin) 
     index = [each.unit_id for each in newer.members].index(here)
     _save(admin, _member(newer, index, version=5 + MAX_LEAP, back_version=6 + MAX_LEAP))
     assert files.newest_of_others(mine) == {here: 0, other: 0}, "the unit was set up anew since"
+
+
+@pytest.mark.parametrize("command", ["resume", "rollback"])
+def test_what_another_process_carries_out_is_left_as_it_is(admin: Admin, command: str) -> None:
+    _save(admin, begun(plan(2, 100)))
+    file = admin.folder / "rollouts" / "r1.json"
+    before = file.read_bytes()
+    with rollout_files(admin.folder / "rollouts").alone("r1"):
+        done = admin.run("config", command, "r1")
+    assert (done.exit_code, done.output) == (2, "error: roll-out r1 runs already\n")
+    assert file.read_bytes() == before, "what was refused has not been begun either"
+
+
+class JustEnded(RolloutFiles):
+    """Another process has the roll-out until the moment it is free, and leaves it done."""
+
+    @contextmanager
+    def alone(self, rollout_id: str) -> Iterator[None]:
+        self.save(self.load(rollout_id).model_copy(update={"phase": "done"}))
+        with super().alone(rollout_id):
+            yield
+
+
+@pytest.mark.parametrize("named", ["r1", None])
+def test_a_roll_out_is_taken_up_as_whoever_had_it_before_left_it(tmp_path: Path, named: str | None) -> None:
+    files = JustEnded(tmp_path, OsFiles(file_mode=0o600, dir_mode=0o700))
+    files.save(begun(plan(2, 100)))
+    with files.taken_up(named) as rollout:
+        assert rollout.phase == "done"
+        with pytest.raises(FleetError, match="runs already"), files.taken_up(named):
+            pass
+
+
+def test_what_is_no_id_locks_no_file(tmp_path: Path) -> None:
+    files = rollout_files(tmp_path / "rollouts")
+    with pytest.raises(FleetError, match="no id of a roll-out"), files.alone("../r1"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["push", "rollback"])
+def test_two_at_once_never_take_the_same_version(admin: Admin, command: str) -> None:
+    """Another admin is in the middle of it, and writes down version 50 before it is our turn."""
+    folder, layer = admin.folder / "rollouts", admin.folder / "layer.toml"
+    layer.write_text("", encoding="utf-8")
+    files, ours = rollout_files(folder), begun(plan(1, 100))
+    files.save(ours)
+    other = _member(begun(plan(1, 100, rollout_id="r2")), 0, version=50, back_version=51)
+    begins = threading.Event()
+
+    def takes_its_time() -> None:
+        with files.in_turn():
+            begins.set()
+            until_somebody_waits(folder)
+            files.save(other)
+
+    thread = threading.Thread(target=takes_its_time)
+    thread.start()
+    assert begins.wait(10)
+    admin.run("config", *(("push", str(layer), "--all") if command == "push" else ("rollback", "r1")))
+    thread.join(10)
+    found = files.load("r1") if command == "rollback" else files.newest()
+    (member,) = found.members
+    assert (member.version if command == "push" else member.back_version) == 52

@@ -112,7 +112,7 @@ def test_one_bad_answer_ends_it_and_what_was_sent_is_taken_back(state: str) -> N
     assert {(send.version, send.toml) for send in fleet.sent[3:]} == {(6, BEFORE)}
     assert phase(fleet) == "aborting"
     for unit in units[:2]:
-        fleet.views[unit] = replace(fleet.views[unit], version=6, digest="x", state="applied")
+        fleet.views[unit] = replace(fleet.views[unit], version=6, layer=6, digest="x", state="applied")
     assert fleet.step(1) == [] and phase(fleet) == "aborted"
     assert ro.counts(fleet.rollout) == {"waiting": 7, "taken-back": 2, state: 1}
 
@@ -231,12 +231,12 @@ def test_a_unit_that_does_not_come_for_the_old_layer_ends_the_taking_back_too() 
     fleet.step(1)
     fleet.rollout = ro.abort(fleet.rollout, Ended(code="admin", zh="管理员", en="admin"), take_back=True)
     assert sorted(fleet.step(1)) == sorted(units)
-    fleet.views[units[0]] = replace(fleet.views[units[0]], version=6, digest="x")
+    fleet.views[units[0]] = replace(fleet.views[units[0]], version=6, layer=6, digest="x")
     fleet.step(7199)
     assert phase(fleet) == "aborting"
     fleet.step(1)
     assert phase(fleet) == "aborted" and ro.without_result(fleet.rollout) == (units[1],)
-    fleet.views[units[1]] = replace(fleet.views[units[1]], version=6, digest="x")
+    fleet.views[units[1]] = replace(fleet.views[units[1]], version=6, layer=6, digest="x")
     fleet.step(DAY)
     assert ro.counts(fleet.rollout) == {"taken-back": 2}
 
@@ -301,6 +301,91 @@ def test_a_unit_that_refuses_the_leap_has_refused_the_roll_out() -> None:
     fleet.views[unit] = replace(fleet.views[unit], rejected=5)
     fleet.step(1)
     assert fleet.states() == {"refused"}
+
+
+def taking_back() -> tuple[Fleet, str]:
+    """One unit that has version 5, and was sent the old layer as version 6."""
+    fleet = Fleet.of(plan(1, 100, result_s=7200.0))
+    (unit,) = fleet.step()
+    fleet.say([unit], layer=5)
+    fleet.step(1)
+    fleet.rollout = ro.abort(fleet.rollout, Ended(code="admin", zh="管理员", en="admin"), take_back=True)
+    assert fleet.step(1) == [unit] and fleet.sent[-1] == Send(unit, 6, BEFORE)
+    return fleet, unit
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        {"version": 6, "state": "refused"},
+        {"version": 6, "state": "rolled-back"},
+        {"rejected": 6},
+        {"version": 8, "state": "refused"},
+    ],
+)
+def test_a_unit_that_keeps_what_was_to_be_taken_back_is_not_called_taken_back(word: dict[str, Any]) -> None:
+    fleet, unit = taking_back()
+    fleet.views[unit] = replace(fleet.views[unit], **word)
+    assert fleet.step(1) == [] and phase(fleet) == "aborted"
+    assert ro.counts(fleet.rollout) == {"not-taken-back": 1} and ro.not_taken_back(fleet.rollout) == (unit,)
+    assert [ro.sent_version(member) for member in fleet.rollout.members] == [6]
+    again = ro.abort(fleet.rollout, Ended(code="admin", zh="", en=""), take_back=True, back_versions={unit: 9})
+    fleet.rollout = again
+    assert fleet.step(1) == [unit] and fleet.sent[-1] == Send(unit, 9, BEFORE), "the admin may try again"
+    fleet.rollout = again
+    assert stepped(fleet, {unit: 20}) == [], "but not over a newer order the unit has not heard of"
+
+
+def test_one_that_has_accepted_the_old_layer_is_waited_for_until_it_stands() -> None:
+    fleet, unit = taking_back()
+    words: list[dict[str, Any]] = [
+        {"layer": 5, "state": "pending"},
+        {"layer": 6, "state": "pending"},
+        {"layer": 6, "state": "applied", "probation": True},
+    ]
+    for word in words:
+        fleet.views[unit] = replace(fleet.views[unit], version=6, **word)
+        assert fleet.step(ro.SEND_AGAIN_S) == [], "it has the order"
+        assert phase(fleet) == "aborting" and fleet.states() == {"taking-back"}
+    asleep = fleet.rollout
+    fleet.views[unit] = replace(fleet.views[unit], probation=False)
+    fleet.step(1)
+    assert phase(fleet) == "aborted" and ro.counts(fleet.rollout) == {"taken-back": 1}
+    fleet.rollout = asleep
+    fleet.views[unit] = replace(fleet.views[unit], layer=5, state="rolled-back")
+    fleet.step(1)
+    assert phase(fleet) == "aborted" and ro.counts(fleet.rollout) == {"not-taken-back": 1}
+
+
+def test_something_newer_in_its_place_has_taken_it_back_or_is_what_counts() -> None:
+    fleet, unit = taking_back()
+    before = fleet.rollout
+    for layer, state in ((8, "taken-back"), (4, "superseded")):
+        fleet.rollout = before
+        fleet.views[unit] = replace(fleet.views[unit], version=8, layer=layer, state="applied")
+        fleet.step(1)
+        assert phase(fleet) == "aborted" and fleet.states() == {state}
+
+
+def test_one_that_says_no_long_after_everybody_stopped_waiting_is_not_taken_back_either() -> None:
+    fleet, unit = taking_back()
+    fleet.step(7200)
+    assert phase(fleet) == "aborted" and ro.without_result(fleet.rollout) == (unit,)
+    fleet.views[unit] = replace(fleet.views[unit], version=6, state="refused")
+    fleet.step(1)
+    assert ro.counts(fleet.rollout) == {"not-taken-back": 1} and ro.without_result(fleet.rollout) == ()
+
+
+def test_a_second_rollback_leaves_what_was_sent_since_the_first() -> None:
+    """The unit is away: the broker has what a later roll-out sent it in place of the old layer."""
+    fleet, unit = taking_back()
+    fleet.step(7200)
+    assert phase(fleet) == "aborted" and ro.without_result(fleet.rollout) == (unit,)
+    why = Ended(code="admin", zh="管理员", en="admin")
+    again = fleet.rollout = ro.abort(fleet.rollout, why, take_back=True, back_versions={unit: 9})
+    assert stepped(fleet, {unit: 7}, ro.SEND_AGAIN_S) == [] and ro.passed_over(fleet.rollout) == (unit,)
+    fleet.rollout = again
+    assert stepped(fleet, {}, ro.SEND_AGAIN_S) == [(unit, 6)], "it is the same order, sent again"
 
 
 class Unit:
@@ -448,7 +533,7 @@ def test_what_went_out_is_what_was_sent_and_not_what_may_be() -> None:
     fleet.rollout = ro.abort(fleet.rollout, why, take_back=True, back_versions={first: 9, later: 9})
     stepped(fleet, {})
     assert [ro.sent_version(member) for member in fleet.rollout.members] == [9, None]
-    fleet.views[first] = replace(fleet.views[first], version=9)
+    fleet.views[first] = replace(fleet.views[first], version=9, layer=9)
     stepped(fleet, {})
     fleet.rollout = ro.abort(fleet.rollout, why, take_back=True, back_versions={first: 20, later: 20})
     assert [ro.sent_version(member) for member in fleet.rollout.members] == [9, None], "nothing more is sent to it"

@@ -151,6 +151,25 @@ def test_stages_an_interruption_an_abort_and_a_rollback(agency: Agency, tmp_path
 
 
 @pytest.mark.timeout(180)
+def test_a_rollback_that_a_unit_refuses_is_no_success(agency: Agency, tmp_path: Path) -> None:
+    admin = Admin(tmp_path / "admin", agency)
+    with light_units(agency, tmp_path, 2, {"keeps-1": {"": "refused"}}, name="keeps") as units:
+        wait_until(
+            lambda: len(json.loads(admin.fleet("units", "--group", "keeps", "--json")[1])) == 2, "the store knows them"
+        )
+        good = str(admin.layer("good", GOOD))
+        code, out, err = admin.fleet("config", "push", good, "--group", "keeps", *OPTIONS[2:], "--wait")
+        assert code == 0, err
+        rollout_id = json.loads(out)["plan"]["rollout_id"]
+        code, out, err = admin.fleet("config", "rollback", rollout_id, "--poll", "0.2", "--wait", "--json")
+        states = {member["unit_id"]: member["state"] for member in json.loads(out)["members"]}
+        assert (code, states) == (1, {"keeps-0": "taken-back", "keeps-1": "not-taken-back"}), err
+        assert [unit.layers for unit in units] == [[(1, GOOD), (3, "")]] * 2
+        code, out, _ = admin.fleet("config", "status", rollout_id)
+        assert code == 1 and "look into each: 1: keeps-1" in out
+
+
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("claim", [MAX_VERSION - 2, 2 * MAX_LEAP])
 def test_what_a_captured_unit_reports_moves_nobodys_version(agency: Agency, tmp_path: Path, claim: int) -> None:
     admin = Admin(tmp_path / "admin", agency)

@@ -25,6 +25,7 @@ from recorder.uplink.mqtt import (
     Message,
     MqttLink,
     MqttOptions,
+    Outgoing,
 )
 from recorder.uplink.tls_socket import use_tls_socket
 from tests.integration.wire_parse import Connect, packets
@@ -149,3 +150,47 @@ def test_a_line_that_swallows_everything_is_found_and_left(pki: Pki, clock: Cloc
         finally:
             link.close(10)
             line.close()
+
+
+def test_what_is_published_is_under_way_until_the_broker_has_it_or_the_connection_is_gone(
+    broker: MuteBroker, pki: Pki, clock: Clock, tmp_path: Path
+) -> None:
+    pause = threading.Event()
+
+    def options(port: int) -> MqttOptions:
+        return MqttOptions("localhost", port, 30, 2.0, UNIT, ("a",), session_expiry_s=0)
+
+    def link_to(port: int) -> tuple[MqttLink, queue.SimpleQueue[Inbound]]:
+        heard: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
+        backoff = BackoffPolicy(0.01, 0.01)
+        return MqttLink(options(port), lambda: tls_context(pki.tls), clock, backoff, lambda: 0.0, heard.put), heard
+
+    def settled(link: MqttLink) -> bool:
+        for _ in range(1000):
+            if not link.under_way:
+                return True
+            pause.wait(0.02)
+        return False
+
+    many = 100  # more than may be without their acknowledgement at once
+    with Mosquitto(pki, tmp_path / "broker") as mosquitto:
+        link, heard = link_to(mosquitto.port)
+        for _ in range(many):
+            link.publish(Outgoing(f"fleet/v1/{UNIT}/up/status", "{}"))
+        assert link.under_way == many, "there is no connection yet"
+        link.start()
+        try:
+            assert isinstance(heard.get(timeout=20), Connected)
+            assert settled(link)
+        finally:
+            link.close(10)
+    suback = b"\x90\x04\x00\x01\x00\x01"
+    broker.answers.put(CONNACK + suback)
+    link, heard = link_to(broker.port)
+    link.publish(Outgoing("a", "{}"))
+    link.start()
+    try:
+        assert isinstance(heard.get(timeout=20), Connected)
+        assert settled(link), "nobody acknowledged it, and the connection it went into has been closed"
+    finally:
+        link.close(10)
