@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 EXIT: Final[dict[Verdict, int]] = {"ok": 0, "warning": 1, "fault": 2}
 SIGN: Final[dict[Verdict, str]] = {"ok": "✓", "warning": "!", "fault": "✗"}
+MARGIN_S: Final = 5.0
 SILENCE_S: Final = 40.0
-"""Longer than the board gives each device of its own: the one that hangs is to be named, not the board."""
+"""For all but the board, which takes longer: :func:`board_silence_s`."""
 MOUNTINFO: Final = Path("/proc/self/mountinfo")
 
 
@@ -70,7 +71,16 @@ def examine(loaded: Loaded, clock: Clock, limits: Limits | None = None) -> Itera
         ("uplink", lambda: software.uplink(config)),
     )
     for device, step in steps:
-        yield from in_time(device, step, SILENCE_S)
+        yield from in_time(device, step, board_silence_s(limits) if device == "board" else SILENCE_S)
+
+
+def board_silence_s(limits: Limits | None = None) -> float:
+    """Longer than the board's process may be silent in order, or the board would be named and not the device that hangs,
+    and the others left out: one is killed, the next loads the board's module, begins a device and looks at it, and ends."""
+    from recorder.doctor.devices import KILLED_S, Limits
+
+    limits = limits or Limits()
+    return KILLED_S + limits.start_s + 2 * limits.look_s + KILLED_S + MARGIN_S
 
 
 def board(loaded: Loaded, limits: Limits | None = None) -> Iterator[Check]:

@@ -164,7 +164,8 @@ class Journal:
         return line_digest(self._files, self.directory, seq) if 0 <= seq < self.state.next_seq else None
 
     def held(self, first: int, last: int) -> tuple[int, int] | None:
-        """(first, last) of a run of our own lines among those numbers, None when none of them is here. Raises OSError."""
+        """(first, last) of a run of our own lines among those numbers, also of those a former key signed; None when none of
+        them is here. Raises OSError."""
         ring = Keyring([self._signer.public_key()])
         return held_lines(self._files, self.directory, self.journal_id, ring, first, last)
 

@@ -11,7 +11,7 @@ behind them is anchored all the same. Those that are here after all are named, a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -25,6 +25,8 @@ TYP = "receipt"
 DAY_S = 86_400.0
 STORE_GAP_EVENT = "store-gap"
 """The unit's own word on a gap a receipt names."""
+STORE_GAP_FAULT = "store-gap"
+"""The fault while lines of such a gap are here."""
 
 
 class StoreKeyError(ValueError):
@@ -70,6 +72,10 @@ class Believed:
     receipt_digest: str
     gaps: tuple[Gap, ...] = ()
 
+    def looked_for(self, held: Callable[[int, int], tuple[int, int] | None]) -> Believed:
+        """With its gaps held against our journal: ``held`` as of :meth:`ReceiptCheck.verify`. Raises what that raises."""
+        return replace(self, gaps=tuple(Gap(first, last, held(first, last)) for first, last in self.receipt.gaps))
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -109,6 +115,17 @@ class ReceiptCheck:
         """``digest_of(seq)``: digest of our own durable line; ``own(segment_id)``: our record of a segment;
         ``held(first, last)``: which of our own lines of these numbers are here (``Journal.held``); ``believed(jti)``: this
         receipt was taken in before (a replay is refused, and harmless). Raises what these raise."""
+        verdict = self.judge(text, digest_of, own, believed)
+        return verdict.looked_for(held) if isinstance(verdict, Believed) else verdict
+
+    def judge(
+        self,
+        text: str,
+        digest_of: Callable[[int], str | None],
+        own: Callable[[str], OwnSegment | None],
+        believed: Callable[[str], bool] = lambda _: False,
+    ) -> Believed | Refused:
+        """As ``verify``, its gaps not looked for yet: :meth:`Believed.looked_for` does that."""
         try:
             parts = jws.split(text)
         except JwsError as error:
@@ -134,8 +151,7 @@ class ReceiptCheck:
             refused = refused or self._segment(segment, own(segment.segment_id))
         if refused is not None:
             return refused
-        gaps = tuple(Gap(first, last, held(first, last)) for first, last in receipt.gaps)
-        return Believed(receipt, sha256_b64u(text.encode("ascii")), gaps)
+        return Believed(receipt, sha256_b64u(text.encode("ascii")))
 
     def _whose(self, receipt: Receipt) -> Refused | None:
         if receipt.unit_id != self._unit_id:

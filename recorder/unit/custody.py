@@ -77,6 +77,12 @@ class Custody:
         self._now_us = 0
         self._refusals = 0
         self.gaps = StoreGaps(journal, index, ledger.write)
+        self._half: tuple[str, str, Believed] | None = None
+        """(id, text, verdict) of the receipt whose gaps are being looked for."""
+        self._postponed: dict[str, str] = {}
+        """Receipts the disk kept from being judged in this round → why. The others are judged all the same."""
+        self._finished_to: int | None = None
+        """How far the tombstones have been carried out; None: to the end."""
         self.problems: dict[str, str] = {}
         """What the disk refuses just now: ``data`` or ``receipts`` → why. Faults, and no reason to stop."""
         self.free_bytes = 0
@@ -165,6 +171,9 @@ class Custody:
         self._look_at_space()
         if self._index.behind:
             return  # without the whole index a receipt for an own segment would look like one for a stranger's
+        self.gaps.turn()
+        if self._finished_to is not None:
+            self._finish_some(self._finished_to)
         if now_us >= self._next_scan_us:
             self._next_scan_us = now_us + RECEIPT_SCAN_US
             self._guarded("receipts", self._scan_receipts)
@@ -172,7 +181,7 @@ class Custody:
             self._next_retention_us = now_us + RETENTION_US
             self._release(wall_us)
             self._thin_anchors()
-            if "release" in self.problems:
+            if "release" in self.problems and self._finished_to is None:
                 self.finish_releases()
 
     def _look_at_space(self) -> None:
@@ -199,15 +208,33 @@ class Custody:
     def _scan_receipts(self) -> None:
         if self._store_key.look():
             self._seen.clear()  # what another key refused, or none could judge, may be believed now
+            self._half = None
         if self._store_key.check is None:
             return
+        try:
+            more = self._look_at_receipts()
+        except NotNow:
+            more = True
+        if more:
+            self._next_scan_us = self._now_us
+        if self._postponed:
+            why = next(iter(self._postponed.values()))
+            if not more:
+                self._postponed.clear()  # the round is over: the next one tries them again
+            raise OSError(why)
+
+    def _look_at_receipts(self) -> bool:
+        """Judge some; False when there are no more. Raises NotNow, OSError when the folder cannot be read."""
+        if self._half is not None:
+            self._take_in()
 
         def known(receipt_id: str) -> bool:
-            return receipt_id in self._seen or self._index.has_receipt(receipt_id)
+            return receipt_id in self._seen or receipt_id in self._postponed or self._index.has_receipt(receipt_id)
 
-        self.gaps.turn()
+        more = False
         found = read_receipts(self._files, self._data_dir / "receipts", known)
         for receipt in islice(found, RECEIPTS_PER_SCAN):
+            more = True
             if receipt.text is None:
                 log.error("receipt.unreadable", extra={"fields": {"id": receipt.receipt_id, "error": receipt.problem}})
             elif (older := self._older(receipt.receipt_id, receipt.text)) is not None:
@@ -215,18 +242,18 @@ class Custody:
             else:
                 try:
                     self._judge(receipt.receipt_id, receipt.text)
-                except NotNow:
-                    self._next_scan_us = self._now_us
-                    return
+                except OSError as error:
+                    self._postponed[receipt.receipt_id] = str(error)
+                    continue
             self._seen.add(receipt.receipt_id)  # last: what the disk kept from being judged is judged later
-            self._next_scan_us = self._now_us  # there may be more
+        return more
 
     def _older(self, receipt_id: str, text: str) -> Anchor | None:
         return older_anchor(receipt_id, text, self._newest_seq, self._newest_iat)
 
     def _judge(self, receipt_id: str, text: str) -> None:
         assert self._store_key.check is not None
-        verdict = self._store_key.check.verify(text, self._journal.digest_of, self._own, self.gaps.held)
+        verdict = self._store_key.check.judge(text, self._journal.digest_of, self._own)
         if not isinstance(verdict, Believed):
             self._refusals += 1
             if self._refusals > REFUSALS_RECORDED:
@@ -236,8 +263,18 @@ class Custody:
             detail = {"receipt_id": receipt_id, "code": verdict.code, "reason": verdict.en}
             self._ledger.write(Event(event="receipt-refused", at_us=self._now_us, detail=detail))
             return
+        self._half = (receipt_id, text, verdict)
+        self._take_in()
+
+    def _take_in(self) -> None:
+        """What the receipt in hand says, when all its gaps have been looked for. Raises NotNow: there are more of them."""
+        assert self._half is not None
+        receipt_id, text, half = self._half
+        verdict = half.looked_for(self.gaps.held)
         receipt = verdict.receipt
         self.gaps.believed(verdict, self._now_us)
+        self._half = None
+        self._seen.add(receipt_id)
         record = ReceiptRecord(receipt_id=receipt.jti, receipt_digest=verdict.receipt_digest, jws=text)
         # Receipts for heads only come every few seconds and would swell the journal: only a session's anchor goes in.
         if receipt.segments or receipt.statements:
@@ -323,9 +360,15 @@ class Custody:
                 self._files.remove(path)
 
     def finish_releases(self) -> None:
-        """At start: files whose tombstone is signed and which a crash left behind."""
-        for session_id, segment_id in self._index.released():
+        """At start: files whose tombstone is signed and which a crash left behind. An index made anew names all that were
+        ever signed: they are gone through over many turns."""
+        self._finish_some(-1)
+
+    def _finish_some(self, after: int) -> None:
+        page = self._index.released(after, RELEASES_PER_TURN)
+        for _, session_id, segment_id in page:
             self.remove_file(session_id, segment_id)
+        self._finished_to = page[-1][0] if len(page) == RELEASES_PER_TURN else None
 
 
 def older_anchor(receipt_id: str, text: str, newest_seq: int, newest_iat: float) -> Anchor | None:

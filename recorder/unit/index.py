@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from recorder.database import Database
 from recorder.evidence import jws
 from recorder.evidence.gap_book import CANNOT_RESUME_EVENT
-from recorder.evidence.receipts import STORE_GAP_EVENT
+from recorder.evidence.receipts import STORE_GAP_EVENT, STORE_GAP_FAULT, Gap
 from recorder.session.events import Moment
 from recorder.session.retention import Held
 from recorder.session.statutory import OwedSession
@@ -218,6 +218,12 @@ class Index:
         elif typ == "event" and p["event"] == STORE_GAP_EVENT:
             for segment_id in p["detail"].get("withheld", ()):
                 self._db.execute("UPDATE segments SET withheld = 1 WHERE segment_id = ?", [str(segment_id)])
+            self._store_gap(p["detail"])
+        elif typ == "fault" and p["code"] == STORE_GAP_FAULT:
+            if p["phase"] == "onset":
+                self._store_gap(p["evidence"])
+            elif p["evidence"].get("ended_by") != "restart":  # a restart ends the record of it, and nothing else
+                self._db.execute("UPDATE store_gaps SET standing = 0")
         elif typ == "explanation" and p["counts"]:
             self._db.execute("UPDATE gaps SET explained = 1 WHERE gap_id = ?", [p["gap_id"]])
         elif typ == "statement":
@@ -237,6 +243,12 @@ class Index:
                 },
                 "session_id",
             )
+
+    def _store_gap(self, told: dict[str, Any]) -> None:
+        held = told["held"]
+        row = {"first": told["first"], "last": told["last"], "standing": int(held is not None)}
+        row |= dict(zip(("held_first", "held_last"), held or (None, None), strict=True))
+        self._upsert("store_gaps", row, "first, last")
 
     def held(self) -> list[Held]:
         """Closed segments that are still on the unit."""
@@ -292,12 +304,22 @@ class Index:
     def has_receipt(self, receipt_id: str) -> bool:
         return bool(self._rows("receipts", "receipt_id = ?", [receipt_id]))
 
-    def released(self) -> list[tuple[str, str]]:
-        """(session, segment) of every tombstone whose file may still be there."""
+    def withheld(self) -> bool:
+        """Whether a segment touches a gap at the store that is none here: the store lacks lines which sign it."""
+        return bool(self._rows("segments", "withheld IS NOT NULL LIMIT 1", []))
+
+    def store_gaps(self) -> list[tuple[Gap, bool]]:
+        """Gaps at the store that were recorded, as they were judged last, and whether the fault of it stands."""
         return [
-            (row["session_id"], row["segment_id"])
-            for row in self._rows("segments", "state = 'released' ORDER BY rowid", [])
+            (Gap(row["first"], row["last"], _held_lines(row)), bool(row["standing"]))
+            for row in self._rows("store_gaps", "TRUE ORDER BY first", [])
         ]
+
+    def released(self, after: int = -1, limit: int = -1) -> list[tuple[int, str, str]]:
+        """(place, session, segment) of tombstones whose file may still be there, behind place ``after``; -1: all."""
+        sql = """SELECT rowid, session_id, segment_id FROM segments
+            WHERE rowid > ? AND state = 'released' ORDER BY rowid LIMIT ?"""
+        return self._read(lambda: [tuple(row) for row in self._db.execute(sql, [after, limit]).fetchall()], [])
 
     def removed(self, segment_id: str) -> None:
         """The released segment's file is gone."""
@@ -375,6 +397,10 @@ _OWED = f"""
     LEFT JOIN sessions s ON s.session_id = w.session_id
     ORDER BY w.oldest"""
 """A recovered segment's end is not in its record: its start stands in, which is a minute stricter at most."""
+
+
+def _held_lines(row: dict[str, Any]) -> tuple[int, int] | None:
+    return None if row["held_first"] is None else (int(row["held_first"]), int(row["held_last"]))
 
 
 def _offset_us(p: dict[str, Any]) -> int:

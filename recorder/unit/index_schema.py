@@ -6,10 +6,10 @@ import sqlite3
 
 from recorder.database import Database
 
-SCHEMA = 5
+SCHEMA = 6
 """Raise it with every change of the tables: a file of another one is thrown away and made anew from the journal."""
 
-DERIVED = ("segments", "gaps", "receipts", "sessions", "totals", "progress")
+DERIVED = ("segments", "gaps", "receipts", "sessions", "totals", "store_gaps", "progress")
 """Every table: all of them are derived from the journal."""
 
 TABLES = (
@@ -29,6 +29,9 @@ TABLES = (
         gap_id TEXT PRIMARY KEY, session_id TEXT, cause TEXT, duration_us INTEGER, resumed INTEGER, declared INTEGER,
         over INTEGER, explained INTEGER, stated INTEGER)""",
     "CREATE INDEX IF NOT EXISTS idx_gaps_session_id ON gaps (session_id)",
+    # What was recorded of each gap last; ``standing``: the fault of its lines being here has not ended.
+    """CREATE TABLE IF NOT EXISTS store_gaps (
+        first INTEGER, last INTEGER, held_first INTEGER, held_last INTEGER, standing INTEGER, PRIMARY KEY (first, last))""",
     "CREATE TABLE IF NOT EXISTS totals (counter TEXT, label TEXT, value INTEGER, PRIMARY KEY (counter, label))",
 )
 

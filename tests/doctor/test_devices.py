@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from firmware_bridge.clock import SystemClock
+from firmware_bridge.ports import Check
 from recorder.config.load import load_config
 from recorder.doctor.command import examine
-from recorder.doctor.devices import CannotDiagnose, Limits, devices
+from recorder.doctor.devices import KILLED_S, CannotDiagnose, Limits, devices
 from recorder.doctor.looking import Question
 
 STUCK = "tests.doctor.stuck_board"
@@ -44,6 +46,22 @@ def test_the_doctor_goes_on_to_what_is_not_of_the_board(tmp_path: Path) -> None:
     found = {check.device: check for check in examine(load_config([path], {}), SystemClock(), SHORT)}
     assert found["board"].verdict == "ok" and found["camera"].verdict == "fault" and found["last"].verdict == "ok"
     assert {"storage", "keys.device", "uplink"} <= set(found)
+
+
+@pytest.mark.parametrize("limits", [Limits(), Limits(start_s=90.0, look_s=1.0)], ids=["default", "slow"])
+def test_the_board_is_waited_for_longer_than_another_process_and_the_device_it_hangs_at(
+    monkeypatch: pytest.MonkeyPatch, limits: Limits
+) -> None:
+    """Or the board would be named, and what is behind the device that hangs would not be looked at."""
+    waited: dict[str, float] = {}
+
+    def in_time(device: str, _: Callable[[], Iterator[Check]], silence_s: float) -> Iterator[Check]:
+        waited[device] = silence_s
+        yield from ()
+
+    monkeypatch.setattr("recorder.doctor.command.in_time", in_time)
+    assert list(examine(load_config([], {}), SystemClock(), limits)) == []
+    assert waited["board"] > limits.start_s + limits.look_s + 2 * KILLED_S
 
 
 def test_a_module_that_hangs_itself_is_told_and_not_tried_again() -> None:

@@ -254,3 +254,41 @@ def test_a_key_that_does_not_change_is_read_once(tmp_path: Path) -> None:
     assert len(made) == 1
     path.unlink()
     assert [file.look(), file.look(), file.check] == [True, False, None]
+
+
+def test_old_tombstones_are_gone_through_over_many_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index made anew knows of every tombstone there ever was; no turn of the loop is long because of it."""
+    monkeypatch.setattr("recorder.unit.custody.RELEASES_PER_TURN", 2)
+    kit, path = shift_with_one_segment(tmp_path / "unit")
+    for number in range(5):
+        kit.index._db.execute(
+            "INSERT INTO segments (segment_id, session_id, state) VALUES (?, ?, 'released')", [f"s{number}", "old"]
+        )
+    kit.index._db.execute("UPDATE segments SET state = 'released' WHERE segment_id = ?", [SEGMENT.format(1)])
+    kit.custody.finish_releases()
+    left = [len(kit.index.released())]
+    for _ in range(4):
+        kit.turn(300_000)
+        left.append(len(kit.index.released()))
+    assert left == [4, 2, 0, 0, 0]
+    assert not path.exists()
+
+
+def test_a_tombstone_the_disk_refuses_does_not_hold_up_those_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recorder.unit.custody.RELEASES_PER_TURN", 1)
+    kit, path = shift_with_one_segment(tmp_path / "unit")
+    kit.index._db.execute("UPDATE segments SET state = 'released' WHERE segment_id = ?", [SEGMENT.format(1)])
+    kit.index._db.execute("INSERT INTO segments (segment_id, session_id, state) VALUES ('s', 'old', 'released')")
+
+    def refuse(path: Path) -> None:
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(kit.files, "remove", refuse)
+    kit.custody.finish_releases()
+    kit.turn(300_000)
+    assert [segment for _, _, segment in kit.index.released()] == [SEGMENT.format(1)]
+    monkeypatch.setattr(kit.files, "remove", Path.unlink)
+    kit.custody.finish_releases()
+    assert not path.exists()

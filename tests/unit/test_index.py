@@ -134,7 +134,7 @@ def test_a_segment_from_open_to_release(index: Index) -> None:
     assert index.held()[0].receipt_digest == "R" * 43
     assert index.pending() == (0, 0) and index.has_receipt(uid(9))
     index.apply(numbered([("release", {"segment_id": uid(1)})], 3))
-    assert index.held() == [] and index.released() == [(uid(1), uid(1))]
+    assert index.held() == [] and index.released() == [(1, uid(1), uid(1))]
     index.removed(uid(1))
     assert index.released() == []
     assert index.last_seq(JOURNAL) == 3

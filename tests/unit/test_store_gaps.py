@@ -153,3 +153,158 @@ def test_gaps_do_not_fill_the_journal(made: tuple[UnitKit, Path], monkeypatch: p
     said = events(kit)
     assert [event for event in said if not event["withheld"]] == said[:2]
     assert len(said) == 2 + last - first + 1, "what is withheld is said in any case"
+
+
+def test_all_is_not_stored_while_the_store_lacks_our_lines(made: tuple[UnitKit, Path]) -> None:
+    """Who is told that everything is stored hands the unit in."""
+    kit, _ = made
+    said: list[str] = []
+    kit.unit.set_voice(lambda prompt, **_: said.append(prompt))
+    deliver(kit, naming(kit, lines_of(kit)))
+    deliver(kit, naming(kit, number=2))
+    assert faults(kit) == ["onset", "end"]
+    assert "stored" not in said, "the segment is withheld, whatever the next receipt says"
+
+
+def restarted(kit: UnitKit) -> UnitKit:
+    kit.journal.close()
+    kit.index.close()
+    options: dict[str, Any] = {"release_below_free_mb": EVERYTHING_MB, "keep_window_h": 0}
+    again = UnitKit(kit.data_dir, now_us=kit.clock.now_us + 1_000_000, **options)
+    for _ in range(10):
+        again.turn(300_000)
+    return again
+
+
+def test_a_restart_does_not_end_the_fault(made: tuple[UnitKit, Path]) -> None:
+    kit, _ = made
+    gap = lines_of(kit)
+    deliver(kit, naming(kit, gap))
+    again = restarted(kit)
+    assert faults(again) == ["onset", "end", "onset"], "the process that raised it ended, the fault did not"
+    assert len(events(again)) == 1
+    deliver(again, naming(again, gap, number=2, segments=False))
+    assert len(events(again)) == 1, "what is on record is not recorded again by each start"
+    third = restarted(again)
+    assert faults(third) == ["onset", "end"] * 2 + ["onset"]
+    deliver(third, naming(third, number=3, segments=False))
+    assert faults(restarted(third)) == ["onset", "end"] * 3, "a receipt ended it"
+
+
+def test_a_receipt_from_before_the_gap_does_not_end_the_fault(made: tuple[UnitKit, Path]) -> None:
+    """It comes to be judged first, after a start, and could not have named the gap."""
+    kit, _ = made
+    before = naming(kit, number=1, segments=False)
+    head = jws.split(before).payload["head_seq"]
+    kit.unit.decide(kit.unit.start_request("command"))
+    kit.turn(300_000)
+    deliver(kit, naming(kit, (head, head), number=2))
+    again = restarted(kit)
+    deliver(again, before)
+    assert faults(again) == ["onset", "end", "onset"]
+
+
+def unreadable(kit: UnitKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_at(path: Path, offset: int, size: int) -> bytes:
+        raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr(kit.files, "read_at", read_at)
+
+
+def test_lines_that_cannot_be_read_are_held_and_the_receipts_behind_are_judged(
+    made: tuple[UnitKit, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One bad block of the card: what it holds nobody has seen to be gone."""
+    kit, path = made
+    first, _ = lines_of(kit)
+    texts = [naming(kit, (0, 0), (first, first)), naming(kit, number=2, segments=False)]
+    unreadable(kit, monkeypatch)
+    deliver(kit, *texts)
+    monkeypatch.undo()
+    assert [(said["first"], said["held"], bool(said["withheld"])) for said in events(kit)] == [
+        (0, [0, 0], False),
+        (first, [first, first], True),
+    ]
+    assert path.exists()
+    assert kit.custody.anchored is not None
+    assert kit.custody.problems == {}
+
+
+def test_lines_that_can_be_read_again_are_judged_again(
+    made: tuple[UnitKit, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit, _ = made
+    first, _ = lines_of(kit)
+    found = next(line for line in iterate(kit.files, kit.journal.directory) if line.seq == first + 1)
+    found.file.write_bytes(found.file.read_bytes().replace(found.line, found.line[:-6] + b"AAAAAA"))
+    texts = [naming(kit, (first + 1, first + 1), number=number, segments=False) for number in (1, 2)]
+    with monkeypatch.context() as patch:
+        unreadable(kit, patch)
+        deliver(kit, texts[0])
+    deliver(kit, texts[1])
+    assert [said["held"] for said in events(kit)] == [[first + 1, first + 1], None]
+    assert faults(kit) == ["onset", "end"]
+
+
+def test_a_receipt_the_disk_keeps_from_being_judged_holds_up_no_other(
+    made: tuple[UnitKit, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit, path = made
+    old, new = naming(kit, number=1, segments=False), naming(kit, number=2)
+    digest_of, ids = kit.journal.digest_of, iter(range(10_000))
+
+    def refuse_the_first(seq: int) -> str | None:
+        if next(ids) == 0:
+            raise OSError(5, "Input/output error")
+        return digest_of(seq)
+
+    monkeypatch.setattr(kit.journal, "digest_of", refuse_the_first)
+    folder = kit.data_dir / "receipts"
+    folder.mkdir()
+    for text in (old, new):
+        (folder / f"{jws.split(text).payload['jti']}.jws").write_text(text + "\n")
+    kit.custody.receipts_arrived()
+    kit.turn(300_000)
+    assert kit.custody.anchored is not None, "the one behind it"
+    assert "Input/output error" in kit.custody.problems["receipts"]
+    for _ in range(40):
+        kit.turn(300_000)
+    assert kit.custody.problems == {} and not path.exists()
+
+
+def test_more_gaps_than_are_remembered_are_judged_all_the_same(
+    made: tuple[UnitKit, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit, _ = made
+    monkeypatch.setattr(store_gaps, "KNOWN", 3)
+    deliver(kit, naming(kit, *((seq, seq) for seq in range(5))))
+    assert kit.custody.anchored is not None
+
+
+def test_a_receipt_with_many_gaps_is_verified_once(made: tuple[UnitKit, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its signature and its head are not checked anew for each gap, and no turn looks for two."""
+    kit, _ = made
+    judged: list[int] = []
+    looks: list[int] = []
+    digest_of, held = kit.journal.digest_of, kit.journal.held
+
+    def counted_digest_of(seq: int) -> str | None:
+        judged.append(seq)
+        return digest_of(seq)
+
+    def counted_held(first: int, last: int) -> tuple[int, int] | None:
+        looks.append(first)
+        return held(first, last)
+
+    monkeypatch.setattr(kit.journal, "digest_of", counted_digest_of)
+    monkeypatch.setattr(kit.journal, "held", counted_held)
+    text = naming(kit, *((seq, seq) for seq in range(4)))
+    folder = kit.data_dir / "receipts"
+    folder.mkdir()
+    (folder / f"{jws.split(text).payload['jti']}.jws").write_text(text + "\n")
+    kit.custody.receipts_arrived()
+    for turn in range(1, 5):
+        kit.turn(300_000)
+        assert len(looks) == turn
+    kit.turn(300_000)
+    assert kit.custody.anchored is not None and len(judged) == 1

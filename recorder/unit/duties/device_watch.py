@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from firmware_bridge.ports import DeviceError
+from recorder.evidence.receipts import STORE_GAP_FAULT
 from recorder.unit.duty import Duty
 
 
@@ -20,7 +21,7 @@ class DeviceWatch(Duty):
             problem = parts.custody.problems.get(place)
             unit.fault("storage-fault", place, problem is not None, {"error": problem} if problem else {})
         gap = parts.custody.gaps.fault()
-        unit.fault("store-gap", "store", gap is not None, gap or {})
+        unit.fault(STORE_GAP_FAULT, "store", gap is not None, gap or {})
         for device in parts.guarded:
             failure = device.failure()
             unit.fault("output-fault", device.name, failure is not None, _evidence(failure))

@@ -171,8 +171,12 @@ class StatutoryDesk(Duty):
             self._unit.fault(code, "storage-deadline", bool(found), evidence if found else {})
 
     def _all_stored(self) -> None:
-        """Once, when nothing is left to store and nothing is being recorded: then the unit may be handed in."""
-        if self._receipted and self._unit.p.machine.session_id is None and self._owed() == []:
+        """Once, when nothing is left to store and nothing is being recorded: then the unit may be handed in. Never while
+        the store lacks lines of ours: what they sign is here only."""
+        if not self._receipted or self._unit.p.machine.session_id is not None:
+            return
+        lacking = self._unit.p.index.withheld() or self._unit.p.custody.gaps.contradicted
+        if not lacking and self._owed() == []:
             self._unit.say("stored", segments=len(self._receipted))
             self._receipted.clear()
 
