@@ -90,7 +90,7 @@ def test_every_code_the_program_reports_is_in_the_catalogue() -> None:
         *("camera-unplugged", "camera-fault", "storage-read-only", "storage-io-error", "storage-full", "storage-fault"),
         *("worker-crash", "process-crash", "power-loss", "deadline-near", "deadline-at-risk", "deadline-missed"),
         *("journal-altered", "signed-bytes-lost", "segment-not-recovered", "certificate-unusable"),
-        *("evidence-altered", "evidence-deleted"),
+        *("evidence-altered", "evidence-deleted", "store-gap"),
     }
     assert set(CATALOGUE) - set(found) <= computed
     text = "\n".join(
