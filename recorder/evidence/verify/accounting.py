@@ -219,10 +219,12 @@ def _judge_gap(ledger: Ledger, gap: Gap, findings: Findings) -> GapReport:
 
 
 def _find_holes(ledger: Ledger, findings: Findings) -> None:
-    """Adjacent live segments of a session must be contiguous unless an interruption says otherwise."""
+    """Adjacent live media of a session must be contiguous unless an interruption says otherwise."""
     media: dict[tuple[str, str], list[Media]] = defaultdict(list)
     for segment in ledger.segments.values():
-        if segment.role in ("live", "postroll") and segment.state not in ("empty",):
+        # A file of which only the header is signed holds no media: it ends no gap and begins none (docs/formats.md,
+        # resumption). A disk that refuses leaves many, before the press, within a gap, or behind the stop.
+        if segment.role in ("live", "postroll") and segment.end_us > segment.start_us:
             media[segment.session_id, segment.camera_id].append(_owed(_media(segment), ledger))
     gaps: dict[tuple[str, str], list[tuple[Point, Point | None]]] = defaultdict(list)
     for gap in ledger.gaps.values():
