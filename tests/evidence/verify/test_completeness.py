@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from recorder.evidence import records as r
 from tests.evidence.verify.agency import TestAgency
 from tests.evidence.verify.checking import check, codes, notes, subjects
@@ -145,6 +147,53 @@ def test_a_header_before_the_first_media_makes_no_hole_of_the_standby(tmp_path: 
     b.session_stop(after.end_us)
     vault = check(finish(b), tmp_path)
     assert codes(vault) == {"gap-unexplained", "segment-recovered"}
+
+
+def test_media_that_came_when_its_session_was_over_makes_no_hole_of_the_standby(tmp_path: Path) -> None:
+    """A worker that does not hear the stop: what it records is kept, and the gap before the stop stands."""
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    session_id = b.session_start()
+    before = b.segment(5)
+    gap = b.interruption(before, "camera-stall", before.end_us, b.bootseed)
+    b.wait(4)
+    b.session_stop()
+    b.standby(2)
+    b.session_id = session_id
+    for _ in range(2):
+        b.segment(5)
+        b.wait(1)
+    b.session_id = None
+    vault = check(finish(b), tmp_path)
+    assert codes(vault) == {"statement-owed"}
+    assert subjects(vault, "statement-owed") == [f"gap {gap}"]
+
+
+@pytest.mark.parametrize("late_us", [0, 100_000])
+def test_first_media_that_end_within_the_standby_before_them(tmp_path: Path, late_us: int) -> None:
+    """The unit signs standby until it hears of the first media; a worker that dies at once ends before that, and the gap
+    begins where standby ends, not later."""
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.session_start()
+    start_us = b.us
+    b.standby(0.6)
+    first = b.open_segment(start_us=start_us)
+    b.fill(first, 1, close=False)
+    b.recover(first, signed=2)
+    begin_us = b.covered_us + 1_000 + late_us
+    gap = b.interruption(first, "storage-fault", begin_us, b.bootseed)
+    b.wait(4)
+    after = b.open_segment()
+    b.resumption(gap, after, after.start_us - begin_us, "boottime")
+    b.fill(after, 3)
+    b.close_segment(after)
+    b.session_stop(after.end_us)
+    vault = check(finish(b), tmp_path)
+    assert subjects(vault, "gap-unrecorded") == ([f"segment {after.segment_id}"] if late_us else [])
+    assert subjects(vault, "gap-unexplained") == [f"gap {gap}"]
 
 
 def test_a_header_between_media_hides_no_hole(tmp_path: Path) -> None:
