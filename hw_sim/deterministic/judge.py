@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -37,13 +38,17 @@ class Outcome:
 
 @contextmanager
 def _folder(keep: Path | None) -> Iterator[Path]:
-    """A new folder in memory where there is one; ``keep`` names one that stays."""
+    """A new folder in memory where there is one. ``keep`` names a new folder everything is copied to in the end: the shift
+    runs in no other place than without it, for the texts of the card's errors name files and stand in the journal, so
+    that a path of another length makes another shift."""
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=False)
-        yield keep
-        return
     with tempfile.TemporaryDirectory(prefix="shift-", dir=MEMORY if MEMORY.is_dir() else None) as name:
-        yield Path(name)
+        try:
+            yield Path(name)
+        finally:
+            if keep is not None:
+                shutil.copytree(name, keep, dirs_exist_ok=True)
 
 
 def run_seed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from click.testing import CliRunner
 
 from hw_sim.deterministic.__main__ import main
 from hw_sim.deterministic.judge import run_seed
-from hw_sim.deterministic.plan import KINDS, REAL_SIGNER_EACH, plan_of
+from hw_sim.deterministic.plan import KINDS, REAL_SIGNER_EACH, Plan, Trouble, plan_of
+from hw_sim.deterministic.timeline import SECOND
 
 
 @pytest.mark.parametrize("seed", [4, REAL_SIGNER_EACH])
@@ -21,6 +23,18 @@ def test_the_same_seed_is_the_same_shift(seed: int) -> None:
     assert one == other
     assert (first.simulated_us, first.counts) == (second.simulated_us, second.counts)
     assert len(one) > 10
+
+
+def _a_card_with_errors(plan: Plan) -> Plan:
+    troubles = (Trouble(20 * SECOND, "card-errors", 60 * SECOND, 0.5),)
+    return replace(plan, duration_us=90 * SECOND, real_signer=False, tampers=False, commands=False, troubles=troubles)
+
+
+def test_a_shift_that_is_kept_is_the_shift_that_is_not(tmp_path: Path) -> None:
+    """The errors of a card name files, and stand in the journal: where the shift is kept must not change their length."""
+    kept = run_seed(3, change=_a_card_with_errors, keep=tmp_path / "a folder with a name of some length")
+    other = run_seed(3, change=_a_card_with_errors)
+    assert (kept.simulated_us, kept.counts) == (other.simulated_us, other.counts)
 
 
 def test_every_kind_of_trouble_is_planned_and_every_twentieth_shift_really_signs() -> None:

@@ -12,9 +12,6 @@ SHIFTS = {"quick": 40, "ci": 2_000, "nightly": 100_000}[tier()]
 OPEN = {
     380: "of acknowledged media",
     464: "journal-lines-repeated",
-    608: "gap-unrecorded",
-    1272: "gap-unrecorded",
-    1312: "gap-unrecorded",
     1320: "set 2 marks",
     1750: "journal-lines-repeated",
 }

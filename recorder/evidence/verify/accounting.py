@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from recorder.evidence import formatting
 from recorder.evidence.verify.findings import Findings
@@ -219,16 +221,22 @@ def _judge_gap(ledger: Ledger, gap: Gap, findings: Findings) -> GapReport:
 
 
 def _find_holes(ledger: Ledger, findings: Findings) -> None:
-    """Adjacent live segments of a session must be contiguous unless an interruption says otherwise."""
+    """Adjacent live media of a session must be contiguous unless an interruption says otherwise."""
     media: dict[tuple[str, str], list[Media]] = defaultdict(list)
     for segment in ledger.segments.values():
-        if segment.role in ("live", "postroll") and segment.state not in ("empty",):
-            media[segment.session_id, segment.camera_id].append(_owed(_media(segment), ledger))
+        # A file of which only the header is signed holds no media: it ends no gap and begins none (docs/formats.md,
+        # resumption). A disk that refuses leaves many, before the press, within a gap, or behind the stop.
+        if segment.role in ("live", "postroll") and segment.end_us > segment.start_us:
+            media[segment.session_id, segment.camera_id].append(_media(segment))
     gaps: dict[tuple[str, str], list[tuple[Point, Point | None]]] = defaultdict(list)
     for gap in ledger.gaps.values():
         gaps[gap.session_id, gap.camera_id].append((_point(gap.start), _point(gap.end) if gap.end else None))
+    standby = sorted((_point(i.start), _point(i.end)) for i in ledger.intervals if i.kind == "standby")
     for key, pieces in media.items():
-        for hole in holes(pieces, gaps.get(key, ())):
+        session = ledger.sessions.get(key[0])
+        since = None if session is None else _owed_since(session, min(piece.start for piece in pieces), standby)
+        until = None if session is None or session.stop is None else _point(session.stop)
+        for hole in holes(pieces, gaps.get(key, ()), since, until):
             same = hole.start.boot == hole.end.boot
             lack = (hole.end.us - hole.start.us) / 1e6 if same else _wall_between(ledger, hole.start, hole.end)
             findings.add(
@@ -241,14 +249,15 @@ def _find_holes(ledger: Ledger, findings: Findings) -> None:
             )
 
 
-def _owed(media: Media, ledger: Ledger) -> Media:
-    """Live media begins a moment before the press (at a keyframe), but is owed only from the session's start on: a worker
-    killed within that moment ends before it, and its interruption begins at the press."""
-    session = ledger.sessions.get(ledger.segments[media.segment_id].session_id)
-    if session is None:
-        return media
-    owed = _point(session.start)
-    return replace(media, end=owed) if media.start <= owed and media.end < owed else media
+def _owed_since(session: Session, first: Point, standby: Sequence[tuple[Point, Point]]) -> Point:
+    """From where on a session owes media of a camera of which the ``first`` begin there.
+
+    Live media begins a moment before the press (at a keyframe), but is owed only from the session's start on; and until
+    the first media are reported a recording is signed as standby, which by then may reach beyond their start. A worker
+    killed within that moment ends before it, and its interruption begins where standby ends."""
+    start = _point(session.start)
+    at = bisect_right(standby, first, key=lambda span: span[0]) - 1
+    return max(start, standby[at][1]) if at >= 0 and standby[at][1] > first else start
 
 
 def _wall_between(ledger: Ledger, start: Point, end: Point) -> float:

@@ -211,14 +211,24 @@ class Hole:
     end: Point
 
 
-def holes(media: Sequence[Media], gaps: Sequence[tuple[Point, Point | None]]) -> list[Hole]:
-    """Holes of one camera within one session. ``gaps``: recorded interruptions (end None: never resumed)."""
+def holes(
+    media: Sequence[Media],
+    gaps: Sequence[tuple[Point, Point | None]],
+    since: Point | None = None,
+    until: Point | None = None,
+) -> list[Hole]:
+    """Holes of one camera within one session. ``gaps``: recorded interruptions (end None: never resumed). The session owes
+    media from ``since`` until ``until``: what lies before and behind is media all the same, and nothing between it is
+    lacking."""
     found = []
     ordered = sorted(media, key=lambda item: (item.start, item.end))
     reach: Media | None = None
     for item in ordered:
-        if reach is not None and _apart(reach.end, item.start) and not _named(reach.end, item.start, gaps):
-            found.append(Hole(reach.segment_id, item.segment_id, reach.end, item.start))
+        if reach is not None:
+            start = reach.end if since is None else max(reach.end, since)
+            end = item.start if until is None else min(item.start, until)
+            if start < end and _apart(start, end) and not _named(start, end, gaps):
+                found.append(Hole(reach.segment_id, item.segment_id, start, end))
         if reach is None or item.end > reach.end:
             reach = item
     return found

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from recorder.evidence import records as r
 from tests.evidence.verify.agency import TestAgency
-from tests.evidence.verify.checking import check, codes, notes
+from tests.evidence.verify.checking import check, codes, notes, subjects
 from tests.evidence.verify.vault_builder import BuiltSegment, VaultBuilder
 
 AGENCY = TestAgency()
@@ -98,6 +100,115 @@ def test_media_lacking_between_segments_without_a_record(tmp_path: Path) -> None
     assert codes(vault) == {"gap-unrecorded"}
     assert first.segment_id in vault.findings[0].en
     assert vault.axes["completeness"] == "unexplained"
+
+
+def header_only(b: VaultBuilder, start_us: int) -> BuiltSegment:
+    """What a disk leaves that takes a file's header and refuses its media."""
+    segment = b.open_segment(start_us=start_us)
+    b.fill(segment, 0, close=False)
+    b.recover(segment, signed=1)
+    return segment
+
+
+def test_a_header_behind_the_stop_makes_no_hole_of_the_standby(tmp_path: Path) -> None:
+    """The disk refuses, the officer stops within the gap, and the next worker opens one more file before it is told."""
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.session_start()
+    before = b.segment(5)
+    gap = b.interruption(before, "storage-fault", before.end_us, b.bootseed)
+    b.wait(4)
+    stopped_us = b.us
+    b.wait(2)
+    header_only(b, b.us)
+    b.session_stop(stopped_us)
+    vault = check(finish(b), tmp_path)
+    assert codes(vault) == {"statement-owed", "segment-recovered"}
+    assert subjects(vault, "statement-owed") == [f"gap {gap}"]
+
+
+def test_a_header_before_the_first_media_makes_no_hole_of_the_standby(tmp_path: Path) -> None:
+    """Until the first media come a recording is signed as standby, and that may reach behind the first file's start."""
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.session_start()
+    start_us = b.us
+    b.standby(0.6)
+    header_only(b, start_us)
+    gap = b.interruption(None, "storage-fault", b.covered_us, b.bootseed)
+    begin_us = b.covered_us
+    b.wait(4)
+    after = b.open_segment()
+    b.resumption(gap, after, after.start_us - begin_us, "boottime")
+    b.fill(after, 3)
+    b.close_segment(after)
+    b.session_stop(after.end_us)
+    vault = check(finish(b), tmp_path)
+    assert codes(vault) == {"gap-unexplained", "segment-recovered"}
+
+
+def test_media_that_came_when_its_session_was_over_makes_no_hole_of_the_standby(tmp_path: Path) -> None:
+    """A worker that does not hear the stop: what it records is kept, and the gap before the stop stands."""
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    session_id = b.session_start()
+    before = b.segment(5)
+    gap = b.interruption(before, "camera-stall", before.end_us, b.bootseed)
+    b.wait(4)
+    b.session_stop()
+    b.standby(2)
+    b.session_id = session_id
+    for _ in range(2):
+        b.segment(5)
+        b.wait(1)
+    b.session_id = None
+    vault = check(finish(b), tmp_path)
+    assert codes(vault) == {"statement-owed"}
+    assert subjects(vault, "statement-owed") == [f"gap {gap}"]
+
+
+@pytest.mark.parametrize("late_us", [0, 100_000])
+def test_first_media_that_end_within_the_standby_before_them(tmp_path: Path, late_us: int) -> None:
+    """The unit signs standby until it hears of the first media; a worker that dies at once ends before that, and the gap
+    begins where standby ends, not later."""
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.session_start()
+    start_us = b.us
+    b.standby(0.6)
+    first = b.open_segment(start_us=start_us)
+    b.fill(first, 1, close=False)
+    b.recover(first, signed=2)
+    begin_us = b.covered_us + 1_000 + late_us
+    gap = b.interruption(first, "storage-fault", begin_us, b.bootseed)
+    b.wait(4)
+    after = b.open_segment()
+    b.resumption(gap, after, after.start_us - begin_us, "boottime")
+    b.fill(after, 3)
+    b.close_segment(after)
+    b.session_stop(after.end_us)
+    vault = check(finish(b), tmp_path)
+    assert subjects(vault, "gap-unrecorded") == ([f"segment {after.segment_id}"] if late_us else [])
+    assert subjects(vault, "gap-unexplained") == [f"gap {gap}"]
+
+
+def test_a_header_between_media_hides_no_hole(tmp_path: Path) -> None:
+    """As a piece of its own it would lie within a frame of either side."""
+    b = VaultBuilder(AGENCY)
+    b.boot()
+    b.shift_start()
+    b.session_start()
+    first = b.segment(5)
+    header_only(b, first.end_us + 30_000)
+    second = b.segment(5, start_us=first.end_us + 60_000)
+    b.session_stop(second.end_us)
+    vault = check(finish(b), tmp_path)
+    assert codes(vault) == {"gap-unrecorded", "segment-recovered"}
+    assert subjects(vault, "gap-unrecorded") == [f"segment {second.segment_id}"]
 
 
 def test_time_nobody_signed_for_is_named(tmp_path: Path) -> None:

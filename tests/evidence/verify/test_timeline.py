@@ -164,6 +164,23 @@ def test_two_interruptions_may_name_a_hole_together() -> None:
     assert holes(pieces, [(Point(0, 12 * S), Point(0, 15 * S)), (Point(0, 10 * S), Point(0, 12 * S))]) == []
 
 
+def test_a_session_owes_media_from_its_start_to_its_stop() -> None:
+    pieces = [media("a", 0, 10), media("b", 15, 20), media("c", 25, 30)]
+    assert [(h.before, h.after) for h in holes(pieces, [])] == [("a", "b"), ("b", "c")]
+    assert [(h.before, h.after) for h in holes(pieces, [], Point(0, 15 * S), Point(1, 0))] == [("b", "c")]
+    assert [(h.before, h.after) for h in holes(pieces, [], Point(0, 0), Point(0, 20 * S))] == [("a", "b")]
+    (hole,) = holes(pieces[:2], [], Point(0, 11 * S), Point(0, 14 * S))
+    assert (hole.start, hole.end) == (Point(0, 11 * S), Point(0, 14 * S))
+
+
+def test_media_behind_the_stop_takes_no_hole_before_it_out_of_sight() -> None:
+    pieces = [media("a", 0, 10), media("late", 15, 20)]
+    stop = Point(0, 12 * S)
+    assert holes(pieces, [(Point(0, 10 * S), stop)], until=stop) == []
+    assert len(holes(pieces, [(Point(0, 11 * S), stop)], until=stop)) == 1
+    assert len(holes(pieces, [], until=stop)) == 1
+
+
 def test_across_a_boot_an_interruption_is_always_owed() -> None:
     pieces = [media("a", 0, 10), media("b", 10, 20, boot=1)]
     assert len(holes(pieces, [])) == 1
