@@ -10,7 +10,6 @@ from tests.support import tier
 SHIFTS = {"quick": 40, "ci": 2_000, "nightly": 100_000}[tier()]
 
 OPEN = {
-    380: "of acknowledged media",
     608: "gap-unrecorded",
     1272: "gap-unrecorded",
     1312: "gap-unrecorded",
