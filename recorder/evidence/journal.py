@@ -3,7 +3,10 @@
 A disk that refuses must not stop the recording (promise 1) nor leave a hole (promise 3). So after a failed write or
 ``fdatasync`` the file is given up, because nobody knows what it holds; every line whose durability is unknown waits in
 memory and goes, byte for byte, to the beginning of a new file at the next attempt. The same bytes, not new ones: two
-different signed lines with one ``seq`` would be a fork, and the uplink may already have read the first.
+different signed lines with one ``seq`` would be a fork, and the uplink may already have read the first. Reading back
+instead would prove nothing: the kernel marks pages it could not write as clean and goes on showing them. Behind the
+repeated lines stands, in the same write, a checkpoint signed for that file, so a file that repeats always says something
+new as well: by that a repeat is told from a replay (``docs/formats.md`` §4.3).
 """
 
 from __future__ import annotations
@@ -90,6 +93,8 @@ class Journal:
         self._file: AppendFile | None = None
         self._durable_size = 0
         self._given_up = False
+        self._led_over = False
+        """The checkpoint that leads over to the next file is signed: it waits behind the lines that file repeats."""
         self._waiting: list[tuple[int, bytes]] = []
         self._durable = state.head
         self._recent: deque[tuple[int, str]] = deque(maxlen=_RECENT_DIGESTS)
@@ -247,11 +252,16 @@ class Journal:
             raise self._give_up(error) from error
 
     def _new_file_after_error(self) -> None:
-        """Waiting lines, then a checkpoint, into a new file, synced. Raises JournalError: still given up."""
+        """Waiting lines, then a checkpoint, into a new file, synced. Raises JournalError: still given up.
+
+        The checkpoint is signed even when the last waiting line is one already: that one may stand in the old file too,
+        and a new file with nothing new in it, given up in its turn, would look like somebody's copy.
+        """
         self._close()
-        if self.state.last is not None and not (self._waiting and self.state.last.typ == "checkpoint"):
+        if self.state.last is not None and not self._led_over:
             appended, line = self._sign(self.state.checkpoint("rotation"))
-            self._take("checkpoint", appended, line)  # signed once: a second attempt writes the same bytes
+            self._take("checkpoint", appended, line)
+            self._led_over = True  # signed once: a second attempt writes the same bytes
         path = self.directory / file_name(self._waiting[0][0] if self._waiting else self.state.next_seq)
         try:
             self._clear_way(path)
@@ -261,7 +271,7 @@ class Journal:
             self._file.sync()
         except OSError as error:
             raise JournalError(path, error) from error
-        self._given_up = False
+        self._given_up = self._led_over = False
         self._now_durable()
 
     def _clear_way(self, path: Path) -> None:

@@ -135,19 +135,37 @@ class _Loader:
         self._trusted_kid = trusted_kid
         self.result = LoadedJournal()
         self.newest_kid: str | None = None
-        # A file without one good line supersedes nothing: it is what a power cut left of a file being begun.
+        # A file without one new line supersedes nothing: it is what a power cut left of a file being begun.
         self._all = listed
         self._listed = list(listed)
-        while self._listed and not self._has_good_line(self._listed[-1]):
+        while self._listed and not self._says_something_new():
             self._listed.pop()
 
-    def _has_good_line(self, file: JournalFile) -> bool:
-        for piece in raw_lines(self._files, file.path):
+    def _says_something_new(self) -> bool:
+        """The newest file has a good line that does not stand in the file before it too. Lines are written again when
+        their durability is unknown; where the power went meanwhile the old file may hold more of them than the new one,
+        and to go on behind the new one's would be a second history of those that are only in the old one."""
+        newest = self._newest_good(self._listed[-1])
+        return newest is not None and (len(self._listed) < 2 or not self._holds(self._listed[-2], *newest))
+
+    def _newest_good(self, file: JournalFile) -> tuple[bytes, int] | None:
+        for piece in raw_lines_backward(self._files, file.path):
             try:
-                self._verify(piece)
+                return piece.raw, int(self._verify(piece).payload["seq"])
             except JwsError:
                 continue
-            return True
+        return None
+
+    def _holds(self, file: JournalFile, line: bytes, seq: int) -> bool:
+        """The same bytes: what is before them is the same too, for they name its digest."""
+        for piece in raw_lines_backward(self._files, file.path):
+            if piece.raw == line and piece.complete:
+                return True
+            try:
+                if piece.complete and parse(piece.raw).payload["seq"] < seq:
+                    return False
+            except JwsError:
+                continue
         return False
 
     def find_checkpoint(self) -> tuple[int, int]:

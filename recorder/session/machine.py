@@ -426,14 +426,27 @@ class SessionMachine:
         session = self._session_of(message)
         if session is not None:
             session.segment_count += 1
+        effects: list[Effect] = []
         if session is None or message.camera_id in session.finished:
             # Data of a session that is over: recorded all the same (promise 2), and the worker is told again.
-            return [record, SendStop(message.camera_id, message.session_id, "stop")] if camera.ready else [record]
-        effects: list[Effect] = []
+            again = [SendStop(message.camera_id, message.session_id, "stop")] if camera.ready else []
+            if session is None or not self._await_again(session, message.camera_id):
+                return [record, *again]
+            effects += again
         if message.role != "preroll" and self._in_standby():
             effects += self._standby_to(message.media_start_us)
         session.tracks[message.camera_id].opened(message, self._now, event.wall_us)
         return [*effects, record]
+
+    def _await_again(self, session: Session, camera_id: str) -> bool:
+        """A camera that was silent in its gap was given up, while the session still waits for another: its worker may have
+        heard of start and stop late, because the journal was refused. What it reports ends the gap like any media, so its
+        close is awaited after all. Not of one that was to be killed: that one has had its time."""
+        if not self._cameras[camera_id].ready or camera_id in session.killed:
+            return False
+        session.finished.discard(camera_id)
+        session.deadlines[camera_id] = self._now + STOP_GRACE_US
+        return True
 
     def _segment_closed(self, message: messages.Closed) -> list[Effect]:
         camera = self._cameras[message.camera_id]

@@ -196,6 +196,27 @@ def test_a_given_up_file_that_cannot_be_cut_is_superseded() -> None:
     assert kinds(files) == ["a", "b"]
 
 
+def test_a_file_that_repeats_lines_always_holds_a_new_one_although_a_checkpoint_was_the_last_to_wait() -> None:
+    """The record behind an interval checkpoint is refused (2), the old file cannot be cut (3), and what follows in the new
+    file is refused too (7): were the repeated checkpoint alone there, a verifier would have to call it a replay."""
+    files = disk()
+    journal = start(files, every=4)
+    for number in range(3):
+        journal.append(mark(str(number)))
+    files.arm(fail_at=frozenset({2, 3, 7}))
+    for _ in range(2):
+        with pytest.raises(JournalError):
+            journal.append(mark("x"))
+    journal.append(mark("x"))
+    old, new = files.read(JOURNAL / "000000000000.jws"), files.read(JOURNAL / "000000000004.jws")
+    lines = new.split(b"\n")[:-1]
+    assert lines[0] + b"\n" in old, "the interval checkpoint stands in both"
+    assert len(lines) > 1
+    assert lines[1] not in old
+    assert [typ for typ, _ in audit(files, JOURNAL, signer().public_key())][4:6] == ["checkpoint", "checkpoint"]
+    assert kinds(files) == ["0", "1", "2", "x"]
+
+
 def test_a_record_repeatedly_refused_is_written_once_the_disk_works_again() -> None:
     files = disk()
     journal = start(files)

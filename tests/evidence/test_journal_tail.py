@@ -100,6 +100,30 @@ def test_zeros_and_garbage_behind_the_last_line(tail: bytes) -> None:
     assert types == ["boot", "mark", "mark", "boot", "recovery"]
 
 
+@pytest.mark.parametrize("torn", [b"", b"eyJh"], ids=["whole lines", "and a torn one"])
+def test_a_newest_file_that_only_repeats_is_set_aside_and_the_old_one_goes_on(torn: bytes) -> None:
+    """The power went while lines of doubtful durability were written again, and the old file, which could not be cut,
+    kept more of them: to go on behind the new one's would be a second record 4."""
+    data = journal_of(4)
+    lines = data.splitlines(keepends=True)
+    disk = disk_with(data)
+    disk.put(JOURNAL / "000000000002.jws", lines[2] + lines[3] + torn)
+    types, aside = restart(disk)
+    assert types == ["boot", "mark", "mark", "mark", "mark", "boot", "recovery"]
+    assert disk.read(FILE).startswith(data), "nothing of the old file is gone"
+    assert aside == lines[2] + lines[3] + torn
+    assert [name for name in disk.names(JOURNAL) if name.endswith(".jws")] == [FILE.name]
+
+
+def test_a_newest_file_with_a_new_line_behind_repeated_ones_goes_on() -> None:
+    lines = journal_of(4).splitlines(keepends=True)
+    disk = disk_with(b"".join(lines[:4]))
+    disk.put(JOURNAL / "000000000002.jws", b"".join(lines[2:]))
+    types, aside = restart(disk)
+    assert types == ["boot", "mark", "mark", "mark", "mark", "boot"]
+    assert aside == b""
+
+
 def test_damage_with_good_lines_behind_it_is_no_torn_tail() -> None:
     data = bytearray(journal_of(4))
     lines = bytes(data).splitlines(keepends=True)

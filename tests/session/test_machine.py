@@ -21,7 +21,7 @@ from recorder.session.effects import (
     ShutdownComplete,
     WriteRecord,
 )
-from recorder.session.machine import State
+from recorder.session.machine import IDLE_STOP_US, STOP_GRACE_US, State
 from tests.session.accounting import holes
 from tests.session.rig import SECOND, Bench, settings
 
@@ -395,6 +395,46 @@ def test_media_of_an_ended_session_is_recorded_and_the_worker_told_again() -> No
     bench.run(4 * SECOND)
     assert len(bench.records(rec.SegmentOpen)) > opened
     assert any(isinstance(e, SendStop) for e in bench.effects[before:])
+    assert bench.machine.state is State.STANDBY
+
+
+def test_media_of_a_camera_given_up_as_silent_still_ends_its_gap_while_the_session_waits_for_another() -> None:
+    """The journal is refused for so long that a new worker hears of its start only after the stop and the patience with
+    it. What it then records lies in the session, so the gap may not lie over it."""
+    bench = recording_bench(cameras=("cam0", "cam1"))
+    bench.lose("cam0", away_us=60 * SECOND)
+    worker = bench.workers["cam0"]
+    worker.phase, worker.first_frame_us = "ready", bench.now + 60 * SECOND  # deaf until the order reaches it
+    bench.handle(ev.WorkerReady(bench.now, "cam0"))
+    bench.workers["cam1"].ignores_stop = True
+    bench.stop()
+    bench.run(IDLE_STOP_US + SECOND // 2)
+    assert bench.machine.state is State.STOPPING
+    worker.first_frame_us = bench.now - SECOND
+    bench.run(SECOND // 10)
+    bench.workers["cam1"].stop_at_us = bench.now
+    bench.run(SECOND // 10)
+    resumed, stopped = only(bench, rec.Resumption), only(bench, rec.SessionStop)
+    opened = next(r for r in reversed(bench.records(rec.SegmentOpen)) if isinstance(r, rec.SegmentOpen))
+    assert (opened.camera_id, resumed.segment_id) == ("cam0", opened.segment_id)
+    assert resumed.to_us == opened.media_start_us < stopped.at_us
+    assert not [e for e in bench.effects if isinstance(e, KillWorker)], "both answered in time"
+    bench.power_off()
+    assert holes(bench, "cam0") == holes(bench, "cam1") == []
+
+
+def test_a_camera_that_reports_late_is_awaited_only_so_long() -> None:
+    bench = recording_bench(cameras=("cam0", "cam1"))
+    bench.lose("cam0", away_us=60 * SECOND)
+    worker = bench.workers["cam0"]
+    worker.phase, worker.first_frame_us = "ready", bench.now + 60 * SECOND
+    bench.handle(ev.WorkerReady(bench.now, "cam0"))
+    worker.ignores_stop = worker.immortal = bench.workers["cam1"].ignores_stop = bench.workers["cam1"].immortal = True
+    bench.stop()
+    bench.run(IDLE_STOP_US + SECOND // 2)
+    worker.first_frame_us, worker.stop_at_us = bench.now - SECOND, None  # it records, and stops for nothing
+    bench.run(2 * STOP_GRACE_US + SECOND // 2)
+    assert only(bench, rec.SessionStop).reason == "button"
     assert bench.machine.state is State.STANDBY
 
 

@@ -9,29 +9,14 @@ from tests.support import tier
 
 SHIFTS = {"quick": 40, "ci": 2_000, "nightly": 100_000}[tier()]
 
-OPEN = {
-    380: "of acknowledged media",
-    464: "journal-lines-repeated",
-    1320: "set 2 marks",
-    1750: "journal-lines-repeated",
-}
-"""Seeds that still break a promise, and by what: open defects (docs/testing.md), not tolerances. Each must go on failing in
-just this way until it is mended; then its line goes."""
-
 
 @pytest.mark.timeout(0)
 @pytest.mark.slow
 def test_no_shift_breaks_a_promise() -> None:
     tally = Tally()
     broken: list[str] = []
-    mended = {seed for seed in OPEN if seed <= SHIFTS}
     for outcome in campaign(1, SHIFTS):
         tally.add(outcome)
-        for text in outcome.violations:
-            if OPEN.get(outcome.seed, "\0") in str(text):
-                mended.discard(outcome.seed)
-            else:
-                broken.append(f"seed {outcome.seed}: {text}  ({replay_command(outcome.seed)})")
+        broken += [f"seed {outcome.seed}: {text}  ({replay_command(outcome.seed)})" for text in outcome.violations]
     assert not broken, "\n".join([*broken[:40], str(tally)])
     assert tally.shifts == SHIFTS
-    assert not mended, f"no longer broken, take them off the list: {sorted(mended)}"

@@ -163,6 +163,13 @@ KINDS: dict[str, Kind] = {
         "日志末尾 {place} 起有 {count} 行残缺，之后没有可验证的行（如断电所致，单元启动后会登记）",
         "the journal's tail is torn: {count} line(s) from {place} do not parse and none after them verifies",
     ),
+    "journal-repeat-unfinished": Kind(
+        "integrity",
+        "incomplete",
+        "日志最后的文件（{place}）只逐字重复记录 {first} 至 {last}，没有新记录：存储故障后重写时断电即如此，与复制无从区分",
+        "the journal's last file ({place}) only repeats records {first} to {last}: what a power cut leaves of lines being "
+        "written again after a storage error, and what a copy would look like",
+    ),
     "journal-forked": Kind(
         "anchor",
         "forked",

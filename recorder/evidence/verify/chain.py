@@ -94,8 +94,7 @@ class Chain:
         except JwsError as error:
             self._remember_bad(raw, str(error))
             return None
-        if new_file:
-            self._check_name(raw.place, seq)
+        named = new_file and self._check_name(raw.place, seq)
         journal_id = str(parts.payload.get("journal_id"))
         if self.journal_id is None:
             self.journal_id = journal_id
@@ -104,7 +103,7 @@ class Chain:
             return None
         digest = sha256_b64u(text.encode("ascii"))
         if seq < self.next_seq:
-            self._old(seq, digest, raw.place, new_file)
+            self._old(seq, digest, raw.place, new_file=new_file, named=named)
             return None
         self._settle_repeat(continued=True)
         self._settle_bad(seq, raw.place)
@@ -124,8 +123,8 @@ class Chain:
         return key.kid in self._accepted
 
     def finish(self) -> None:
-        """The end of the last file: what is bad here may be a torn tail."""
-        self._settle_repeat(continued=False)
+        """The end of the last file: what is bad here may be a torn tail, what is repeated a file that was being begun."""
+        self._settle_repeat(continued=False, ended=True)
         if not self._bad_count:
             return
         first = self._bad[0]
@@ -150,10 +149,14 @@ class Chain:
         if len(self._recent) > WINDOW:
             self._recent.popitem(last=False)
 
-    def _check_name(self, place: Place, seq: int) -> None:
+    def _check_name(self, place: Place, seq: int) -> bool:
+        """The file begins with the record it is named after."""
         match = FILE_NAME.fullmatch(place.name)
-        if place.line == 1 and match is not None and int(match[1]) != seq:
+        if place.line != 1 or match is None:
+            return False
+        if int(match[1]) != seq:
             self._broken("journal-file-misnamed", f"file journal/{place.name}", file=f"journal/{place.name}", seq=seq)
+        return int(match[1]) == seq
 
     def _broken(self, code: str, subject: str, **fields: object) -> None:
         self.whole = False
@@ -199,7 +202,7 @@ class Chain:
 
     # --- lines whose number was already there ---
 
-    def _old(self, seq: int, digest: str, place: Place, new_file: bool) -> None:
+    def _old(self, seq: int, digest: str, place: Place, *, new_file: bool, named: bool) -> None:
         known = self._recent.get(seq)
         if known is not None and known != digest:
             self._broken("journal-forked", f"record {seq}", seq=seq, place=place)
@@ -209,25 +212,25 @@ class Chain:
             run.last = seq
             return
         self._settle_repeat(continued=False)
-        self._repeat = _Repeat(place, seq, seq, at_start=new_file and known is not None)
+        self._repeat = _Repeat(place, seq, seq, at_start=named and known is not None)
 
-    def _settle_repeat(self, *, continued: bool) -> None:
-        """A run is harmless when it opens a file, reaches the newest record, and new records follow in that file."""
+    def _settle_repeat(self, *, continued: bool, ended: bool = False) -> None:
+        """A run is harmless when it opens a file, reaches the newest record, and new records follow in that file. With
+        nothing of the journal behind it, it may be all that a power cut left of such a file, or a copy: no alteration, and
+        nothing that could be called whole."""
         run, self._repeat = self._repeat, None
         if run is None:
             return
-        harmless = run.at_start and continued and run.last == self.next_seq - 1 and self._file == run.place.file
-        if harmless:
+        opens = run.at_start and self._file == run.place.file
+        if opens and continued and run.last == self.next_seq - 1:
             count = run.last - run.first + 1
             self.findings.add("journal-repeated-lines", "journal", file=f"journal/{run.place.name}", count=count)
+            return
+        fields = {"place": run.place, "first": run.first, "last": run.last}
+        if opens and ended:
+            self.findings.add("journal-repeat-unfinished", "journal", **fields)
         else:
-            self._broken(
-                "journal-lines-repeated",
-                f"records {run.first}–{run.last}",
-                place=run.place,
-                first=run.first,
-                last=run.last,
-            )
+            self._broken("journal-lines-repeated", f"records {run.first}–{run.last}", **fields)
 
 
 def _parse(raw: RawLine) -> tuple[str, Parts]:

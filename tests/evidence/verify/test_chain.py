@@ -124,11 +124,42 @@ def test_a_torn_end_that_the_next_file_continues_is_a_note(tmp_path: Path) -> No
     assert notes(vault) == {"journal-torn-continued"}
 
 
-def test_repeated_lines_with_nothing_new_behind_them_are_a_replay(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_last_file_that_only_repeats_is_incomplete_for_a_power_cut_leaves_such_too(
+    tmp_path: Path, count: int
+) -> None:
+    b = open_shift()
+    b.files.append(b.files[-1][-3:][:count])
+    b.first_seqs.append(b.seq - 3)
+    vault = check(b, tmp_path)
+    assert "journal-repeat-unfinished" in codes(vault)
+    assert "journal-lines-repeated" not in codes(vault)
+    assert vault.axes["integrity"] == "incomplete"
+
+
+def test_a_file_that_only_repeats_with_later_files_behind_it_is_a_replay(tmp_path: Path) -> None:
+    """A unit's file goes on with a new line, whatever fails behind it, and its start sets aside one that does not."""
     b = open_shift()
     b.files.append(list(b.files[-1][-3:]))
     b.first_seqs.append(b.seq - 3)
+    b.rotate()
+    b.shift_end()
+    vault = check(b, tmp_path)
+    assert "journal-lines-repeated" in codes(vault)
+    assert vault.axes["integrity"] == "altered"
+
+
+def test_lines_repeated_at_the_end_of_the_same_file_are_a_replay(tmp_path: Path) -> None:
+    b = open_shift()
+    b.files[-1] = [*b.files[-1], *b.files[-1][-3:]]
     assert "journal-lines-repeated" in codes(check(b, tmp_path))
+
+
+def test_a_last_file_that_repeats_and_is_not_named_by_its_first_line_is_a_replay(tmp_path: Path) -> None:
+    b = open_shift()
+    b.files.append(list(b.files[-1][-3:]))
+    b.first_seqs.append(b.seq)
+    assert codes(check(b, tmp_path)) >= {"journal-lines-repeated", "journal-file-misnamed"}
 
 
 def test_lines_of_another_journal_are_named(tmp_path: Path) -> None:
