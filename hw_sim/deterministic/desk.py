@@ -138,11 +138,13 @@ def obeyed_once(desk: Desk, lines: Sequence[Line]) -> list[Violation]:
 
 
 def _effect(command_id: str, records: Sequence[Line], lines: Sequence[Line]) -> list[Violation]:
+    """From ``accepted`` on: one that came too early was refused before, and what stands behind that refusal is not its."""
     own = [line for line in records if line.payload["command_id"] == command_id]
+    begun = next(line for line in own if line.payload["result"] == "accepted")
     done = [line for line in own if line.payload["result"] == "done"]
-    if not done or own[0].payload["name"] != "mark":
+    if not done or begun.payload["name"] != "mark":
         return []
-    marks = [line for line in lines if line.typ == "mark" and own[0].seq < line.seq < done[0].seq]
+    marks = [line for line in lines if line.typ == "mark" and begun.seq < line.seq < done[0].seq]
     if len(marks) == 1:
         return []
     return [Violation(4, f"command {command_id} set {len(marks)} marks")]
