@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 import sqlite3
 import subprocess
 from pathlib import Path, PurePosixPath
@@ -239,9 +238,7 @@ def test_the_backup_leaves_out_nothing_it_is_told_to_back_up() -> None:
 
 def test_the_backup_holds_register_and_vaults(tmp_path: Path) -> None:
     """The unit's own commands with the real programs, on a register in use."""
-    programs = {name: shutil.which(name) for name in ("restic", "sqlite3")}
-    if None in programs.values():
-        pytest.skip(f"没有程序 missing program: {[name for name, path in programs.items() if path is None]}")
+    programs = {name: require_program(name) for name in ("restic", "sqlite3")}
     root, copy = tmp_path / "var/lib/zfy-ingest", tmp_path / "var/lib/zfy-backup"
     for folder in (root / "staging", root / "zfy-000001/journal", copy):
         folder.mkdir(parents=True)
