@@ -123,9 +123,14 @@ def table(values: dict[str, Any]) -> str:
         ("线路字节 ÷ 片段字节 bytes on the line ÷ payload", f"{values['line_over_payload'] or 0:.3f}"),
         ("`recorder verify` 通过 passes", f"{values['verified']} 抽样 sampled"),
         ("故障 faults", faults),
-        ("上传进程内存峰值 peak RSS of an uplink", f"{values['uplink_peak_kb'] / 1024:.0f} MiB"),
+        ("上传进程内存峰值 peak RSS of an uplink", megabytes(values["uplink_peak_kb"])),
     ]
     for name, usage in values["programs"].items():
         count = f" (×{plan['instances']})" if name == "ingest" else ""
-        rows.append((f"{name}{count}: CPU; RSS", f"{usage['cpu_s']:.1f} s; {usage['peak_kb'] / 1024:.0f} MiB"))
+        rows.append((f"{name}{count}: CPU; RSS", f"{usage['cpu_s']:.1f} s; {megabytes(usage['peak_kb'])}"))
     return "\n".join(["| 项 item | 值 value |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def megabytes(kernel_kb: int) -> str:
+    """The kernel's kB are 1024 bytes, a MB is 10⁶ (``recorder.units``)."""
+    return f"{kernel_kb * 1024 / 1e6:.0f} MB"

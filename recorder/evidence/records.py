@@ -431,10 +431,19 @@ class Ordered(Model):
     metered: bool = False
 
 
+class AgencyLine(Model):
+    """Of an assignment or a pushed configuration. ``signed``: the agency's own line (JWS) as it came, sealed, for it may
+    name people or what is the agency's business alone; ``kid``: of the key that signed it."""
+
+    kid: Digest
+    signed: SealedField
+
+
 class Command(Record):
     """A command from afar, from the control socket (``uplink``: from the uplink's user there) or from a code shown to the
     lens, and what became of it. One the agency signed has two: ``accepted`` with its ``order``, before anything it causes,
-    and then ``done``, ``refused`` or ``failed``; one refused at once has a single record."""
+    and then ``done``, ``refused`` or ``failed``; one refused at once has a single record. ``agency_line``: of an assignment
+    that was accepted, and of a pushed configuration that was considered."""
 
     TYP = "command"
     command_id: str
@@ -443,6 +452,7 @@ class Command(Record):
     result: CommandResult
     detail: str
     order: Ordered | None = None
+    agency_line: AgencyLine | None = None
 
 
 class Event(Record):

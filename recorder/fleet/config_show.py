@@ -12,7 +12,7 @@ from recorder.cli import say
 from recorder.fleet import rollout as ro
 from recorder.fleet.rollout import Rollout
 from recorder.fleet.units_commands import moment, table
-from recorder.fleet.words import phase_word, state_word
+from recorder.fleet.words import fault_words, phase_word, state_word
 
 SHOWN: Final = 10
 """Names of units on one line; all of them are in the table of ``status`` and in ``--json``."""
@@ -82,7 +82,7 @@ def print_members(rollout: Rollout) -> None:
             each.unit_id,
             str(each.version),
             state_word(each.state) + say("（超时未定）", " (overdue)") * each.overdue,
-            " ".join(each.new_faults) or "–",
+            fault_words(each.new_faults) or "–",
             moment(each.sent_at),
             moment(each.applied_at),
         ]

@@ -14,7 +14,7 @@ from recorder.fleet.cli import settings_option
 from recorder.fleet.delta import delta
 from recorder.fleet.desk import open_desk, state_option
 from recorder.fleet.rollout_files import RolloutFiles
-from recorder.fleet.words import state_word
+from recorder.fleet.words import fault_words, state_word
 
 BEIJING: Final = timezone(timedelta(hours=8))
 
@@ -115,7 +115,7 @@ def unit_row(unit: dict[str, Any]) -> list[str]:
         say("是", "yes") if unit.get("recording") else say("否", "no"),
         str(unit.get("version") or "–"),
         configuration,
-        " ".join(unit.get("faults") or ()) or "–",
+        fault_words(unit.get("faults") or ()) or "–",
         moment(unit.get("seen_at")),
     ]
 
@@ -137,7 +137,7 @@ def print_unit(unit_id: str, unit: dict[str, Any], said: dict[str, Any], differi
             say("最近拒收", "rejected"),
             f"{rejected['version']}: {say(rejected['zh'], rejected['en'])}" if rejected else "",
         ),
-        (say("故障", "faults"), " ".join(unit.get("faults") or ())),
+        (say("故障", "faults"), fault_words(unit.get("faults") or ())),
         (say("分组", "groups"), " ".join(said.get("groups") or ())),
         (say("最近消息", "last heard"), moment(unit.get("seen_at"))),
     ):

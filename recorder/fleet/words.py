@@ -1,10 +1,13 @@
-"""What the states of roll-outs and units are called where people read them; ``--json`` keeps the names of the fields."""
+"""What the states of roll-outs and units, and their faults, are called where people read them; ``--json`` keeps the names
+of the fields and the codes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from recorder.cli import say
+from recorder.faults.catalogue import CATALOGUE
 
 PHASES: Final = {
     "running": ("进行中", "running"),
@@ -38,3 +41,13 @@ def phase_word(phase: str) -> str:
 def state_word(state: object) -> str:
     """A unit may report a state of a later version of this program: that is shown as it is."""
     return say(*STATES.get(str(state), (str(state), str(state))))
+
+
+def fault_words(codes: Iterable[str]) -> str:
+    """Each as ``recorder status`` calls it, its code beside; one of a later version of this program is its code alone."""
+    return say("；", "; ").join(map(_fault_word, codes))
+
+
+def _fault_word(code: str) -> str:
+    kind = CATALOGUE.get(code)
+    return code if kind is None else say(f"{kind.zh}（{code}）", f"{kind.en} ({code})")

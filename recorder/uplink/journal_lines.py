@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.journal_reader import parse
@@ -66,14 +66,22 @@ class JournalLines:
         True, too, where there is no line after it yet: nothing says otherwise. False where that one cannot be read.
 
         Raises UplinkFault ``journal-hole`` when ``seq`` itself cannot be read, OSError."""
+        return self._named_by_the_next(seq, last_seq) == "this" or seq >= last_seq
+
+    def contradicted(self, seq: int, last_seq: int) -> bool:
+        """Whether the line after ``seq`` names another digest: it has changed since it was written. Raises as above."""
+        return self._named_by_the_next(seq, last_seq) == "another"
+
+    def _named_by_the_next(self, seq: int, last_seq: int) -> Literal["this", "another", "nothing"]:
         line = self.batch(seq, seq).body
         if seq >= last_seq:
-            return True
+            return "nothing"
         try:
             following = self.batch(seq + 1, seq + 1).body
         except UplinkFault:
-            return False
-        return line_payload(following.rstrip(b"\n")).get("prev") == sha256_b64u(line.rstrip(b"\n"))
+            return "nothing"
+        named = line_payload(following.rstrip(b"\n")).get("prev")
+        return "this" if named == sha256_b64u(line.rstrip(b"\n")) else "another"
 
     def boot_lines(self, kid: str) -> Iterator[bytes]:
         """The ``boot`` lines that name the key ``kid`` and can be read, in order, their ends included. Raises OSError."""

@@ -77,9 +77,11 @@ class JournalPoster:
             answer = self._client.request("POST", path, JOSE, batch.body)
             missing = _missing_key(answer)
             if missing is not None and missing not in brought:
-                self._bring(journal_id, missing, answer)
-                brought.add(missing)
-                continue
+                if self._bring(journal_id, missing):
+                    brought.add(missing)
+                    continue
+                if not self._misnamed(answer, batch, head_seq):
+                    raise _keyless(missing, answer)
             damaged = self._damaged(answer, batch, head_seq)
             if lost_from is not None and damaged != batch.from_seq:
                 self._declared(lost_from, batch.from_seq - 1)
@@ -118,7 +120,8 @@ class JournalPoster:
         answer = self._client.request("POST", path, JOSE, batch.body)
         brought: set[str] = set()
         while (missing := _missing_key(answer)) is not None and missing not in brought:
-            self._bring(journal_id, missing, answer)
+            if not self._bring(journal_id, missing):
+                raise _keyless(missing, answer)
             brought.add(missing)
             answer = self._client.request("POST", path, JOSE, batch.body)
         if answer.status != 200 and not _kept_apart(answer):
@@ -127,20 +130,16 @@ class JournalPoster:
         log.warning("journal.offered-again", extra={"fields": fields})
         return batch.last_seq + 1 if batch.last_seq < last else None
 
-    def _bring(self, journal_id: str, kid: str, refused: Answer) -> None:
+    def _bring(self, journal_id: str, kid: str) -> bool:
         """The line that brings the key ``kid`` to the store is lost, and nothing behind it can be judged. Every start of
-        the unit writes another one: that goes up ahead of its turn."""
+        the unit writes another one: that goes up ahead of its turn. False where there is none."""
         for line in self._lines.boot_lines(kid):
             answer = self._client.request("POST", f"/journals/{journal_id}/keys", JOSE, line)
             if answer.status == 200:
-                return
+                return True
             if answer.status != 422:  # that one has changed on the card
                 raise fault_of(answer)
-        raise UplinkFault(
-            JOURNAL_INVALID,
-            f"seq {members(refused).get('seq')}: 带来密钥的 boot 记录已损坏，待设备下次启动写入新的 "
-            f"the boot record of its key {kid} is damaged; the unit's next start writes another",
-        )
+        return False
 
     def _batch(self, start: int, head_seq: int, lost_from: int | None) -> tuple[Batch, int | None]:
         """The lines from ``start`` on, or, where the card has lost them, from the next one it can read on; and the first
@@ -156,12 +155,13 @@ class JournalPoster:
     def _damaged(self, answer: Answer, batch: Batch, head_seq: int) -> int | None:
         """The line the store has refused, if our own journal does not vouch for it either: it has changed on the card since
         it was written, and never will be taken. One that stands as it was written is no loss, and is not declared one."""
-        if answer.status != 422:
-            return None
-        seq = whole_number(members(answer).get("seq"))
-        if seq is None or not batch.from_seq <= seq <= batch.last_seq or self._lines.vouched_for(seq, head_seq):
-            return None
-        return seq
+        seq = _refused(answer, batch)
+        return None if seq is None or self._lines.vouched_for(seq, head_seq) else seq
+
+    def _misnamed(self, answer: Answer, batch: Batch, head_seq: int) -> bool:
+        """No key is missing: the line that names one nobody has has changed on the card since it was written."""
+        seq = _refused(answer, batch)
+        return seq is not None and self._lines.contradicted(seq, head_seq)
 
     def _declared(self, first: int, last: int) -> None:
         log.warning("journal.lost", extra={"fields": {"from_seq": first, "to_seq": last}})
@@ -180,10 +180,24 @@ class JournalPoster:
         return next_seq
 
 
+def _refused(answer: Answer, batch: Batch) -> int | None:
+    """The line of the batch the store has refused for what it is (422)."""
+    seq = whole_number(members(answer).get("seq")) if answer.status == 422 else None
+    return seq if seq is not None and batch.from_seq <= seq <= batch.last_seq else None
+
+
 def _missing_key(answer: Answer) -> str | None:
     """The key the store would need to judge the line it refused."""
     kid = members(answer).get("unknown_kid") if answer.status == 422 else None
     return kid if isinstance(kid, str) else None
+
+
+def _keyless(kid: str, refused: Answer) -> UplinkFault:
+    return UplinkFault(
+        JOURNAL_INVALID,
+        f"seq {members(refused).get('seq')}: 带来密钥的 boot 记录已损坏，待设备下次启动写入新的 "
+        f"the boot record of its key {kid} is damaged; the unit's next start writes another",
+    )
 
 
 def _not_taken(answer: Answer) -> UplinkFault:

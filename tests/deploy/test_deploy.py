@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shlex
-import shutil
 import sqlite3
 import subprocess
 from pathlib import Path, PurePosixPath
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft7Validator
 
 from firmware_bridge.clock import SystemClock
 from hw_sim.agency.authority import Authority
@@ -27,6 +28,9 @@ from tests.support import require_program
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 PUBLIC = {"443", "8883"}
+COMPOSE_SCHEMA = Path(__file__).parent / "compose-spec.schema.json.gz"
+"""The Compose Specification's own, as npm's dclint 3.1.0 carries it, written without spaces. Copyright 2020 The Compose
+Specification Authors (Apache-2.0: compose-spec.LICENSE)."""
 
 
 def compose() -> dict[str, Any]:
@@ -120,6 +124,41 @@ def test_nginx_takes_it(tmp_path: Path) -> None:
 
 
 # --- compose ----------------------------------------------------------------------------------------------------------
+
+
+def test_compose_is_what_the_compose_specification_says() -> None:
+    schema = json.loads(gzip.decompress(COMPOSE_SCHEMA.read_bytes()))
+    validator = Draft7Validator(schema)
+    assert [f"{error.json_path}: {error.message[:200]}" for error in validator.iter_errors(compose())] == []
+    broken = compose()
+    broken["services"]["nginx"]["prots"] = broken["services"]["nginx"].pop("ports")
+    assert not validator.is_valid(broken), "the check itself finds nothing"
+
+
+def test_compose_gives_no_container_more_of_the_machine_than_its_files() -> None:
+    """And each image is one version, not whatever is the latest."""
+    for name, service in compose()["services"].items():
+        widening = {
+            "privileged",
+            "cap_add",
+            "devices",
+            "network_mode",
+            "pid",
+            "ipc",
+            "userns_mode",
+            "uts",
+            "volumes_from",
+        }
+        assert not widening & set(service), name
+        assert not any("docker.sock" in volume or volume.startswith("/") for volume in service["volumes"]), name
+        assert re.fullmatch(r"[a-z-]+:(\d+\.\d+|local)", service["image"]), name
+    text = (DEPLOY / "Containerfile").read_text(encoding="utf-8")
+    assert re.search(r"^FROM \w+:\d+\.\d+-slim$", text, re.MULTILINE)
+
+
+def test_the_readme_names_the_ports_compose_publishes() -> None:
+    (line,) = [line for line in (DEPLOY / "README.md").read_text(encoding="utf-8").splitlines() if "nmap -p- " in line]
+    assert set(re.findall(r"\b\d{3,5}\b", line)) == PUBLIC
 
 
 def test_compose_publishes_two_ports_and_no_more() -> None:
@@ -239,9 +278,7 @@ def test_the_backup_leaves_out_nothing_it_is_told_to_back_up() -> None:
 
 def test_the_backup_holds_register_and_vaults(tmp_path: Path) -> None:
     """The unit's own commands with the real programs, on a register in use."""
-    programs = {name: shutil.which(name) for name in ("restic", "sqlite3")}
-    if None in programs.values():
-        pytest.skip(f"没有程序 missing program: {[name for name, path in programs.items() if path is None]}")
+    programs = {name: require_program(name) for name in ("restic", "sqlite3")}
     root, copy = tmp_path / "var/lib/zfy-ingest", tmp_path / "var/lib/zfy-backup"
     for folder in (root / "staging", root / "zfy-000001/journal", copy):
         folder.mkdir(parents=True)

@@ -18,6 +18,7 @@ from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.p256 import PublicKey
 from recorder.evidence.records import (
     RECORD_TYPES,
+    AgencyLine,
     ClockClaim,
     Common,
     Encryption,
@@ -42,7 +43,7 @@ NESTED: list[type[BaseModel]] = [
     *(NamedOfficer, SignatureClaims),
     *(carried.Carried, carried.Moment, carried.OpenShift, carried.SignedIn, carried.OpenSession),
     *(carried.OpenSegment, carried.OpenGap, carried.OpenFault, carried.GapState, carried.SegmentTail),
-    *(carried.NextSession, KnownCommand, Matter, Ordered, StopReason),
+    *(carried.NextSession, AgencyLine, KnownCommand, Matter, Ordered, StopReason),
 ]
 
 

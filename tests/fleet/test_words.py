@@ -7,6 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from recorder.cli import language
+from recorder.faults.catalogue import CATALOGUE
 from recorder.fleet import rollout as ro
 from recorder.fleet.config_show import print_all, print_members, print_rollout
 from recorder.fleet.units_commands import print_unit, unit_row
@@ -81,3 +82,22 @@ def test_a_unit_is_told_in_the_language_of_the_terminal(
     print_unit("zfy-1", unit, reported, None)
     out = capsys.readouterr().out
     assert {"zh": f"配置版本: 3  {zh}", "en": f"version: 3  {en}"}[spoken] in out
+
+
+def test_faults_are_told_as_the_unit_itself_calls_them_with_their_codes(
+    spoken: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stall, clock = CATALOGUE["camera-stall"], CATALOGUE["clock-not-set"]
+    told = {
+        "zh": f"{stall.zh}（camera-stall）；{clock.zh}（clock-not-set）；of-a-later-version",
+        "en": f"{stall.en} (camera-stall); {clock.en} (clock-not-set); of-a-later-version",
+    }[spoken]
+    faults = ("camera-stall", "clock-not-set", "of-a-later-version")
+    unit: dict[str, Any] = {"unit_id": "zfy-1", "faults": list(faults)}
+    assert told in unit_row(unit)
+    print_unit("zfy-1", unit, {}, None)
+    assert f": {told}\n" in capsys.readouterr().out
+    rollout = mixed()
+    faulty = rollout.members[0].model_copy(update={"new_faults": faults})
+    print_members(rollout.model_copy(update={"members": (faulty,)}))
+    assert told in capsys.readouterr().out

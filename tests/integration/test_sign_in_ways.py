@@ -67,7 +67,9 @@ def test_one_by_code_and_one_over_mqtt(agency: Agency, tmp_path: Path) -> None:
         assert [command["command_id"] for command in accepted] == [entry["assignment_id"] for entry in signed_in]
         assert [command["source"] for command in accepted] == ["qr", "mqtt", "mqtt"]
         assert [fault for fault in rig.of("fault") if fault["code"] == "no-officer"] == []
-        assert rig.verify(identity=rig.layout.identity)["integrity"] == "intact"
+        verdict = rig.verify(identity=rig.layout.identity)
+        assert verdict["integrity"] == "intact"
+        assert (verdict["commands"], verdict["commands_checked"]) == (3, 3), "each by the agency's own line"
         for path, content in everything_below(rig.layout.out / "unit", rig.layout.logs):
             for name, number in OFFICERS:
                 assert name.encode() not in content and number.encode() not in content, path

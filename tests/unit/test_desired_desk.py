@@ -18,6 +18,8 @@ from recorder.config.load import Loaded, load_config
 from recorder.config.pushed import PushedState, version_of
 from recorder.evidence.config_order import MAX_LEAP
 from recorder.evidence.desired import MAX_TEXT, Desired, sign_desired
+from recorder.evidence.personal import open_field
+from recorder.evidence.records import AgencyLine
 from recorder.evidence.signer import FileSigner
 from recorder.unit.duties.desired_desk import CHECK, REJECTIONS_RECORDED
 from recorder.unit.duties.reload_desk import READING
@@ -150,6 +152,27 @@ def test_in_standby_it_is_in_force_at_once_and_proven_after_the_probation(unit: 
     assert unit.config_commands() == [("accepted", f"version 1 {said['digest']}")]
     unit.healthy(65)
     assert not unit.told()["probation"] and unit.stored().good == unit.stored().wanted
+
+
+def test_what_the_agency_signed_stands_in_the_record_of_each_that_was_considered(unit: Remote) -> None:
+    """Also of one that waited while another was being looked at (which it superseded); never of one that is rejected: it
+    changed nothing."""
+    first, second, third = (unit.desired(n, toml) for n, toml in ((1, NIGHT), (2, "[night]\nlampp = true\n"), (3, "")))
+    for text in (first, second):
+        assert unit.ask("desired", desired=text)["ok"]
+    unit.until(lambda: unit.told()["version"] == 2, "version 2 is reported")
+    assert unit.ask("desired", desired=third)["ok"]
+    unit.until(lambda: unit.told()["version"] == 3, "version 3 is reported")
+    assert not unit.ask("desired", desired=first)["ok"]
+    unit.turn(200_000)
+    records = [each for each in unit.of("command") if each["name"] == "config"]
+    lines = [
+        None if each["agency_line"] is None else AgencyLine.model_validate(each["agency_line"]) for each in records
+    ]
+    told = {each["command_id"][:8]: line for each, line in zip(records, lines, strict=True) if line is not None}
+    assert {jti: open_field(line.signed, ()) for jti, line in told.items()} == {"00000002": second, "00000003": third}
+    assert {line.kid for line in told.values()} == {AGENCY.kid}
+    assert (records[-1]["detail"], records[-1]["agency_line"]) == ("desired-replayed", None)
 
 
 def test_while_recording_it_waits_for_the_next_segment(unit: Remote) -> None:

@@ -9,8 +9,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hw_sim.agency.certificates import file_signer
 from recorder.channel import messages
+from recorder.evidence.personal import open_field
+from recorder.evidence.records import AgencyLine
 from recorder.unit.assignments import REFUSALS_RECORDED
-from tests.unit.desk_kit import DeskKit
+from tests.unit.desk_kit import AGENCY, DeskKit
 
 
 @pytest.fixture
@@ -34,6 +36,8 @@ def test_a_code_signs_in_once_however_long_it_is_shown(kit: DeskKit) -> None:
     assert (command["source"], command["result"]) == ("qr", "accepted")
     assert command["command_id"] == entry["assignment_id"]
     assert kit.prompts()[-2:] == ["signed-in-by-code", "one-officer"]
+    line = AgencyLine.model_validate(command["agency_line"])
+    assert (line.kid, open_field(line.signed, ())) == (AGENCY.kid, code), "what the agency signed, for whoever verifies"
     types = kit.types()
     assert types.index("command") < types.index("officer-sign-in"), "what is referred to stands before"
 
@@ -45,6 +49,7 @@ def test_a_self_made_code_is_refused_and_every_other_code_is_ignored(kit: DeskKi
     kit.show(kit.assignment(1, file_signer(ec.generate_private_key(ec.SECP256R1()))))
     (command,) = kit.of("command")
     assert (command["result"], command["detail"]) == ("refused", "assignment-signature")
+    assert command["agency_line"] is None
     assert kit.unit.p.officers.count == 0
     assert kit.prompts()[-1] == "code-unreadable"
 

@@ -76,7 +76,7 @@ class UplinkProcess:
 
     def rss_mb(self) -> float:
         text = Path(f"/proc/{self.child.pid}/status").read_text()
-        return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+        return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024 / 1e6
 
     def receipts(self) -> int:
         return len([path for path in self.settings.receipts_dir.glob("*.jws") if path.read_bytes() != b""])

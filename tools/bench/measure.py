@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """``wall_s`` from start to end; ``cpu_s`` user and system; ``rss_mb`` the largest resident set (MiB)."""
+    """``wall_s`` from start to end; ``cpu_s`` user and system; ``rss_mb`` the largest resident set (MB, 10⁶ bytes)."""
 
     wall_s: float
     cpu_s: float
@@ -70,7 +70,7 @@ def run(
     if process.returncode not in accept:
         tail = "\n".join(output.splitlines()[-15:])
         raise MeasurementError(f"{Path(command[0]).name} {' '.join(command[1:4])} …: {process.returncode}\n{tail}")
-    return Usage(wall_us / 1e6, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
+    return Usage(wall_us / 1e6, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6, output)
 
 
 def sequence(commands: Sequence[Sequence[str]], clock: Clock) -> Usage:

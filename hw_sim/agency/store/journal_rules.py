@@ -147,10 +147,14 @@ def _differs(line: bytes, seq: int, journal_id: str, keys: Keys, lost: bool) -> 
         text, parts = _parse(line)
         key = keys.known(parts.kid)
         if key is None:
+            if parts.typ != "boot":
+                raise KeyUnknown(parts.kid)
             key = keys.introduce(parts)
         jose.check(text, parts, key.key)
     except (JwsError, KeyRefused) as error:
-        return Refusal("invalid", seq, f"differs from the stored line and does not verify: {error}")
+        missing = error.kid if isinstance(error, KeyUnknown) else None
+        stands = "the unit had declared it lost" if lost else "differs from the stored line"
+        return Refusal("invalid", seq, f"{stands}, and does not verify: {error}", missing)
     if parts.payload.get("seq") != seq or parts.payload.get("journal_id") != journal_id:
         return Refusal("invalid", seq, f"seq {parts.payload.get('seq')!r} is not {seq}, or another journal's line")
     if lost:

@@ -279,42 +279,42 @@ KINDS: dict[str, Kind] = {
         "记录 {seq} 的密封字段 {field} 与其摘要不符：{reason}",
         "sealed field {field} of record {seq} does not match its digest: {reason}",
     ),
-    # --- what the agency commanded ---
+    # --- what the agency ordered: commands, assignments, pushed configurations ---
     "command-forged": Kind(
         "integrity",
         "altered",
         "记录 {seq} 称机关下达了指令，其签名不成立：{reason}",
-        "record {seq} says that the agency gave a command, and its signature does not stand: {reason}",
+        "record {seq} says that the agency gave an order, and its signature does not stand: {reason}",
     ),
     "command-other-unit": Kind(
         "integrity",
         "altered",
         "记录 {seq} 的机关指令是下达给其他设备 {unit} 的",
-        "the agency's command in record {seq} is for another unit, {unit}",
+        "the agency's order in record {seq} is for another unit, {unit}",
     ),
     "command-altered": Kind(
         "integrity",
         "altered",
         "记录 {seq} 所记的指令内容与机关签名的不同：{fields}",
-        "record {seq} says something else of the command than the agency signed: {fields}",
+        "record {seq} says something else of the order than the agency signed: {fields}",
     ),
     "command-unsigned": Kind(
         "integrity",
         "unsigned",
         "记录 {seq} 称执行了机关的指令（{name}），日志中没有机关签名的原文",
-        "record {seq} says that a command of the agency ({name}) was carried out, and nothing the agency signed is there",
+        "record {seq} says that an order of the agency ({name}) was carried out, and nothing the agency signed is there",
     ),
     "command-out-of-term": Kind(
         "integrity",
         None,
         "记录 {seq} 于 {times} 接受了机关指令，不在其期限（{term}）之内",
-        "record {seq} accepted a command of the agency at {times}, which is outside its term ({term})",
+        "record {seq} accepted an order of the agency at {times}, which is outside its term ({term})",
     ),
     "command-repeated": Kind(
         "integrity",
         None,
         "记录 {seq} 再次接受了记录 {before} 已接受的机关指令",
-        "record {seq} accepted a command of the agency that record {before} had accepted already",
+        "record {seq} accepted an order of the agency that record {before} had accepted already",
     ),
     # --- the shift ---
     "gap-unexplained": Kind(
@@ -554,19 +554,20 @@ KINDS: dict[str, Kind] = {
     "command-unchecked": _note(
         "integrity",
         "信任目录没有 command-key.pem：{count} 条机关指令的签名未核验",
-        "no command-key.pem in the trust folder: the signatures of {count} command(s) of the agency were not checked",
+        "no command-key.pem in the trust folder: the signatures of {count} order(s) of the agency were not checked",
     ),
     "command-sealed": _note(
         "integrity",
         "{count} 条机关指令的原文是密封的，未给出能打开的身份文件：签名未核验，这里只有设备自己的核验",
-        "{count} command(s) of the agency are sealed and no identity opens them: their signatures were not checked, this "
+        "{count} order(s) of the agency are sealed and no identity opens them: their signatures were not checked, this "
         "is the unit's own check",
     ),
     "command-text-absent": _note(
         "integrity",
-        "{count} 项指派或下发的配置在日志中只有编号和摘要，没有机关签名的原文：签名未核验，这里只有设备自己的核验",
-        "of {count} assignment(s) and pushed configuration(s) the journal has id and digest, not what the agency signed: "
-        "their signatures were not checked, this is the unit's own check",
+        "{count} 项指派或下发的配置由较早版本的程序登记，日志中只有编号和摘要，没有机关签名的原文：签名未核验，"
+        "这里只有设备自己的核验",
+        "of {count} assignment(s) and pushed configuration(s), recorded by an earlier version of the program, the journal "
+        "has id and digest, not what the agency signed: their signatures were not checked, this is the unit's own check",
     ),
     "statement-sealed": _note(
         "completeness",

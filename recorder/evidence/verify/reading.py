@@ -148,6 +148,7 @@ class Reading:
         if isinstance(value, dict):
             officer.name, officer.cert_no = str(value.get("name")), str(value.get("cert_no"))
         self.ledger.officers.append(officer)
+        self.orders.signed_in(link, record, value)
 
     def _on_standby(self, link: Link, common: r.Common, record: r.Record) -> None:
         assert isinstance(record, r.Standby)

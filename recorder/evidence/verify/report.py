@@ -250,7 +250,8 @@ class VaultReport:
     identity_used: bool
     statements: tuple[StatementReport, ...] = ()
     commands: int = 0
-    """Of the agency; ``commands_checked``: those whose signature by the agency's command key was verified here."""
+    """Of the agency, its assignments and pushed configurations among them; ``commands_checked``: those whose signature by
+    the agency's command key was verified here."""
     commands_checked: int = 0
 
     @property

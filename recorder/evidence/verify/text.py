@@ -65,8 +65,9 @@ def _vault(vault: VaultReport, index: int) -> list[str]:
         lines.append(
             _say(
                 index,
-                f"  机关指令 {vault.commands}：已按机关指令公钥核验 {vault.commands_checked}",
-                f"  {vault.commands} command(s) of the agency: {vault.commands_checked} checked with its command key",
+                f"  机关指令（含指派、下发的配置）{vault.commands}：已按机关指令公钥核验 {vault.commands_checked}",
+                f"  {vault.commands} order(s) of the agency (commands, assignments, pushed configurations): "
+                f"{vault.commands_checked} checked with its command key",
             )
         )
     if vault.findings:

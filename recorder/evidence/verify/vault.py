@@ -164,8 +164,8 @@ def _judge(
         unaccounted_us=totals.get("unaccounted", 0) if _whole(chain, ledger, findings) else None,
         identity_used=bool(identities),
         statements=tuple(statements.reports),
-        commands=reading.orders.seen,
-        commands_checked=reading.orders.checked,
+        commands=reading.orders.lines.seen,
+        commands_checked=reading.orders.lines.checked,
     )
 
 

@@ -11,7 +11,7 @@ import logging
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from recorder.config import pushed
 from recorder.config.layers import lookup
@@ -20,17 +20,17 @@ from recorder.config.probation import Limits, Probation
 from recorder.config.problems import KeyPath, Problem, dotted
 from recorder.config.pushed import ConfigError, Push, PushedState, Why
 from recorder.evidence.config_order import NAME, detail
-from recorder.evidence.desired import Desired, Refused, verify_desired
-from recorder.evidence.encoding import sha256_b64u
+from recorder.evidence.desired import Refused, verify_desired
 from recorder.evidence.files import OsFiles
+from recorder.evidence.records import AgencyLine, Config, Event, Fault, Record
 from recorder.evidence.records import Command as CommandRecord
-from recorder.evidence.records import Config, Event, Fault, Record
 from recorder.evidence.state import JournalState
 from recorder.unit.agency_key import agency_key
 from recorder.unit.background import Background
 from recorder.unit.control_socket import refusal
 from recorder.unit.duty import Answer, Command, Duty, UnitServices
 from recorder.unit.events import ReloadRequested
+from recorder.unit.push_offer import Offer, push_of
 from recorder.unit.pushed_keeper import PushedKeeper
 from recorder.unit.pushed_store import PushedStore
 from recorder.unit.wanted_layer import LAYER, WantedLayer
@@ -55,8 +55,8 @@ class DesiredDesk(Duty):
         store = PushedStore(services.p.files, Path(config.storage.data_dir))
         self._keeper = PushedKeeper(store, lambda: self._unit.p.events.put(ReloadRequested()))
         self._trust = Path(config.trust.dir)
-        self._checking: tuple[Push, Background[Loaded]] | None = None
-        self._next: Push | None = None
+        self._checking: tuple[Offer, Background[Loaded]] | None = None
+        self._next: Offer | None = None
         self._patience_us: int | None = None
         """Till then cameras that do not deliver yet are waited for."""
         self._probation: Probation | None = None
@@ -90,7 +90,7 @@ class DesiredDesk(Duty):
     def tick(self, now_us: int) -> None:
         if self._checking is None:
             return
-        push, check = self._checking
+        offer, check = self._checking
         if not check.done or (self._next is None and self._waits_for_cameras(now_us, check)):
             return
         self._checking = None
@@ -100,7 +100,7 @@ class DesiredDesk(Duty):
             self._check(newer)
         else:
             self._patience_us = None
-            self._judge(push, check)
+            self._judge(offer, check)
 
     def poll(self, now_us: int, wall_us: int) -> None:
         self._keeper.retry(now_us)
@@ -134,8 +134,10 @@ class DesiredDesk(Duty):
         if isinstance(found, Refused):
             return self._reject(found)
         self._keeper.heal()
+        assert key is not None
         push = push_of(found)
-        waiting = self._next or (self._checking[0] if self._checking is not None else None)
+        waits = self._next or (self._checking[0] if self._checking is not None else None)
+        waiting = None if waits is None else waits.push
         if pushed.repeats(self._state, push) or push == waiting:
             return {"ok": True, "version": push.version, "repeated": True}
         why = pushed.not_considered(self._state, push, self._unit.p.journal.state.config_order)
@@ -144,10 +146,11 @@ class DesiredDesk(Duty):
         if waiting is not None and push.version <= waiting.version:
             zh, en = f"正在检查版本 {waiting.version}", f"version {waiting.version} is being looked at"
             return self._reject(Refused("desired-replayed", zh, en, push.version, push.jti))
+        offer = Offer(push, key.kid, text)
         if self._checking is None:
-            self._check(push)
+            self._check(offer)
         else:
-            self._next = push
+            self._next = offer
         return {"ok": True, "version": push.version}
 
     def _reject(self, refused: Refused) -> Answer:
@@ -162,16 +165,22 @@ class DesiredDesk(Duty):
                 self._record(refused.jti or str(uuid.uuid4()), "refused", refused.code)
         return refusal(refused.code, refused.zh, refused.en)
 
-    def _record(self, jti: str, result: Any, told: str) -> None:
-        self._unit.write(CommandRecord(command_id=jti, source="mqtt", name=NAME, result=result, detail=told))
+    def _record(self, jti: str, result: Any, told: str, line: AgencyLine | None = None) -> None:
+        self._unit.write(
+            CommandRecord(command_id=jti, source="mqtt", name=NAME, result=result, detail=told, agency_line=line)
+        )
+
+    def _considered(self, offer: Offer, result: Literal["accepted", "refused"], what: str = "") -> None:
+        line = AgencyLine(kid=offer.kid, signed=self._unit.p.custody.sealed(offer.line))
+        self._record(offer.push.jti, result, detail(offer.push.version, offer.push.digest, what), line)
 
     # --- checking ----------------------------------------------------------------------------------------------------
 
-    def _check(self, push: Push) -> None:
+    def _check(self, offer: Offer) -> None:
         check = self._unit.p.reloading.check
         assert check is not None
-        text, act = push.toml.encode("utf-8"), check
-        self._checking = push, Background(lambda: act(text), CHECK)
+        text, act = offer.push.toml.encode("utf-8"), check
+        self._checking = offer, Background(lambda: act(text), CHECK)
 
     def _waits_for_cameras(self, now_us: int, check: Background[Loaded]) -> bool:
         """What comes before the cameras deliver could not be told from what keeps them from it: they are given the time a
@@ -187,8 +196,8 @@ class DesiredDesk(Duty):
     def _unplugged(self, camera_id: str) -> bool:
         return self._unit.p.faults.is_open("camera-unplugged", camera_id)
 
-    def _judge(self, push: Push, check: Background[Loaded]) -> None:
-        known = self._unit.p.reloading
+    def _judge(self, offer: Offer, check: Background[Loaded]) -> None:
+        known, push = self._unit.p.reloading, offer.push
         if check.error is not None:
             log.error("config.check", extra={"fields": {"error": str(check.error)}})
             text = f"{type(check.error).__name__}: {check.error}"[:300]
@@ -199,7 +208,7 @@ class DesiredDesk(Duty):
             assert check.result is not None
             errors = self._errors(check.result)
         if errors:
-            self._record(push.jti, "refused", detail(push.version, push.digest, f"{len(errors)} errors"))
+            self._considered(offer, "refused", f"{len(errors)} errors")
             layers = () if known.loaded is None else known.loaded.layer_names
             told = tuple(f"{each.file}:{each.line}: {each.key}: {each.zh} / {each.en}" for each in errors)
             told = told[: pushed.MAX_ERRORS]
@@ -207,7 +216,7 @@ class DesiredDesk(Duty):
             log.error("config.push-refused", extra={"fields": {"version": push.version, "errors": list(told)}})
             self._unit.after_commit(lambda: self._refuse(push, errors))
             return
-        self._record(push.jti, "accepted", detail(push.version, push.digest))
+        self._considered(offer, "accepted")
         found = check.result
         self._unit.after_commit(lambda: self._install(push, found))
 
@@ -334,11 +343,6 @@ class DesiredDesk(Duty):
         if above is None:
             return ()
         return tuple(dotted(path) for path in leaves(self._wanted.data(self._state.wanted)) if _holds(above.data, path))
-
-
-def push_of(desired: Desired) -> Push:
-    digest = sha256_b64u(desired.toml.encode("utf-8"))
-    return Push(version=desired.version, jti=desired.jti, digest=digest, toml=desired.toml)
 
 
 def config_error(problem: Problem) -> ConfigError:

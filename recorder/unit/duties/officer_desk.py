@@ -185,7 +185,8 @@ class OfficerDesk(Duty):
     def _assigned(self, text: str, source: Literal["mqtt", "qr"]) -> Answer:
         parts, book = self._unit.p, self._assignments
         wall_us = self._unit.wall_us()
-        verdict = book.check().verify(
+        check = book.check()
+        verdict = check.verify(
             text,
             book.used,
             parts.officers.certificate_numbers,
@@ -198,20 +199,28 @@ class OfficerDesk(Duty):
             answer = refusal(verdict.code, verdict.zh, verdict.en)
             self._record(verdict.assignment_id or str(uuid.uuid4()), source, answer)
             return answer
-        return self._take(verdict, source)
+        assert check.key is not None
+        return self._take(verdict, source, r.AgencyLine(kid=check.key.kid, signed=parts.custody.sealed(text)))
 
-    def _take(self, assignment: Assignment, source: Literal["mqtt", "qr"]) -> Answer:
+    def _take(self, assignment: Assignment, source: Literal["mqtt", "qr"], line: r.AgencyLine) -> Answer:
         officer = Officer(assignment.name, assignment.cert_no)
         answer = self._no_entry(officer)
         if answer is None:
             self._assignments.used.append(assignment.jti)
-        self._record(assignment.jti, source, answer)  # first: what rests on it refers to it
+        # First: what rests on it refers to it.
+        self._record(assignment.jti, source, answer, line if answer is None else None)
         if answer is not None:
             return answer
         entered = self._enter(officer, "qr" if source == "qr" else "remote", assignment.jti)
         return {**entered, "assignment_id": assignment.jti}
 
-    def _record(self, assignment_id: str, source: Literal["mqtt", "qr"], refused: Answer | None) -> None:
+    def _record(
+        self,
+        assignment_id: str,
+        source: Literal["mqtt", "qr"],
+        refused: Answer | None,
+        line: r.AgencyLine | None = None,
+    ) -> None:
         if refused is not None and not self._assignments.refusal_counts():
             return
         self._unit.write(
@@ -221,6 +230,7 @@ class OfficerDesk(Duty):
                 name=ASSIGN,
                 result="accepted" if refused is None else "refused",
                 detail="" if refused is None else str(refused["error"]["code"]),
+                agency_line=line,
             )
         )
 

@@ -12,8 +12,6 @@ from recorder.evidence import jws
 from recorder.evidence import records as r
 from recorder.evidence.age import Identity
 from recorder.evidence.commands import TYP
-from recorder.evidence.config_order import detail
-from recorder.evidence.encoding import sha256_b64u
 from recorder.evidence.personal import seal_field
 from recorder.evidence.verify import load_trust
 from recorder.evidence.verify.report import VaultReport
@@ -162,18 +160,6 @@ def test_refused_ones_had_no_effect_and_need_no_term(agency: TestAgency, tmp_pat
     vault = check(end(b), tmp_path)
     assert vault.valid
     assert (vault.commands, vault.commands_checked) == (1, 1)
-
-
-def test_of_assignments_and_pushed_configurations_it_is_said_that_only_the_unit_checked_them(
-    agency: TestAgency, tmp_path: Path
-) -> None:
-    b = builder(agency)
-    told = {"assign": "", "config": detail(7, sha256_b64u(b"toml"))}
-    for name, text in told.items():
-        b.append(r.Command(command_id=b.new_id(), source="mqtt", name=name, result="accepted", detail=text))
-    vault = check(end(b), tmp_path)
-    assert vault.valid
-    assert next(note.en for note in vault.notes if note.code == "command-text-absent").startswith("of 2 ")
 
 
 def test_a_former_command_key_may_stand_in_the_trust_folder_behind_the_present_one(

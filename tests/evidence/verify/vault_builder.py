@@ -103,8 +103,8 @@ class VaultBuilder:
         """All lines, in order, over all files (a copy)."""
         return [line for file in self.files for line in file]
 
-    def append(self, record: r.Record, **changes: Any) -> int:
-        """Sign and append; ``changes`` replace payload fields. Returns the seq."""
+    def append(self, record: r.Record, *, without: tuple[str, ...] = (), **changes: Any) -> int:
+        """Sign and append; ``changes`` replace payload fields, those named in ``without`` are left out. Returns the seq."""
         assert self.signer is not None
         self.us += 1_000
         payload = {
@@ -120,6 +120,8 @@ class VaultBuilder:
             **record.model_dump(mode="json"),
             **changes,
         }
+        for name in without:
+            del payload[name]
         line = jws.sign(record.TYP, payload, self.signer)
         self.files[-1].append(line)
         self.prev = sha256_b64u(line.encode("ascii"))

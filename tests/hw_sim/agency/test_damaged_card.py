@@ -12,12 +12,13 @@ from cryptography import x509
 from firmware_bridge.clock import SystemClock
 from hw_sim.agency.agency import StoreProcess
 from hw_sim.agency.authority import Authority
-from hw_sim.agency.certificates import LEAF_DAYS
+from hw_sim.agency.certificates import LEAF_DAYS, file_signer
 from hw_sim.agency.store.device_keys import DeviceKeys
 from hw_sim.agency.store.journal_log import JournalLog
 from hw_sim.agency.store.journals import MOST_AHEAD
 from hw_sim.agency.store.tls import load
 from recorder.evidence import jws
+from recorder.evidence.encoding import b64u, unb64u
 from recorder.evidence.trust import Trust
 from recorder.uplink.connection import ConnectionOptions
 from recorder.uplink.faults import UplinkFault
@@ -25,7 +26,7 @@ from recorder.uplink.http import StoreClient
 from recorder.uplink.journal_lines import JournalLines
 from recorder.uplink.journal_post import JournalPoster
 from tests.hw_sim.agency.test_segments import HandClock
-from tests.hw_sim.agency.unit_double import UnitDouble
+from tests.hw_sim.agency.unit_double import UnitDouble, csr, new_key
 
 Damage = Callable[[list[bytes]], bytes]
 HEAD = 19
@@ -39,6 +40,21 @@ def flipped(*numbers: int, at: int = -10) -> Damage:
         for number in numbers:
             changed[number][at] = ord("B") if changed[number][at] == ord("A") else ord("A")
         return b"".join(bytes(line) + b"\n" for line in changed)
+
+    return damage
+
+
+def renamed(*numbers: int) -> Damage:
+    """The header of each of these lines names a key that nobody has, and is whole."""
+
+    def damage(lines: list[bytes]) -> bytes:
+        changed = list(lines)
+        for number in numbers:
+            header, rest = lines[number].split(b".", 1)
+            said = unb64u(header.decode()).replace(b'"kid":"', b'"kid":"-')
+            end = said.index(b'"', said.index(b'"kid":"-') + 8)
+            changed[number] = b64u(said[: end - 1] + said[end:]).encode() + b"." + rest
+        return b"".join(line + b"\n" for line in changed)
 
     return damage
 
@@ -90,10 +106,12 @@ def card(store: StoreProcess, unit: UnitDouble, tmp_path: Path) -> Iterator[Card
         (flipped(5, 6, 7), [(5, 7)]),
         (flipped(5, 9), [(5, 5), (9, 9)]),
         (flipped(5, at=3), [(5, 5)]),
+        (renamed(5), [(5, 5)]),
+        (renamed(5, 6), [(5, 6)]),
         (zeroed(5, 5), [(5, 5)]),
         (zeroed(5, 8), [(5, 8)]),
     ],
-    ids=["a bit", "three lines", "two places", "a header", "zeros", "a sector with its line ends"],
+    ids=["a bit", "three lines", "two places", "a header", "a key", "two keys", "zeros", "a sector with its line ends"],
 )
 def test_what_is_damaged_is_declared_and_all_else_is_stored(
     card: Card, damage: Damage, runs: list[tuple[int, int]]
@@ -110,9 +128,10 @@ def test_what_is_damaged_is_declared_and_all_else_is_stored(
     assert [tuple(gap) for gap in gaps] == runs
 
 
-def test_damage_behind_what_is_stored_loses_nothing(card: Card) -> None:
+@pytest.mark.parametrize("damage", [flipped(5), renamed(5)], ids=["a bit", "a key"])
+def test_damage_behind_what_is_stored_loses_nothing(card: Card, damage: Damage) -> None:
     assert card.unit.post(0, 6).status == 200
-    card.file.write_bytes(flipped(5)(card.unit.lines))
+    card.file.write_bytes(damage(card.unit.lines))
     assert card.post(None) == HEAD + 1
     assert list(card.stored.lines(0)) == list(enumerate(card.unit.lines))
     assert jws.split(card.receipts[-1]).payload.get("gaps", []) == []
@@ -159,6 +178,25 @@ def test_without_its_first_line_a_journal_goes_up_from_the_next_start_on(
     assert [text.split(" 已")[0] for text in card.lost] == ["seq 0..0"]
     assert [tuple(gap) for gap in jws.split(card.receipts[-1]).payload["gaps"]] == [(0, 0)]
     assert unit.receipt(segment).status == 200
+
+
+def test_lines_found_again_are_kept_apart_though_their_key_is_unknown_by_then(card: Card, authority: Authority) -> None:
+    """The unit was enrolled anew, everything before that was declared lost, the line that brought the former key too."""
+    unit, former = card.unit, card.unit.signer
+    del unit.lines[4:]
+    signing, client = new_key(), new_key()
+    enrolment = authority.enrol(unit.unit_id, csr(signing, unit.unit_id), csr(client, unit.unit_id))
+    chain = tuple(x509.load_pem_x509_certificates(enrolment.device_cert_pem_chain))
+    unit.signer = file_signer(signing, chain)
+    unit.write_boot()
+    unit.write_events(2)
+    body, kind = unit.body(4), {"Content-Type": "application/jose"}
+    assert unit.request("POST", f"/journals/{unit.journal_id}?from=4&after=0", kind, body).status == 200
+    refused = unit.post(1, 4)
+    assert (refused.status, refused.json["seq"], refused.json["unknown_kid"]) == (422, 1, former.kid)
+    card.file.write_bytes(unit.body(0))
+    assert card.poster.offer(unit.journal_id, 1, 3) is None
+    assert unit.post(1, 4).json["type"] == "urn:zfy:journal-late"
 
 
 def test_a_key_comes_only_with_a_boot_line_of_this_unit_and_journal(

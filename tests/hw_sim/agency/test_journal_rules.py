@@ -113,6 +113,26 @@ def test_a_second_signed_history_is_a_fork_and_an_unsigned_one_is_not() -> None:
     assert stored == unit.lines
 
 
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_line_below_the_head_whose_key_is_unknown_names_the_key(lost: bool, known: bool) -> None:
+    """With that the unit brings the key; without it, lines found again could never be judged. A ``boot`` line brings it
+    itself."""
+    unit, there = journal(), keys()
+    keyring = there if known else Keys(lambda _: None, lambda _: None, there.introduce)
+    head = Head(9, "of another line", "another")
+    stored = None if lost else b"another line"
+
+    def refused(seq: int) -> tuple[str, str | None]:
+        result = judge(unit.unit_id, unit.journal_id, head, seq, unit.lines[seq : seq + 1], iter([stored]), keyring)
+        assert result.refusal is not None and result.refusal.seq == seq
+        return result.refusal.kind, result.refusal.unknown_kid
+
+    judged = "late" if lost else "fork", None
+    assert refused(3) == (judged if known else ("invalid", unit.signer.kid))
+    assert refused(0) == judged
+
+
 @pytest.mark.parametrize("torn", [b"", b"x", b"eyJhbGciOiJFUzI1NiIsImtpZ"])
 def test_the_log_is_cut_behind_its_last_whole_line_and_goes_on(tmp_path: Path, torn: bytes) -> None:
     lines = journal().lines
