@@ -75,6 +75,24 @@ BUDGETS = {
     },
 }
 
+BUDGETS["hw_sim.agency.store.__main__"] = {name: why for name, why in HEAVY_EVERYWHERE.items() if name != "hw_sim"} | {
+    "av": "18 MB",
+    "botocore": "15 MB: only where the objects are on S3 (hw_sim.agency.objects.opening)",
+    "click": "the fleet's command line and the simulator's",
+    "hw_sim.agency.authority": "it issues certificates; hw_sim.agency.names",
+    "hw_sim.fleet_run": "the simulator's",
+    "hw_sim.world": "the simulator's",
+    "numpy": "13 MB",
+    "recorder.capture": "the worker's",
+    "recorder.config": "the unit's",
+    "recorder.evidence.verify": "the examiner's",
+    "recorder.session": "the unit's",
+    "recorder.unit": "the unit's",
+    "sqlite_utils": "4 MB, 17 with numpy: recorder.database",
+    "tomlkit": "2 MB",
+    "urllib3": "botocore's",
+}
+
 
 def loaded_by(module: str) -> set[str]:
     """Names of the modules a fresh interpreter has after importing ``module``."""

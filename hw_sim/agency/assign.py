@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.ports import Clock
-from hw_sim.agency.authority import DESK_NAME
+from hw_sim.agency.names import DESK_NAME
 from hw_sim.agency.processes import AgencyError
 from recorder.uplink.backoff import BackoffPolicy
 from recorder.uplink.http import tls_context

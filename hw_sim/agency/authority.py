@@ -44,6 +44,7 @@ from hw_sim.agency.certificates import (
     person_name,
     utc,
 )
+from hw_sim.agency.names import DESK_NAME, STORE_NAME, is_unit_id
 from recorder.evidence import jws
 from recorder.evidence.age import generate_identity, parse_identities
 from recorder.evidence.assignments import TYP as ASSIGNMENT
@@ -51,15 +52,8 @@ from recorder.evidence.assignments import Assignment
 from recorder.evidence.files import OsFiles
 from recorder.evidence.statement_signatures import TITLES, Role
 
-STORE_NAME = "store"
-"""User and client id of the store at the broker; no unit may have it."""
-DESK_NAME = "desk"
-"""User and client id of the agency's duty desk at the broker; no unit may have it either."""
 HOSTS = ("localhost", "127.0.0.1", "agency.test")
 """Names of store and broker. ``agency.test`` (RFC 6761): what a virtual Pi calls the loopback of the machine it runs on."""
-_UNIT = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")
-"""CN, client id, MQTT topic level and folder name at once: no ``#``, ``+``, ``/`` or dot can get in."""
-
 _PERSON_NUMBER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]{0,31}$")
 """X.520 makes ``serialNumber`` a PrintableString: digits, Latin letters, hyphens."""
 
@@ -79,10 +73,6 @@ class Enrolment:
     command_key_pem: bytes
     crl_pem: bytes
     recipients: tuple[str, ...]
-
-
-def is_unit_id(text: str) -> bool:
-    return _UNIT.match(text) is not None and text not in (STORE_NAME, DESK_NAME)
 
 
 class Authority:

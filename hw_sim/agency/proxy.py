@@ -24,6 +24,8 @@ Mode = Literal["ok", "refuse", "stall"]
 BUFFER = 64 * 1024
 """Bytes under way in each direction, once here and once in the kernel. Loopback sockets would otherwise grow to megabytes
 and every fault would swallow what no real line could hold."""
+PIECE = 1460
+"""A connection's least share of a slowed line in one round: a segment of Ethernet."""
 TICK_S = 0.02
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER 0: close sends RST
 
@@ -174,9 +176,13 @@ class FaultProxy:
         if self._listener is not None and self._listener.fileno() in ready:
             self._accept()
         if mode != "stall":
-            budget = self._budget(rate)
-            for link in [link for link in self._links if not link.stranded]:
-                self._move(link, ready, budget, cut)
+            moving = [link for link in self._links if not link.stranded]
+            share = self._budget(rate)
+            if rate is not None:
+                asking = sum(pipe.source.fileno() in ready for link in moving for pipe in (link.up, link.down))
+                share = share_of(share, asking)
+            for link in moving:
+                self._move(link, ready, share, cut)
 
     def _listen_or_not(self, mode: Mode) -> None:
         if mode == "refuse" and self._listener is not None:
@@ -303,6 +309,12 @@ class FaultProxy:
             if reset:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             sock.close()
+
+
+def share_of(budget: int, asking: int) -> int:
+    """What each of so many connections may take in this round of a slowed line: the same, in small pieces, so that a short
+    question does not wait because others send much. What a piece is above the budget is owed in the rounds to come."""
+    return min(budget, max(PIECE, budget // max(1, asking)))
 
 
 def _listen(port: int) -> socket.socket:

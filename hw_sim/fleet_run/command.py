@@ -14,6 +14,7 @@ from hw_sim.agency.objects.settings import SettingsError
 from hw_sim.agency.processes import AgencyError
 from hw_sim.fleet_run.judge import judge
 from hw_sim.fleet_run.page import write_section
+from hw_sim.fleet_run.picture import picture
 from hw_sim.fleet_run.plan import FleetPlan
 from hw_sim.fleet_run.report import summary, table, write_database, write_result
 from hw_sim.fleet_run.run import FleetRun
@@ -65,6 +66,6 @@ def run_fleet(
     for text in values["violations"]:
         complain(text)
     if write is not None:
-        write_section(write, values)
-        say(str(write))
+        drawing = write_section(write, values, picture(judged, plan.line_rate))
+        say(f"{write}\n{drawing}")
     return PASSED if values["passed"] else VIOLATED

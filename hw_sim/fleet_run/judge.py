@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hw_sim.agency.objects.fetch import fetch
 from hw_sim.agency.objects.opening import open_objects
 from hw_sim.agency.objects.ports import Content, ObjectStore, ObjectStoreError, StoredVersion
 from hw_sim.agency.objects.settings import FolderSettings, parse_objects
@@ -107,8 +109,9 @@ def judge(out: Path, objects_url: str = "folder:", seed: int = 1, verified: int 
                 result.violations += object_violations(journal.unit_id, segment, store, objects)
                 result.segments.append(_segment_row(journal, segment, store))
             word = ""
-            if number in sample and in_folder:
-                word = _verify(store_root / journal.unit_id / journal.journal_id, trust)
+            if number in sample:
+                vault = store_root / journal.unit_id / journal.journal_id
+                word = _verify(vault, trust) if in_folder else _fetch_and_verify(objects, vault, trust)
                 if word != "0":
                     result.violations.append(f"{journal.unit_id}: recorder verify: {word}")
             result.units.append(_unit_row(journal, store, word))
@@ -221,6 +224,19 @@ def _verify(vault: Path, trust: Path) -> str:
     summary = verify_for_simulator(vault, trust, None, None)
     code = summary["exit_code"]
     return "0" if code == 0 else f"{code} {summary['sentence_zh']} {summary['sentence_en']}"
+
+
+def _fetch_and_verify(objects: ObjectStore, vault: Path, trust: Path) -> str:
+    """The same of a vault whose segments lie elsewhere: fetched as an examiner would (docs/object-stores.md)."""
+    with tempfile.TemporaryDirectory(prefix="zfy-fetched-") as folder:
+        out = Path(folder) / "vault"
+        try:
+            fetched = fetch(objects, vault, out)
+        except (ValueError, OSError) as error:
+            return f"取回 fetch: {error}"
+        if fetched.failed:
+            return "; ".join(f"取回 fetch: {key}: {why}" for key, why in fetched.failed.items())
+        return _verify(out, trust)
 
 
 def _alarms(store_root: Path) -> list[str]:

@@ -18,7 +18,8 @@ BUILD_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
-    """``segments`` of about ``segment_bytes`` each for every unit. ``slots``: upload slots the store grants."""
+    """``segments`` of about ``segment_bytes`` each for every unit. ``slots``: upload slots the store grants.
+    ``line_rate``: bytes per second of the agency's line, which all units share in both directions; 0: it is not shaped."""
 
     units: int = 200
     seed: int = 1
@@ -27,6 +28,7 @@ class FleetPlan:
     instances: int = 2
     slots: int = 16
     faults: bool = True
+    line_rate: float = 0.0
 
     @property
     def dock_over_s(self) -> float:

@@ -6,6 +6,7 @@ import dataclasses
 import heapq
 import itertools
 import logging
+import os
 import random
 import shutil
 import tempfile
@@ -50,7 +51,8 @@ class Struck:
 @dataclass(slots=True)
 class FleetRun:
     """``execute`` once. ``out`` is new or empty. Afterwards: what was measured while it ran; what was reached is judged
-    from ``out`` alone (:mod:`hw_sim.fleet_run.judge`)."""
+    from ``out`` alone (:mod:`hw_sim.fleet_run.judge`). ``load_before``: processes that wanted a core in the minute before
+    the run (getloadavg(3)): the work of others on this machine."""
 
     plan: FleetPlan
     out: Path
@@ -64,6 +66,8 @@ class FleetRun:
     usage: UsageBook = field(default_factory=UsageBook)
     children: dict[str, UplinkChild] = field(default_factory=dict)
     bytes_up: int = 0
+    mqtt_bytes_up: int = 0
+    load_before: float = 0.0
     seconds: float = 0.0
     build_s: float = 0.0
     _begin_us: int = 0
@@ -84,6 +88,7 @@ class FleetRun:
 
     def execute(self) -> None:
         """Raises AgencyError when a program does not start, RuntimeError when the light units' thread has ended."""
+        self.load_before = os.getloadavg()[0]
         self.units_dir.mkdir(parents=True)
         run_root = Path(tempfile.mkdtemp(prefix="zfy-fleet-"))  # 0700; short: an address holds 108 bytes
         agency = Agency(
@@ -151,6 +156,8 @@ class FleetRun:
 
     def _run(self, agency: Agency, folders: dict[str, UnitFolder]) -> None:
         config = self._config(agency)
+        if self.plan.line_rate:
+            agency.store_proxy.slow(self.plan.line_rate)
         self.children = {unit_id: self._child(folder, config) for unit_id, folder in folders.items()}
         host = UnitHost(config, self.clock)
         self._begin_us = self.clock.boottime_us()
@@ -168,6 +175,7 @@ class FleetRun:
             host.close()
             self.seconds = self._now_s()
             self.bytes_up = agency.store_proxy.bytes_up
+            self.mqtt_bytes_up = agency.mqtt_proxy.bytes_up
         if host.error is not None:
             raise RuntimeError(f"设备线程已结束 the units' thread has ended: {host.error}") from host.error
 

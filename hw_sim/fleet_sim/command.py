@@ -13,6 +13,9 @@ from hw_sim.fleet_run.plan import FleetPlan
 from hw_sim.fleet_sim.load import MB, LoadPlan
 from hw_sim.fleet_sim.report import page, picture, simulate, table
 
+LINK_MB_S = 1250.0
+"""The simulated line: 10 Gbit/s."""
+
 
 @click.command("fleet")
 @click.option(
@@ -39,7 +42,12 @@ from hw_sim.fleet_sim.report import page, picture, simulate, table
     help="改为仿真调度，设备数可重复 simulate the scheduler instead: number of units, repeatable",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="随机种子 seed")
-@click.option("--link-mb-s", type=click.FloatRange(1.0), default=1250.0, show_default=True, help="线路 the line, MB/s")
+@click.option(
+    "--link-mb-s",
+    type=click.FloatRange(0.05),
+    help="全部设备共用的线路，MB/s；仿真默认 1250，真实运行默认不限 "
+    "the line all units share; 1250 in the simulation, not shaped in a real run",
+)
 @click.option("--write", "target", type=click.Path(path_type=Path, dir_okay=False), help="写成文档 write a page, *.md")
 def fleet_command(
     units: int,
@@ -52,7 +60,7 @@ def fleet_command(
     faults: bool,
     sizes: tuple[int, ...],
     seed: int,
-    link_mb_s: float,
+    link_mb_s: float | None,
     target: Path | None,
 ) -> None:
     """全部设备入坞 · a whole fleet docks: real uplink processes against one agency, with faults, judged from the disk.
@@ -62,10 +70,19 @@ def fleet_command(
     退出码 exit: 0 达到上限 holds · 1 未达到 does not · 2 无法运行 cannot run · 130 被中断 interrupted.
     """
     if sizes:
-        sys.exit(_simulate(sizes, seed, link_mb_s, target))
+        sys.exit(_simulate(sizes, seed, LINK_MB_S if link_mb_s is None else link_mb_s, target))
     from hw_sim.fleet_run.command import run_fleet
 
-    plan = FleetPlan(units, seed, segments, round(segment_mb * SEGMENT_MB), instances, slots, faults)
+    plan = FleetPlan(
+        units,
+        seed,
+        segments,
+        round(segment_mb * SEGMENT_MB),
+        instances,
+        slots,
+        faults,
+        line_rate=(link_mb_s or 0.0) * MB,
+    )
     sys.exit(run_fleet(plan, out, objects, target, click.echo, lambda text: click.echo(text, err=True)))
 
 
@@ -81,7 +98,7 @@ def _simulate(sizes: tuple[int, ...], seed: int, link_mb_s: float, target: Path 
         drawing = target.with_suffix(".svg")
         options = "".join(f" --simulate {units}" for units in sizes)
         options += "" if seed == 1 else f" --seed {seed}"
-        options += "" if link_mb_s == 1250.0 else f" --link-mb-s {link_mb_s:g}"
+        options += "" if link_mb_s == LINK_MB_S else f" --link-mb-s {link_mb_s:g}"
         command = f"./dev run hw-sim fleet{options} --write {target}"
         of_run = kept(target.read_text(encoding="utf-8")) if target.exists() else ""
         target.write_text(page(results, command, drawing.name) + of_run, encoding="utf-8")

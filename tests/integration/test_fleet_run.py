@@ -125,6 +125,19 @@ def test_one_byte_of_one_object_is_found(run: tuple[Path, str]) -> None:
     assert judged(run[0]).violations == []
 
 
+def test_what_lies_in_another_object_store_is_fetched_and_verified(run: tuple[Path, str]) -> None:
+    """Through the driver, as from S3: here it is a second one on the same folder."""
+    elsewhere = f"folder:{run[0] / 'store'}"
+    fetched = judge(run[0], elsewhere, verified=UNITS)
+    assert fetched.violations == []
+    assert [unit.verified for unit in fetched.units] == ["0"] * UNITS
+    path = next(path for path in sorted((run[0] / "store").rglob("*.mp4.age")))
+    data = path.read_bytes()
+    with changed(path, data[:-1] + bytes([data[-1] ^ 1])):
+        said = judge(run[0], elsewhere, verified=UNITS).violations
+    assert any("recorder verify: 取回 fetch" in text and path.name in text for text in said)
+
+
 def test_a_record_the_store_does_not_have_is_found(run: tuple[Path, str]) -> None:
     path = next(path for path in sorted((run[0] / "store").glob("*/*/journal/*.jws")))
     with changed(path, b"".join(path.read_bytes().splitlines(keepends=True)[:-1])):

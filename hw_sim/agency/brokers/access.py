@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from hw_sim.agency.authority import DESK_NAME, STORE_NAME
+from hw_sim.agency.names import DESK_NAME, STORE_NAME
 
 Access = Literal["read", "write"]
 UNIT: Final = "{unit}"

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import click
 
-from hw_sim.agency.authority import is_unit_id
 from hw_sim.agency.brokers.access import NAMED, RULES, UNIT, Rule, topics
+from hw_sim.agency.names import is_unit_id
 
 VHOST: Final = "/"
 EXCHANGE: Final = "amq.topic"

@@ -18,7 +18,7 @@ from recorder.evidence.encoding import b64u
 from recorder.evidence.records import LockMode
 from recorder.evidence.statement_files import file_name
 
-BLOCK = 1 << 20
+BLOCK = 256 * 1024
 
 
 class ObjectStoreError(Exception):

@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hw_sim.agency.objects.ports import ObjectStoreError
+from hw_sim.agency.objects.s3_data import lean_loader
 from hw_sim.agency.objects.settings import S3Settings
 
 CONNECT_S = 5.0
@@ -25,6 +26,7 @@ def client_of(settings: S3Settings) -> Any:
     ObjectStoreError when there are none or the settings cannot be used."""
     with translated("credentials"):
         session = botocore.session.Session(profile=settings.profile)
+        session.register_component("data_loader", lean_loader(session.get_config_variable("data_path")))
         if session.get_credentials() is None:
             raise ObjectStoreError(
                 "没有访问凭据 no credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SHARED_CREDENTIALS_FILE"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from hw_sim.agency.authority import DESK_NAME, is_unit_id
+from hw_sim.agency.names import DESK_NAME, is_unit_id
 from hw_sim.agency.store.problem import BAD_REQUEST, NOT_FOUND, Problem
 from hw_sim.agency.store.routes import Exchange, Reply, Route, json_reply, route
 

@@ -16,6 +16,7 @@ from types import TracebackType
 SYNC_BYTES = 8 << 20
 """At most so much is durable later than it could be; as much again may be written before the line has to wait."""
 READ_BYTES = 256 * 1024
+"""Held only while something is read back: with two hundred bodies under way most of them wait for the line."""
 
 
 class Follower:
@@ -37,7 +38,6 @@ class Follower:
         self._sync = sync
         self._reached = reached
         self._digest = hashlib.sha256() if digest else None
-        self._buffer = memoryview(bytearray(READ_BYTES)) if digest else memoryview(b"")
         self._state = threading.Condition()
         self._written = begin
         self._durable = begin
@@ -120,11 +120,12 @@ class Follower:
 
     def _read_back(self, position: int, end: int) -> None:
         assert self._digest is not None, "only asked where there is one"
+        buffer = memoryview(bytearray(min(READ_BYTES, end - position)))
         while position < end:
-            count = os.preadv(self._fd, [self._buffer[: min(READ_BYTES, end - position)]], position)
+            count = os.preadv(self._fd, [buffer[: min(len(buffer), end - position)]], position)
             if count == 0:
                 raise OSError(f"the file ends at {position}, {end} were written")
-            self._digest.update(self._buffer[:count])
+            self._digest.update(buffer[:count])
             position += count
 
     def _end(self) -> None:

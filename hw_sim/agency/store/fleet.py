@@ -17,7 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from firmware_bridge.ports import Clock
-from hw_sim.agency.authority import STORE_NAME, is_unit_id
+from hw_sim.agency.names import STORE_NAME, is_unit_id
 from hw_sim.agency.store.grant_desk import TICK_S, GrantDesk
 from hw_sim.agency.store.register import IssuedReceipt, Register
 from recorder.fleet.gauge import SlotLimits

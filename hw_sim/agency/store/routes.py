@@ -14,7 +14,7 @@ from email.message import Message
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from hw_sim.agency.authority import is_unit_id
+from hw_sim.agency.names import is_unit_id
 from hw_sim.agency.store.problem import BAD_REQUEST, FORBIDDEN, METHOD, NOT_FOUND, Problem
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"

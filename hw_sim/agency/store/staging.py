@@ -25,8 +25,8 @@ from recorder.evidence.files import sync_dir
 
 log = logging.getLogger("agency.store")
 
-BLOCK = 256 * 1024
-"""Of a body, taken from the socket at once."""
+BLOCK = 64 * 1024
+"""Of a body, taken from the socket at once, and held as long as the body is under way."""
 CHECK_BYTES = 1 << 20
 """About so often it is looked whether there is room: a call of a microsecond."""
 REJECTED = "rejected"

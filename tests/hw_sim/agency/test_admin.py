@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from hw_sim.agency.authority import DESK_NAME
+from hw_sim.agency.names import DESK_NAME
 from hw_sim.agency.store.admin import FleetDesk, summary
 from hw_sim.agency.store.problem import Problem
 from hw_sim.agency.store.routes import Exchange, answer

@@ -8,9 +8,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firmware_bridge.clock import SystemClock
-from hw_sim.agency.proxy import FaultProxy
+from hw_sim.agency.proxy import PIECE, FaultProxy, share_of
 
 
 class Echo(socketserver.BaseRequestHandler):
@@ -147,6 +149,16 @@ def test_a_slow_line_keeps_its_rate(proxy: FaultProxy) -> None:
         assert len(exchange(link, bytes(100_000))) == 100_000  # there and back: 200 000 bytes
         seconds = (clock.boottime_us() - started) / 1e6
     assert 0.3 <= seconds <= 3.0
+
+
+@given(st.integers(-(10**6), 10**6), st.integers(0, 400))
+def test_a_slowed_line_is_shared_in_small_pieces(budget: int, asking: int) -> None:
+    share = share_of(budget, asking)
+    if budget <= 0:
+        assert share <= 0, "what is owed is waited for"
+    else:
+        assert min(budget, PIECE) <= share <= budget
+        assert share * asking <= max(budget, PIECE * asking)
 
 
 def test_a_mishap_strikes_each_connection_at_its_byte_and_as_often_as_asked(proxy: FaultProxy) -> None:
