@@ -1,4 +1,4 @@
-"""``./dev test``: the suites one after another, each with its minutes, then one plain line.
+"""``./dev test``: the suites one after another (one beneath the others), each with its minutes, then one plain line.
 
 Suites are folders under ``tests/``: the named ones below are slow and run last; ``unit`` is all the rest. With a path among
 the arguments only that is run; ``--ceph``, ``--package``, ``--rabbitmq`` and ``--virtual-pi`` run one suite alone and
@@ -7,6 +7,7 @@ whole. Results are left as JUnit XML in ``out/test-results/``.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import click
 
@@ -21,7 +23,7 @@ from firmware_bridge.clock import SystemClock
 from firmware_bridge.ports import Clock
 
 ROOT = Path(__file__).resolve().parents[1]
-SLOW_SUITES = ("integration", "simulation", "kill", "bench", "brokers", "package", "interop", "ceph", "virtual_pi")
+SLOW_SUITES = ("integration", "kill", "bench", "brokers", "package", "interop", "simulation", "ceph", "virtual_pi")
 WHOLE_SUITES = {
     "--ceph": "ceph",
     "--package": "package",
@@ -37,9 +39,15 @@ are left of its bound. When one does not run, the summary has a line that says s
 FLAG_OR_NIGHT = ("ceph",)
 """Of those: suites that CI leaves alone however much time is left (half a gigabyte to fetch on a fresh machine)."""
 
-BESIDE_EACH_OTHER = ("unit",)
-"""Suites whose tests may run on several cores at once. The others play shifts in real time, with encoders and processes
-that want the machine to themselves, or use all cores as it is."""
+BESIDE_EACH_OTHER = {"quick": ("unit", "integration"), "ci": ("unit",), "nightly": ("unit",)}
+"""Suites whose tests may run on several cores at once. The others play shifts in real time, with encoders and
+processes that want the machine to themselves: on a desk two of them run side by side (minutes saved), in CI not."""
+
+BENEATH = ("simulation",)
+"""Suites that only compute, in a time of their own: they begin first and run beneath the others, on what these leave of
+the cores (``SCHED_IDLE``, sched(7)), and are printed when their turn comes. The others wait much (real time, brokers,
+disks): nothing of the machine lies idle, and no test in real time waits for a simulated one."""
+
 MOST_WORKERS = 8
 """Each has what is made once for a session (SeaweedFS, a broker, nginx) to itself: more cost more than they save."""
 
@@ -66,6 +74,45 @@ class Counts:
 class Suite:
     name: str
     paths: tuple[str, ...]
+
+
+class Commands(Protocol):
+    """How a pytest is run."""
+
+    def call(self, command: Sequence[str], env: Mapping[str, str]) -> int:
+        """Run it in front, its output as it comes; returns its exit code (negative: the signal that ended it)."""
+
+    def begin(self, command: Sequence[str], env: Mapping[str, str], output: Path) -> Callable[[], int]:
+        """Start it beneath everything else, with all it prints in ``output``; what is returned waits for its exit code."""
+
+    def end_all(self) -> None:
+        """End what was begun and nobody waited for (an interrupt, an error)."""
+
+
+class Processes:
+    """The real :class:`Commands`."""
+
+    def __init__(self) -> None:
+        self._begun: list[subprocess.Popen[bytes]] = []
+
+    def call(self, command: Sequence[str], env: Mapping[str, str]) -> int:
+        return subprocess.run(command, env=dict(env), cwd=ROOT, check=False).returncode
+
+    def begin(self, command: Sequence[str], env: Mapping[str, str], output: Path) -> Callable[[], int]:
+        with output.open("wb") as out:
+            process = subprocess.Popen(
+                command, env=dict(env), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            )
+        # After the start, not in the child before it: what is set is inherited by all that pytest itself starts later.
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setscheduler(process.pid, os.SCHED_IDLE, os.sched_param(0))
+        self._begun.append(process)
+        return process.wait
+
+    def end_all(self) -> None:
+        for process in self._begun:
+            process.terminate()
+            process.wait()
 
 
 def suites(tests: Path) -> list[Suite]:
@@ -111,13 +158,18 @@ def left_out(suite: str, chosen: str, minutes: float) -> str:
     return ""
 
 
-def workers(suite: str, arguments: Sequence[str], cores: int) -> list[str]:
+def workers(suite: str, chosen: str, arguments: Sequence[str], cores: int) -> list[str]:
     """pytest-xdist's options for a suite, where it is to run on several cores: none for somebody who said how to run it.
-    ``worksteal``: each worker begins with half of the order and a file stays together, until one has nothing left."""
-    count = min(cores, MOST_WORKERS)
-    if suite not in BESIDE_EACH_OTHER or arguments or count < 2:
+    ``worksteal``: each worker begins with a part of the order and a file stays together, until one has nothing left.
+    Three unit workers for two cores: half of what they do is wait."""
+    if suite not in BESIDE_EACH_OTHER[chosen] or arguments or cores < 2:
         return []
+    count = min(cores + cores // 2 if suite == "unit" else cores, MOST_WORKERS)
     return [f"--numprocesses={count}", "--dist=worksteal"]
+
+
+def pytest_command(suite: Suite, results: Path, *options: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", f"--junitxml={results / suite.name}.xml", *options, *suite.paths]
 
 
 def run(
@@ -125,11 +177,11 @@ def run(
     env: Mapping[str, str],
     clock: Clock,
     cores: int,
-    call: Callable[[Sequence[str], Mapping[str, str]], int],
+    commands: Commands,
     tests: Path,
     results: Path,
 ) -> int:
-    """Run the suites and return the exit code. ``call`` runs a command with an environment and returns its exit code."""
+    """Run the suites and return the exit code."""
     chosen = tier(env, "--nightly" in arguments)
     rest = [argument for argument in arguments if argument != "--nightly" and argument not in WHOLE_SUITES]
     whole = [suite for flag, suite in WHOLE_SUITES.items() if flag in arguments]
@@ -141,6 +193,13 @@ def run(
     results.mkdir(parents=True, exist_ok=True)
     total, broken, lines, empty = Counts(), False, [], 0
     began = clock.boottime_us()
+    beneath: dict[str, Callable[[], int]] = {}
+    for suite in todo:
+        if suite.name in BENEATH and len(todo) > 1 and not rest:
+            (results / f"{suite.name}.xml").unlink(missing_ok=True)
+            output = results / f"{suite.name}.log"
+            beneath[suite.name] = commands.begin(pytest_command(suite, results), env, output)
+            click.echo(f"== {suite.name} ({chosen}): 在其他各组之下运行 beneath the others, {output} ==")
     for suite in todo:
         if suite.name in OPTIONAL_MIN and suite.name not in whole:
             reason = left_out(suite.name, chosen, (clock.boottime_us() - began) / 60e6)
@@ -149,18 +208,22 @@ def run(
                 empty += 1
                 continue
         report = results / f"{suite.name}.xml"
-        report.unlink(missing_ok=True)
         click.echo(f"== {suite.name} ({chosen}) ==")
         start = clock.boottime_us()
-        beside = workers(suite.name, rest, cores)
-        code = call([sys.executable, "-m", "pytest", f"--junitxml={report}", *beside, *rest, *suite.paths], env)
-        minutes = (clock.boottime_us() - start) / 60e6
+        if suite.name in beneath:
+            code = beneath[suite.name]()
+            click.echo((results / f"{suite.name}.log").read_text(encoding="utf-8", errors="replace"))
+            took = f"{(clock.boottime_us() - start) / 60e6:.1f} min 等待 waited for"
+        else:
+            report.unlink(missing_ok=True)
+            code = commands.call(pytest_command(suite, results, *workers(suite.name, chosen, rest, cores), *rest), env)
+            took = f"{(clock.boottime_us() - start) / 60e6:.1f} min"
         result = counts(report)
         if code == NO_TESTS:
             empty += 1
         elif code != 0 or result is None:
             broken = True
-        lines.append(f"{suite.name}: {minutes:.1f} min, {result or f'no result, pytest ended with {code}'}")
+        lines.append(f"{suite.name}: {took}, {result or f'no result, pytest ended with {code}'}")
         total += result or Counts()
     minutes = (clock.boottime_us() - began) / 60e6
     bound = BOUND_MIN[chosen]
@@ -177,11 +240,15 @@ def run(
 
 
 def main() -> None:
-    def call(command: Sequence[str], env: Mapping[str, str]) -> int:
-        return subprocess.run(command, env=dict(env), cwd=ROOT, check=False).returncode
-
+    commands = Processes()
     cores = len(os.sched_getaffinity(0))
-    sys.exit(run(sys.argv[1:], os.environ, SystemClock(), cores, call, ROOT / "tests", ROOT / "out" / "test-results"))
+    try:
+        status = run(
+            sys.argv[1:], os.environ, SystemClock(), cores, commands, ROOT / "tests", ROOT / "out" / "test-results"
+        )
+    finally:
+        commands.end_all()
+    sys.exit(status)
 
 
 if __name__ == "__main__":

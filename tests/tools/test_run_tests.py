@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from firmware_bridge.ports import ClockQuality
-from tools.run_tests import MOST_WORKERS, ROOT, Counts, Suite, counts, left_out, run, suites, tier
+from tools.run_tests import MOST_WORKERS, ROOT, Counts, Processes, Suite, counts, left_out, run, suites, tier
 
 
 class StepClock:
@@ -41,8 +42,23 @@ class Pytest:
         self.calls: list[Sequence[str]] = []
         self.tiers: list[str] = []
         self.whole: list[str] = []
+        self.beneath: list[str] = []
+        self.waited: list[int] = []
 
-    def __call__(self, command: Sequence[str], env: Mapping[str, str]) -> int:
+    def begin(self, command: Sequence[str], env: Mapping[str, str], output: Path) -> Callable[[], int]:
+        self.beneath.append(output.stem)
+        code = self.call(command, env)
+        output.write_text("said beneath\n")
+
+        def wait() -> int:
+            self.waited.append(len(self.calls))
+            return code
+
+        return wait
+
+    def end_all(self) -> None: ...
+
+    def call(self, command: Sequence[str], env: Mapping[str, str]) -> int:
         self.calls.append(command)
         self.tiers.append(env["RECORDER_TESTS"])
         self.whole.append(env["RECORDER_WHOLE"])
@@ -112,14 +128,14 @@ def test_an_old_report_does_not_speak_for_a_new_run(tests: Path, tmp_path: Path)
     assert outcome(silent, tests, tmp_path) == 1
 
 
-def test_suites_run_on_all_cores_but_those_in_real_time_on_their_own(tests: Path, tmp_path: Path) -> None:
+def test_suites_run_on_all_cores_and_those_in_real_time_on_their_own_in_ci(tests: Path, tmp_path: Path) -> None:
     answers: dict[str, tuple[int, tuple[int, int, int, int] | None]] = dict.fromkeys(
         ("unit", "integration", "simulation", "selected"), (0, (1, 0, 0, 0))
     )
 
-    def beside(*arguments: str, cores: int) -> dict[str, list[str]]:
+    def beside(*arguments: str, cores: int, **env: str) -> dict[str, list[str]]:
         stand_in = Pytest(answers)
-        assert outcome(stand_in, tests, tmp_path, *arguments, cores=cores) == 0
+        assert outcome(stand_in, tests, tmp_path, *arguments, env=env, cores=cores) == 0
         return {
             Path(call[3].split("=")[1]).stem: [word for word in call if word.startswith(("--num", "--dist"))]
             for call in stand_in.calls
@@ -127,12 +143,31 @@ def test_suites_run_on_all_cores_but_those_in_real_time_on_their_own(tests: Path
 
     alone: list[str] = []
     two = ["--numprocesses=2", "--dist=worksteal"]
-    assert beside(cores=2) == {"unit": two, "integration": alone, "simulation": alone}
-    assert beside("--nightly", cores=2)["unit"] == two
+    three = ["--numprocesses=3", "--dist=worksteal"]
+    assert beside(cores=2) == {"unit": three, "integration": two, "simulation": alone}
+    for chosen in (beside("--nightly", cores=2), beside(cores=2, CI="true")):
+        assert chosen == {"unit": three, "integration": alone, "simulation": alone}
     assert beside(cores=64)["unit"] == [f"--numprocesses={MOST_WORKERS}", "--dist=worksteal"]
     assert beside(cores=1)["unit"] == alone
     assert beside("-x", cores=2)["unit"] == alone, "who says how to run it gets one process, with a debugger if wanted"
     assert beside(f"{tests}/config/test_a.py", cores=2) == {"selected": alone}
+
+
+class RealIn(Pytest):
+    """pytest itself, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__({})
+        self.folder = folder
+        self.said: list[str] = []
+
+    def call(self, command: Sequence[str], env: Mapping[str, str]) -> int:
+        outer = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        done = subprocess.run(
+            command, cwd=self.folder, env={**outer, **env}, capture_output=True, text=True, check=False
+        )
+        self.said.append(done.stdout)
+        return done.returncode
 
 
 REAL = """
@@ -142,7 +177,7 @@ import pytest
 
 @pytest.mark.parametrize("number", range(6))
 def test_passes(number):
-    assert os.environ["PYTEST_XDIST_WORKER_COUNT"] == "2"
+    assert os.environ["PYTEST_XDIST_WORKER_COUNT"] == "3"
 
 def test_fails():
     assert 1 == 2
@@ -163,19 +198,57 @@ def test_on_real_workers_all_are_counted_and_a_warning_or_a_worker_that_dies_is_
     (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
     folder = tmp_path / "tests" / "unit"
     folder.mkdir(parents=True)
-    said: list[str] = []
-
-    def call(command: Sequence[str], env: Mapping[str, str]) -> int:
-        outer = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-        done = subprocess.run(command, cwd=tmp_path, env={**outer, **env}, capture_output=True, text=True, check=False)
-        said.append(done.stdout)
-        return done.returncode
-
     (folder / "test_real.py").write_text(REAL)
     results = tmp_path / "results"
-    assert run([], {}, StepClock(), 2, call, tmp_path / "tests", results) == 1
+    commands = RealIn(tmp_path)
+    assert run([], {}, StepClock(), 2, commands, tmp_path / "tests", results) == 1
+    said = commands.said
     assert counts(results / "unit.xml") == Counts(6, 3, 1), said
     assert "ResourceWarning" in said[0] and "crashed while running" in said[0] and "slowest 10 durations" in said[0]
+
+
+def test_what_only_computes_begins_first_beneath_the_others_and_is_printed_last(
+    tests: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tests / "package").mkdir()
+    (tests / "package/test_e.py").touch()
+    good: tuple[int, tuple[int, int, int, int] | None] = (0, (1, 0, 0, 0))
+    every = ("unit", "integration", "simulation", "package", "selected")
+    stand_in = Pytest(dict.fromkeys(every, good))
+    assert outcome(stand_in, tests, tmp_path) == 0
+    assert [call[-1].split("/")[-1] for call in stand_in.calls] == [
+        "simulation",
+        "test_top.py",
+        "integration",
+        "package",
+    ]
+    assert (stand_in.beneath, stand_in.waited) == (["simulation"], [4]), "waited for when all others are done"
+    said = capsys.readouterr().out
+    assert said.index("== package") < said.index("said beneath") < said.index("== suites")
+    for words in (("-x",), ("--nightly", "-k", "x"), (str(tests / "simulation"),)):
+        alone = Pytest(dict.fromkeys(every, good))
+        assert outcome(alone, tests, tmp_path, *words) == 0
+        assert alone.beneath == [], f"{words}: who wants to see or stop something gets it in front"
+    failing = Pytest({**dict.fromkeys(every, good), "simulation": (1, (5, 1, 0, 0))})
+    assert outcome(failing, tests, tmp_path) == 1
+    dead = Pytest({**dict.fromkeys(every, good), "simulation": (-9, None)})
+    assert outcome(dead, tests, tmp_path) == 1, "the report of the run before does not speak for it"
+
+
+def test_a_real_process_beneath_gets_only_what_is_left_and_ends_with_the_run(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    ask = "import os, sys; print(os.sched_getscheduler(0), flush=True); print('x', file=sys.stderr); sys.exit(3)"
+    commands = Processes()
+    os.mkfifo(tmp_path / "go")  # it waits until the policy has been set
+    env = {"PATH": os.environ["PATH"]}
+    waiting = f'read -r _ <{tmp_path}/go; exec {sys.executable} -c "{ask}"'
+    wait = commands.begin(["sh", "-c", waiting], env, log)
+    (tmp_path / "go").write_text("\n")
+    assert wait() == 3
+    assert log.read_text().split() == [str(os.SCHED_IDLE), "x"]
+    wait = commands.begin(["sleep", "1000"], env, log)
+    commands.end_all()
+    assert wait() == -15
 
 
 def test_a_usage_error_is_a_failure_though_nothing_failed(tests: Path, tmp_path: Path) -> None:
