@@ -14,7 +14,7 @@ from recorder.evidence import records as r
 from recorder.evidence.age import Identity
 from recorder.evidence.config_order import detail
 from recorder.evidence.desired import MAX_TEXT
-from recorder.evidence.encoding import sha256_b64u
+from recorder.evidence.encoding import b64u, compact_json, sha256_b64u
 from recorder.evidence.personal import seal_field
 from recorder.evidence.verify.report import VaultReport
 from tests.evidence.verify.agency import TestAgency
@@ -161,7 +161,14 @@ def stolen_signature(b: VaultBuilder, kind: str, said: dict[str, Any]) -> str:
     return f"{signed(b, kind, said).rpartition('.')[0]}.{other}"
 
 
+def naming_another_key(b: VaultBuilder, kind: str, said: dict[str, Any]) -> str:
+    header = compact_json({"alg": "ES256", "kid": b.agency.store.kid, "typ": kind})
+    message = f"{b64u(header)}.{b64u(compact_json(said))}"
+    return f"{message}.{b64u(b.agency.commands.sign(message.encode('ascii')))}"
+
+
 FORGED: dict[str, Sign] = {
+    "its header names another key": naming_another_key,
     "by the unit's own key": lambda b, kind, said: jws.sign(kind, said, b.signer or b.agency.store),
     "by the store's key": lambda b, kind, said: jws.sign(kind, said, b.agency.store),
     "words of one, signature of another": stolen_signature,
