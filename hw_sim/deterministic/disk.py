@@ -15,6 +15,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from recorder.evidence.files import OsFiles
@@ -116,12 +117,12 @@ class SimulatedDisk:
         That is the kernel at its best. Whoever opens the file after the writer has been told gets no error from it, and
         would take lines for durable that are not: docs/testing.md, "not tested".
         """
-        names = [name for name in self._os.names(directory) if name.endswith(".jws")]
-        nodes = [node for name in names if (node := self._nodes.get(directory / name)) is not None]
-        for node in nodes[-2:]:
+        names = (name for name in reversed(self._os.names(directory)) if name.endswith(".jws"))
+        newest = list(islice((node for name in names if (node := self._nodes.get(directory / name)) is not None), 2))
+        for node in newest:
             if not node.poisoned:
                 node.durable = node.size
-        return not nodes or nodes[-1].durable == nodes[-1].size
+        return not newest or newest[0].durable == newest[0].size
 
     def power_off(self) -> None:
         """What is on the medium when power comes back."""

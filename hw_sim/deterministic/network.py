@@ -90,18 +90,20 @@ class SimulatedClient(StoreClient):
         length: int,
         between_blocks: Callable[[], None],
     ) -> Answer:
-        network, data = self._network, bytearray()
+        network, sent = self._network, 0
+        parts: list[bytes] = []
         blocks = -(-length // BLOCK)
         cut_at = network.rnd.randrange(blocks) if network.rnd.random() < network.cut else None
-        while len(data) < length:
-            if cut_at is not None and len(data) >= cut_at * BLOCK:
-                if network.up and data:
-                    network.exchange(method, path, headers, bytes(data))
+        while sent < length:
+            if cut_at is not None and sent >= cut_at * BLOCK:
+                if network.up and parts:
+                    network.exchange(method, path, headers, b"".join(parts))
                 raise LinkFault(CONNECTION_LOST, "cut while sending")
-            block = file.read(min(BLOCK, length - len(data)))
+            block = file.read(min(BLOCK, length - sent))
             if not block:
                 raise UplinkFault(SEGMENT_SIZE, "bytes missing")
-            data += block
+            parts.append(block)
+            sent += len(block)
             self.body_bytes_sent += len(block)
             between_blocks()
-        return network.exchange(method, path, headers, bytes(data))
+        return network.exchange(method, path, headers, b"".join(parts))

@@ -95,18 +95,21 @@ class Surroundings:
 
 
 class _Events(queue.Queue[UnitEvent]):
-    """The unit's queue. Nobody waits in it: simulated time passes elsewhere."""
+    """The unit's queue. Nobody waits in it, and nobody else is there to be locked out: simulated time passes elsewhere."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         super().__init__()
         self._wake = wake
 
     def put(self, item: UnitEvent, block: bool = True, timeout: float | None = None) -> None:
-        super().put(item)
+        self.queue.append(item)
         self._wake()
 
     def get(self, block: bool = True, timeout: float | None = None) -> UnitEvent:
-        return super().get(block=False)
+        if not self.queue:
+            raise queue.Empty
+        event: UnitEvent = self.queue.popleft()
+        return event
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ import hmac
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from recorder.evidence import bech32
 from recorder.evidence.libcrypto import ChaCha20Poly1305, X25519PrivateKey
@@ -54,8 +55,10 @@ class Identity:
         return f"Identity({self.recipient})"  # never the secret: representations end up in logs
 
 
+@lru_cache(maxsize=16)
 def parse_recipient(text: str) -> bytes:
-    """32 bytes of X25519 public key from ``age1…``. Raises AgeError."""
+    """32 bytes of X25519 public key from ``age1…``. Raises AgeError. Remembered: the same few, for every segment and every
+    sealed field."""
     return _parse(text, _RECIPIENT_PREFIX, "age1…", upper=False)
 
 

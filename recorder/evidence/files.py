@@ -167,7 +167,7 @@ class OsFiles:
 
     def names(self, directory: Path) -> list[str]:
         try:
-            return sorted(entry.name for entry in directory.iterdir())
+            return sorted(os.listdir(directory))  # noqa: PTH208 (names only: a Path of each costs twice as much)
         except FileNotFoundError:
             return []
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from recorder.evidence.encoding import b64u, compact_json, unb64u
@@ -83,6 +84,22 @@ def sign(typ: str, payload: dict[str, Any], signer: Signer, *, with_chain: bool 
 
 
 _MEMBERS = frozenset({"alg", "kid", "typ"})
+_SHORT = 256
+"""Characters. Ours have some 130."""
+
+
+@lru_cache(maxsize=64)
+def _members(part: str) -> tuple[tuple[str, Any], ...] | None:
+    """Of a header that is an object. A journal has one for each type of record and key, line after line. Raises ValueError,
+    RecursionError, which are not remembered."""
+    header = json.loads(unb64u(part))
+    return tuple(header.items()) if isinstance(header, dict) else None
+
+
+def _header(part: str) -> dict[str, Any] | None:
+    """A new object each time. Only short ones are remembered: the text may be anybody's."""
+    members = _members(part) if len(part) <= _SHORT else _members.__wrapped__(part)
+    return None if members is None else dict(members)
 
 
 def split(text: str, *, with_chain: bool = False) -> Parts:
@@ -95,12 +112,12 @@ def split(text: str, *, with_chain: bool = False) -> Parts:
     if len(pieces) != 3:
         raise JwsError("not three parts")
     try:
-        header = json.loads(unb64u(pieces[0]))
+        header = _header(pieces[0])
         payload = json.loads(unb64u(pieces[1]))
         signature = unb64u(pieces[2])
     except (ValueError, RecursionError) as error:
         raise JwsError(f"not base64url JSON: {error}") from error
-    if not isinstance(header, dict) or set(header) != members or header["alg"] != "ES256":
+    if header is None or set(header) != members or header["alg"] != "ES256":
         raise JwsError(f"header is not exactly alg=ES256, {', '.join(sorted(members - {'alg'}))}")
     if not isinstance(header["kid"], str) or not isinstance(header["typ"], str):
         raise JwsError("kid and typ must be text")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from recorder.faults.curve import Curve
@@ -61,10 +62,13 @@ class BatteryWatch:
             )
             if self._at_the_edge(now_us, voltage_v):
                 low = critical = True
-        evidence = self._evidence(percent, voltage_v, external)
+
+        def evidence(threshold: float) -> Callable[[], dict[str, Any]]:
+            return lambda: {**self._evidence(percent, voltage_v, external), "threshold_minutes": threshold}
+
         changes = (
-            self._low.update(now_us, low, {**evidence, "threshold_minutes": self._limits.low_minutes}),
-            self._critical.update(now_us, critical, {**evidence, "threshold_minutes": self._limits.critical_minutes}),
+            self._low.update(now_us, low, evidence(self._limits.low_minutes)),
+            self._critical.update(now_us, critical, evidence(self._limits.critical_minutes)),
         )
         return [change for change in changes if change is not None]
 

@@ -10,7 +10,7 @@ A duty that raises is a fault and never the end of a recording (promise 1): see 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from recorder.config.models import RecorderConfig
 from recorder.evidence.journal_loader import Finding
@@ -132,3 +132,11 @@ class Duty:
 
 
 DutyFactory: TypeAlias = Callable[[UnitServices], Duty]
+
+CALLS: Final = ("started", "observe", "handle", "gesture", "tick", "poll", "reconfigured", "close")
+"""What the loop calls of every duty, some of it twenty times a second."""
+
+
+def overrides(duty: Duty, call: str) -> bool:
+    """Whether the duty has one of :data:`CALLS` of its own. Most do nothing at most of them and need not be called."""
+    return getattr(getattr(duty, call), "__func__", None) is not getattr(Duty, call)

@@ -22,7 +22,7 @@ from recorder.officer.indicators import ALARMS
 from recorder.session import effects as fx
 from recorder.session import events as ev
 from recorder.unit.control import ControlCommands, orders_of
-from recorder.unit.duty import Answer, Duty, DutyFactory
+from recorder.unit.duty import CALLS, Answer, Duty, DutyFactory, overrides
 from recorder.unit.events import (
     ButtonEdge,
     ControlRequest,
@@ -67,6 +67,7 @@ class UnitProcess:
         self._next_telemetry_us = 0
         self._workers = WorkerDesk(self)
         self._duties: list[Duty] = []
+        self._called: dict[str, list[Duty]] = {call: [] for call in CALLS}
         for make in duties:
             self._add(make)
         self._control = ControlCommands(self, self._duties)
@@ -110,14 +111,20 @@ class UnitProcess:
 
     def _add(self, make: DutyFactory) -> None:
         try:
-            self._duties.append(make(self))
+            duty = make(self)
         except Exception as error:  # the recording needs none of them
             name = getattr(make, "name", "duty")
             log.exception("duty.failed", extra={"fields": {"duty": name, "call": "start"}})
             self._duty_fault(name, "start", error)
+            return
+        self._duties.append(duty)
+        for call, called in self._called.items():
+            if overrides(duty, call):
+                called.append(duty)
 
     def _each(self, what: str, act: Callable[[Duty], None]) -> None:
-        for duty in self._duties:
+        """``what``: of ``CALLS``, the one that ``act`` makes."""
+        for duty in self._called[what]:
             self._guarded(duty, what, act)
 
     def _guarded(self, duty: Duty, what: str, act: Callable[[Duty], None]) -> None:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import base64
+import binascii
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +22,17 @@ def test_base64url_round_trip(data: bytes) -> None:
 def test_what_is_not_canonical_base64url_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="base64url"):
         unb64u(text)
+
+
+@given(st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", max_size=9))
+def test_there_is_one_text_for_each_data_and_no_other_is_taken(text: str) -> None:
+    try:
+        data = unb64u(text)
+    except ValueError:
+        with contextlib.suppress(binascii.Error):
+            assert b64u(base64.b64decode(text + "===", "-_")) != text
+    else:
+        assert b64u(data) == text
 
 
 def test_sha256_of_the_empty_string() -> None:

@@ -101,3 +101,10 @@ def test_a_line_may_be_as_long_as_the_format_allows() -> None:
     text = jws.sign("receipt", {"segments": ["x" * 64] * 5000}, signer())
     assert 300_000 < len(text) < jws.MAX_LINE
     assert jws.verify(text, signer().public_key()).typ == "receipt"
+
+
+def test_what_is_done_to_one_header_is_not_seen_in_the_next() -> None:
+    """Headers repeat, line after line, and are remembered."""
+    first = jws.split(LINE)
+    first.header["kid"] = "another"
+    assert jws.split(LINE).kid == signer().kid

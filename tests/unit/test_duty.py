@@ -8,8 +8,11 @@ from typing import Any, ClassVar
 
 import pytest
 
+from recorder.config.models import RecorderConfig
 from recorder.evidence.records import Event, Mark, Record, SessionStart
-from recorder.unit.duty import Answer, Command, Duty
+from recorder.evidence.state import JournalState
+from recorder.unit.duty import CALLS, Answer, Command, Duty, overrides
+from recorder.unit.events import UnitEvent
 from tests.unit.test_process import ask, press
 from tests.unit.unit_kit import WITHOUT_WATCH, UnitKit
 
@@ -72,6 +75,53 @@ def test_records_are_seen_in_the_order_of_the_journal_also_those_a_duty_writes_i
         written = [record.TYP for record in duty.seen]
         assert [typ for typ in kit.types() if typ not in ("boot", "checkpoint")] == written
         assert written[written.index("mark") + 1] == "event"
+
+
+def test_every_call_of_the_loop_reaches_a_duty_that_has_it(tmp_path: Path) -> None:
+    """Those that have none of their own are not called: what is called of whom is decided when the duty is made."""
+    kit = UnitKit(tmp_path / "unit", duties=(*WITHOUT_WATCH, Everything))
+    everything: Everything = kit.unit.everything  # type: ignore[attr-defined]
+    kit.worker_up()
+    press(kit, "record")
+    kit.turn(300_000)
+    kit.unit.reconfigure(kit.unit.p.config, restart_workers=False)
+    kit.unit.close()
+    assert everything.called == set(CALLS)
+    assert not any(overrides(Duty(kit.unit), call) for call in CALLS)
+
+
+class Everything(Duty):
+    name = "everything"
+
+    def __init__(self, services: Any) -> None:
+        super().__init__(services)
+        self.called: set[str] = set()
+        services.everything = self
+
+    def started(self, before: JournalState) -> None:
+        self.called.add("started")
+
+    def observe(self, record: Record) -> None:
+        self.called.add("observe")
+
+    def handle(self, event: UnitEvent) -> None:
+        self.called.add("handle")
+
+    def gesture(self, name: str) -> bool:
+        self.called.add("gesture")
+        return False
+
+    def tick(self, now_us: int) -> None:
+        self.called.add("tick")
+
+    def poll(self, now_us: int, wall_us: int) -> None:
+        self.called.add("poll")
+
+    def reconfigured(self, before: RecorderConfig) -> None:
+        self.called.add("reconfigured")
+
+    def close(self) -> None:
+        self.called.add("close")
 
 
 class Second(Duty):
