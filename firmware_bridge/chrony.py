@@ -101,7 +101,7 @@ class ChronyFiles:
 
     def __init__(self, log: Path = LOG, config: Sequence[Path] = CONFIG) -> None:
         self._log = log
-        self._sources = read_sources(line for path in config for line in _lines(path))
+        self._sources = read_sources(line for path in config for line in lines(path))
         self._seen: tuple[int, int] | None = None
         self._tracking: Tracking | None = None
 
@@ -127,11 +127,11 @@ def _last(log: Path) -> Tracking | None:
     return next((found for line in reversed(whole) if (found := parse_tracking(line)) is not None), None)
 
 
-def _lines(path: Path) -> list[str]:
+def lines(path: Path) -> list[str]:
     try:
         if path.is_dir():
             files = [file for file in sorted(path.iterdir()) if file.suffix in (".conf", ".sources")]
-            return [line for file in files for line in _lines(file)]
+            return [line for file in files for line in lines(file)]
         return path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []

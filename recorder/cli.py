@@ -210,9 +210,10 @@ def _control(config_files: tuple[Path, ...], message: dict[str, object], passed_
 def _asked(
     config_files: tuple[Path, ...], message: dict[str, object], passed_file: BinaryIO | None = None
 ) -> dict[str, Any]:
+    from recorder.channel.places import control_socket
     from recorder.unit.control_client import ControlError, request
 
-    path = Path(load(config_files).config.storage.run_dir) / "control.sock"
+    path = control_socket(Path(load(config_files).config.storage.run_dir))
     try:
         return request(path, message, timeout_s=10, passed_file=passed_file)
     except ControlError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 from firmware_bridge.ports import Clock, DeviceError, UnitBoard
 from recorder import __version__
 from recorder.board_options import board_options
-from recorder.channel.places import capture_dir, channel_socket, launch_socket
+from recorder.channel.places import capture_dir, channel_socket, control_socket, launch_socket
 from recorder.channel.worker_lock import wait_until_gone
 from recorder.config.load import Loaded, canonical, save_last_good
 from recorder.config.models import RecorderConfig
@@ -228,7 +228,7 @@ def _run(
     check = JournalCheck(
         files, journal.directory, [signer.public_key()], backlog_end(recovered.before), events, board.clock
     )
-    control = ControlSocket(run_dir / "control.sock", events, board.clock.boottime_us)
+    control = ControlSocket(control_socket(run_dir), events, board.clock.boottime_us)
     for finding in listen(board, events, gnss=config.gnss.enabled):
         unit.found(finding)
     check.start()

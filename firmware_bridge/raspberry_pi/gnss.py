@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
+import fcntl
 import logging
 import termios
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import serial
@@ -22,6 +25,11 @@ READ_S: Final = 0.2
 SILENCE_US: Final = 5_000_000
 BACKOFF_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
 _MAX_PARTIAL: Final = 4096
+
+LOCK_TRIES: Final = 20
+_LOCK_RETRY_S: Final = 0.1
+"""For two seconds in all a line somebody else holds is no failure yet: a process of the last start that is still ending, or
+``recorder doctor`` having a look."""
 
 
 class SerialGnss:
@@ -69,7 +77,7 @@ class SerialGnss:
         while not self._stop.is_set():
             before = self._counters.good
             try:
-                with serial.Serial(self._device, self._baud, timeout=READ_S, exclusive=True) as port:
+                with self._line() as port:
                     # What waited in the line's buffer is old, however fresh it would look.
                     port.reset_input_buffer()
                     self._read(port, deliver)
@@ -80,6 +88,36 @@ class SerialGnss:
                 self._fail(f"{type(error).__name__}: {error}", None)
             attempt = 0 if self._counters.good > before else attempt + 1
             self._stop.wait(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)])
+
+    @contextlib.contextmanager
+    def _line(self) -> Iterator[serial.Serial]:
+        """The line, open and locked. The lock (flock(2)) belongs to the open file, and a child between fork and exec holds
+        that open for as long as the machine keeps it waiting: closing alone would leave the line locked meanwhile."""
+        with self._opened() as port:
+            try:
+                yield port
+            finally:
+                fcntl.flock(port.fileno(), fcntl.LOCK_UN)
+
+    def _opened(self) -> serial.Serial:
+        for _ in range(LOCK_TRIES):
+            with contextlib.suppress(BlockingIOError):
+                return self._open()
+            if self._stop.wait(_LOCK_RETRY_S):
+                break
+        try:
+            return self._open()
+        except BlockingIOError as error:
+            raise OSError(error.errno, "另一进程占用此串口 another process has this line") from error
+
+    def _open(self) -> serial.Serial:
+        """Raises BlockingIOError when somebody else holds the line, else OSError or termios.error."""
+        try:
+            return serial.Serial(self._device, self._baud, timeout=READ_S, exclusive=True)
+        except serial.SerialException as error:
+            if error.errno == errno.EWOULDBLOCK:
+                raise BlockingIOError(error.errno, str(error)) from error
+            raise
 
     def _read(self, port: serial.Serial, deliver: Callable[[GnssFix], None]) -> None:
         epochs, freshness = NmeaEpochs(self._counters), Freshness()

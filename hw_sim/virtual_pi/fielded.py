@@ -62,7 +62,7 @@ def configuration(agency: Agency, overrides: Mapping[str, Any] | None = None) ->
         # The demo store keeps its objects in a plain folder and says so: its receipts promise no lock.
         "trust": {"require_lock": False},
         # User-mode Linux is slow at system calls, of which imports are made; nor does a busy host keep real time.
-        "supervision": {"start_timeout_s": 30, "progress_timeout_s": 8},
+        "supervision": {"connect_timeout_s": 30, "start_timeout_s": 30, "progress_timeout_s": 8},
         "session": {"standby_interval_s": 1},
         "uplink": {
             "store_url": f"https://{AGENCY_HOST}:{agency.store_proxy.port}",

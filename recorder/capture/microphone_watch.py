@@ -91,13 +91,17 @@ class MicrophoneWatch:
         """A block was read; ``missing`` samples before it were lost."""
         if missing and (self._unplugged.present or self._stalled.present):
             (self._unplugged if self._unplugged.present else self._stalled).missing += missing
-        elif (overflowed or missing) and self._overflowed.see(now_us, missing):
-            self._fault("microphone-overflow", "onset", {"from_us": now_us, "count": 1})
+        elif overflowed or missing:
+            # What was lost lies before this block, so that is where the fault begins, and here is where it ends.
+            from_us = now_us - self._us(len(samples) + missing)
+            if self._overflowed.see(now_us, missing, from_us):
+                self._fault("microphone-overflow", "onset", {"from_us": from_us, "count": 1})
         self._hear(now_us, samples)
         self._look_for_ends(now_us)
 
     def nothing(self, now_us: int, *, missing: int) -> None:
         """Nothing could be read, and ``missing`` samples of silence took its place."""
+        self._look_for_the_end_of_overflow(now_us)
         # What is gone or stalled has not recovered before blocks come again, however long ago it last complained.
         if self._unplugged.present:
             self._unplugged.last_us = now_us
@@ -113,6 +117,7 @@ class MicrophoneWatch:
 
     def hangs(self, now_us: int) -> None:
         """The driver does not even come back from reading."""
+        self._look_for_the_end_of_overflow(now_us)
         if self._unplugged.present:
             return
         if self._stalled.see(now_us):
@@ -159,6 +164,11 @@ class MicrophoneWatch:
     def _forget_level(self) -> None:
         self._zero_since_us = self._quiet_since_us = None
 
+    def _look_for_the_end_of_overflow(self, now_us: int) -> None:
+        """A device that delivers nothing loses no samples for being read too late: that is over, whatever began since. The
+        other faults are over only when blocks come again."""
+        self._look_for_end("microphone-overflow", self._overflowed, "count", now_us)
+
     def _look_for_ends(self, now_us: int) -> None:
         for code, fault, counted in (
             ("microphone-unplugged", self._unplugged, "attempts"),
@@ -166,14 +176,17 @@ class MicrophoneWatch:
             ("microphone-overflow", self._overflowed, "count"),
             ("microphone-silent", self._silent, None),
         ):
-            if not fault.is_over(now_us, self._settled_us):
-                continue
-            evidence = fault.span()
-            if counted is not None:
-                evidence[counted] = fault.count
-            if fault is not self._silent:
-                evidence["missing_us"] = self._us(fault.missing)
-            self._fault(code, "end", evidence)
+            self._look_for_end(code, fault, counted, now_us)
+
+    def _look_for_end(self, code: str, fault: _Fault, counted: str | None, now_us: int) -> None:
+        if not fault.is_over(now_us, self._settled_us):
+            return
+        evidence = fault.span()
+        if counted is not None:
+            evidence[counted] = fault.count
+        if fault is not self._silent:
+            evidence["missing_us"] = self._us(fault.missing)
+        self._fault(code, "end", evidence)
 
     def _us(self, samples: int) -> int:
         return samples * 1_000_000 // self._rate

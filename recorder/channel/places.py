@@ -1,4 +1,4 @@
-"""Where unit process and capture workers meet, below ``run_dir``.
+"""Where unit process, capture workers and whoever gives commands meet, below ``run_dir``.
 
 ``capture/`` is the workers' own folder: on a unit they may write there and nowhere else in ``run_dir`` (docs/services.md).
 """
@@ -15,6 +15,10 @@ def capture_dir(run_dir: Path) -> Path:
 def channel_socket(run_dir: Path, camera_id: str) -> Path:
     """The unit process listens there for the worker of this camera; lock and kill switch lie beside it."""
     return capture_dir(run_dir) / f"{camera_id}.sock"
+
+
+def control_socket(run_dir: Path) -> Path:
+    return run_dir / "control.sock"
 
 
 def launch_socket(run_dir: Path) -> Path:

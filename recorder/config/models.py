@@ -222,6 +222,8 @@ class Supervision(Section):
 
     launcher: Literal["child", "systemd"]
     progress_timeout_s: Annotated[float, Field(ge=0.5, le=30)]
+    late_start_s: Annotated[float, Field(ge=0.5, le=60)]
+    connect_timeout_s: Annotated[float, Field(ge=1, le=60)]
     start_timeout_s: Annotated[float, Field(ge=1, le=60)]
     restart_backoff_s: Annotated[float, Field(ge=0, le=60)]
     restart_backoff_max_s: Annotated[float, Field(ge=0, le=600)]

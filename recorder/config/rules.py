@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from recorder.channel.places import channel_socket, control_socket, launch_socket
 from recorder.config.board_rules import BOARD_RULES
 from recorder.config.finding import Finding, Rule
 from recorder.config.models import RecorderConfig
@@ -16,6 +19,8 @@ MIN_RECIPIENTS = 2
 """Two keys in two hands: with one, a lost key is lost evidence."""
 
 MIN_CAP_KB_S = 16
+
+SOCKET_PATH_BYTES = 107
 
 
 def night_hysteresis(config: RecorderConfig) -> Iterator[Finding]:
@@ -127,6 +132,22 @@ def backoff_order(config: RecorderConfig) -> Iterator[Finding]:
             )
 
 
+def socket_paths_fit(config: RecorderConfig) -> Iterator[Finding]:
+    """The address of a Unix socket has room for 107 bytes and a zero (unix(7)): a longer path cannot be bound, and that
+    would show only when the unit starts."""
+    run_dir = Path(config.storage.run_dir)
+    sockets = [control_socket(run_dir), launch_socket(run_dir)]
+    sockets += [channel_socket(run_dir, camera_id) for camera_id in config.cameras]
+    longest = max(sockets, key=lambda path: len(os.fsencode(path)))
+    length = len(os.fsencode(longest))
+    if length > SOCKET_PATH_BYTES:
+        yield Finding(
+            (("storage", "run_dir"),),
+            f"套接字路径 {longest} 有 {length} 字节，最多 {SOCKET_PATH_BYTES} 字节：请缩短 run_dir",
+            f"the socket path {longest} has {length} bytes, {SOCKET_PATH_BYTES} at most: shorten run_dir",
+        )
+
+
 def store_url_is_https(config: RecorderConfig) -> Iterator[Finding]:
     """Client certificates are the only identity: plain HTTP would have none. No password belongs into a file."""
     url = config.uplink.store_url
@@ -228,6 +249,7 @@ RULES: tuple[Rule, ...] = (
     speech_hysteresis,
     sealing_recipients,
     backoff_order,
+    socket_paths_fit,
     store_url_is_https,
     upload_cap_is_usable,
     pre_event_fits,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.ports import Check, Verdict
+from recorder.channel.places import control_socket
 from recorder.config.load import Loaded
 from recorder.config.models import RecorderConfig
 from recorder.unit.control_client import ControlError
@@ -64,7 +65,7 @@ def unit(run_dir: Path, ask: Ask) -> Check:
         "systemctl start recorder-unit; journalctl -u recorder-unit",
     )
     try:
-        ask(run_dir / "control.sock", {"cmd": "status"})
+        ask(control_socket(run_dir), {"cmd": "status"})
         status = json.loads((run_dir / "status.json").read_text(encoding="utf-8"))
         state, faults = str(status["state"]), [str(code) for code in status["faults"]]
     except ControlError as error:

@@ -46,7 +46,8 @@ class OpenSession(Model):
 
     ``next_index``: next ``segment_index`` by camera. ``media_end``: end of the last media signed for, by camera,
     and not before the newest resumption; a segment with no more than its header has none.
-    ``last_segment``: newest segment by camera. ``segments``: the newest segment ids, at most 1024, oldest first.
+    ``last_segment``: by camera the segment that ``media_end`` lies in. ``segments``: the newest segment ids, at most 1024,
+    oldest first.
     ``mode``, ``matter``: as last changed. ``marked``: the kinds of mark set so far, each once, at most 64.
     """
 

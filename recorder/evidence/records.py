@@ -37,6 +37,7 @@ InterruptionCause = Literal[
     "low-battery",
     "thermal",
     "worker-crash",
+    "worker-late",
     "process-crash",
     "buffer-overflow",
     "lens-covered",

@@ -311,10 +311,7 @@ class JournalState:
         if session is None or session.session_id != p["session_id"]:
             return
         following = max(session.next_index.get(camera_id, 0), p["segment_index"] + 1)
-        changes: dict[str, Any] = {"next_index": {**session.next_index, camera_id: following}}
-        if p["role"] != "preroll":
-            changes["last_segment"] = {**session.last_segment, camera_id: segment_id}
-        self.session = session.model_copy(update=changes)
+        self.session = session.model_copy(update={"next_index": {**session.next_index, camera_id: following}})
         self._note_segment(segment_id)
 
     def _head(self, p: Payload) -> None:
@@ -341,16 +338,17 @@ class JournalState:
     def _media(self, segment: OpenSegment, end_us: int, p: Payload) -> None:
         # An entry 0 alone is the file's header: a disk may take the headers of many files and refuse all their media.
         if segment.role != "preroll" and end_us > segment.media_start_us:
-            self._covered(segment.session_id, segment.camera_id, end_us, p)
+            self._covered(segment.session_id, segment.camera_id, segment.segment_id, end_us, p)
 
-    def _covered(self, session_id: str, camera_id: str, end_us: int, p: Payload) -> None:
+    def _covered(self, session_id: str, camera_id: str, segment_id: str, end_us: int, p: Payload) -> None:
         session = self.session
         if session is None or session.session_id != session_id:
             return
         before = session.media_end.get(camera_id)
         if before is None or before.bootseed != p["bootseed"] or before.at_us < end_us:
             media_end = {**session.media_end, camera_id: _moment(end_us, p)}
-            self.session = session.model_copy(update={"media_end": media_end})
+            last_segment = {**session.last_segment, camera_id: segment_id}
+            self.session = session.model_copy(update={"media_end": media_end, "last_segment": last_segment})
 
     def _interruption(self, p: Payload) -> None:
         self.gap_book.apply("interruption", p)
@@ -375,7 +373,7 @@ class JournalState:
         self.gap_book.apply("resumption", p)
         self.open_gaps.pop(p["gap_id"], None)
         # The head of that media follows. Should a power cut come between, the next gap begins here, not where this one did.
-        self._covered(p["session_id"], p["camera_id"], p["to_us"], p)
+        self._covered(p["session_id"], p["camera_id"], p["segment_id"], p["to_us"], p)
 
     def _explanation(self, p: Payload) -> None:
         self.gap_book.apply("explanation", p)

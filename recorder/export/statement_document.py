@@ -41,6 +41,7 @@ CAUSES = {
     "low-battery": "电量不足",
     "thermal": "温度过高",
     "worker-crash": "采集程序异常退出",
+    "worker-late": "采集程序未能及时启动",
     "process-crash": "记录程序异常退出",
     "buffer-overflow": "缓冲溢出",
     "lens-covered": "镜头被遮挡",

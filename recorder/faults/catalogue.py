@@ -295,9 +295,16 @@ def _kinds() -> Iterator[FaultKind]:
         "worker-crash",
         "采集进程崩溃",
         "the capture worker ended",
-        "supervision.start_timeout_s",
-        _WORKER_LOST,
+        evidence=_WORKER_LOST,
         cause="worker-crash",
+    )
+    yield FaultKind(
+        "worker-late",
+        "采集进程启动迟缓",
+        "the capture worker takes long to start",
+        "supervision.late_start_s",
+        ("from_us", "to_us", "threshold_us", *_WORKER_LOST),
+        cause="worker-late",
     )
     yield FaultKind(
         "worker-fault", "采集进程内部错误", "the capture worker failed", evidence=("error",), cause="worker-crash"

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from recorder.channel.places import control_socket
 from recorder.cli import config_option, language, load, say
 from recorder.health.status_file import STATUS_FILE, UPLINK_STATUS_FILE, last_word
 from recorder.health.text import standing_line, status_lines
@@ -27,7 +28,7 @@ def status_command(as_json: bool, config_files: tuple[Path, ...]) -> None:
     run_dir = Path(load(config_files).config.storage.run_dir)
     # The file outlives a unit that was killed, and then still says that it records: ask the unit itself first.
     try:
-        answer = request(run_dir / "control.sock", {"cmd": "status"}, timeout_s=TIMEOUT_S)
+        answer = request(control_socket(run_dir), {"cmd": "status"}, timeout_s=TIMEOUT_S)
         boot_id, now_us, reachable = str(answer.get("boot_id")), int(answer.get("at_us", 0)), True
     except ControlError as error:
         click.echo(say(f"错误：{error.zh}", f"error: {error.en}"), err=True)

@@ -32,6 +32,7 @@ _DEVICE_CAUSES = frozenset(
         "low-battery",
         "thermal",
         "worker-crash",
+        "worker-late",
         "process-crash",
         "buffer-overflow",
     }

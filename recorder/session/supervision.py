@@ -30,13 +30,15 @@ really slow still gets all its time."""
 
 CONNECT_DOUBLINGS = 3
 CONNECT_MOST_US = 60_000_000
-"""A worker connects after it has loaded picamera2, libcamera, PyAV and numpy, which from a cold card on a small board may
-take longer than any constant: each vain start doubles the time the next one gets, up to eightfold and so long at most
-(``TimeoutStartSec=`` of ``recorder-capture@.service`` is longer). Else such a board would never record."""
+"""A worker connects after it has loaded picamera2, libcamera, PyAV and numpy, which from a cold card on a small or busy
+board may take longer than any constant: each vain start doubles the time the next one gets (``connect_timeout_s``), up to
+eightfold and so long at most (``TimeoutStartSec=`` of ``recorder-capture@.service`` is longer). Else such a board would
+never record."""
 
 WARM_STARTS = 5
-"""Of a camera that has worked, so many vain starts in a row get the time it needed before. What it loads was loaded
-already, so it hangs; and the officer hears within a minute that recording cannot go on (``failed_restarts``)."""
+"""Of a camera that has worked, so many vain starts in a row get no longer to connect than to deliver
+(``start_timeout_s``). What it loads was loaded already, so it hangs; and the officer hears within a minute that recording
+cannot go on (``failed_restarts``)."""
 
 BLIND_US = 500_000
 """A longer pause between two ticks is the judge's own: reports were waiting unread, so it is not held against the
@@ -71,6 +73,8 @@ class Limits:
     """Microseconds; see ``[supervision]``."""
 
     progress_timeout_us: int
+    late_start_us: int
+    connect_timeout_us: int
     start_timeout_us: int
     backoff_us: int
     backoff_max_us: int
@@ -79,6 +83,8 @@ class Limits:
     def of(cls, settings: Supervision) -> Limits:
         return cls(
             progress_timeout_us=round(settings.progress_timeout_s * 1e6),
+            late_start_us=round(settings.late_start_s * 1e6),
+            connect_timeout_us=round(settings.connect_timeout_s * 1e6),
             start_timeout_us=round(settings.start_timeout_s * 1e6),
             backoff_us=round(settings.restart_backoff_s * 1e6),
             backoff_max_us=round(settings.restart_backoff_max_s * 1e6),
@@ -116,6 +122,16 @@ class WorkerSupervisor:
     def is_waiting(self) -> bool:
         """No worker exists; one will be started."""
         return self.phase is Phase.WAITING
+
+    def is_late(self, now_us: int) -> bool:
+        """The worker takes longer to load and connect than is usual (``late_start_s``). A fact, no reason to end it."""
+        waits = self.phase is Phase.STARTING and not self._connected
+        return waits and now_us - self._since_us > self._limits.late_start_us
+
+    @property
+    def launched_us(self) -> int:
+        """When the present or last worker was started."""
+        return self._launched_us
 
     @property
     def next_launch_us(self) -> int | None:
@@ -209,8 +225,7 @@ class WorkerSupervisor:
     def _judge_start(self, now_us: int) -> Order | None:
         limit = self._limits.start_timeout_us
         if not self._connected:
-            vain = self._vain_starts - (WARM_STARTS if self._ever_ready else 1)
-            limit = min(limit << min(max(0, vain), CONNECT_DOUBLINGS), CONNECT_MOST_US)
+            limit = self._time_to_connect_us()
         elif self._ever_ready:
             quick = round(self._limits.progress_timeout_us * FIRST_FRAME_SHARE) << min(self._vain_starts - 1, 10)
             limit = min(limit, quick)
@@ -218,7 +233,14 @@ class WorkerSupervisor:
             return None
         if self._connected:
             return self._kill("camera-stall", "no first frame in time", now_us)
-        return self._kill("worker-crash", "did not connect in time", now_us)
+        return self._kill("worker-late", "did not connect in time", now_us)
+
+    def _time_to_connect_us(self) -> int:
+        limit = self._limits.connect_timeout_us
+        vain = self._vain_starts - 1
+        if self._ever_ready:
+            limit, vain = min(limit, self._limits.start_timeout_us), self._vain_starts - WARM_STARTS
+        return min(limit << min(max(0, vain), CONNECT_DOUBLINGS), CONNECT_MOST_US)
 
     def _judge_progress(self, now_us: int) -> Order | None:
         limit = self._limits.progress_timeout_us

@@ -91,10 +91,11 @@ class WorkerDesk:
 
     def connected(self, camera_id: str) -> None:
         camera = self.p.cameras[camera_id]
+        now = self._unit.now_us()
         camera.connected = True
+        self._unit.fault("worker-late", camera_id, False, {"from_us": camera.supervisor.launched_us, "to_us": now})
         camera.inherited = self.p.faults.of(camera_id)
         camera.heads = HeadBook(round(self.p.config.signing.head_interval_s * 1e6))
-        now = self._unit.now_us()
         self.send(self._recipients(camera_id, self.p.config))
         self.send(self._overlay(camera_id))
         self.send(self.p.sensors.telemetry(camera_id, now))
@@ -240,6 +241,10 @@ class WorkerDesk:
 
     def _supervise(self, camera_id: str, camera: CameraParts, now: int) -> None:
         order = camera.supervisor.tick(now)
+        if camera.supervisor.is_late(now):
+            threshold_us = round(self.p.config.supervision.late_start_s * 1e6)
+            evidence = {"from_us": camera.supervisor.launched_us, "threshold_us": threshold_us}
+            self._unit.fault("worker-late", camera_id, True, evidence)
         if isinstance(order, KillWorker):
             log.error("worker.killed", extra={"fields": {"camera_id": camera_id, "cause": order.cause}})
             self.p.launcher.kill(camera_id)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from recorder.channel.places import control_socket
 from recorder.health.status_file import STATUS_FILE, last_word
 from recorder.unit.control_client import ControlError, request
 from recorder.update.installation import Note
@@ -36,7 +37,7 @@ class UnitView:
     def idle_now(self) -> bool:
         """What its main thread says at this moment; the status file may be seconds old. False, too, when it does not."""
         try:
-            answer = request(self._run_dir / "control.sock", {"cmd": "status"}, TIMEOUT_S)
+            answer = request(control_socket(self._run_dir), {"cmd": "status"}, TIMEOUT_S)
         except ControlError as error:
             log.warning("update.status", extra={"fields": {"error": str(error)[:300]}})
             return False
@@ -46,7 +47,7 @@ class UnitView:
         """Answered when its record is durable."""
         message = {"cmd": "update-note", **msgspec.to_builtins(note)}
         try:
-            request(self._run_dir / "control.sock", message, TIMEOUT_S)
+            request(control_socket(self._run_dir), message, TIMEOUT_S)
         except ControlError as error:
             log.warning("update.note", extra={"fields": {"error": str(error)[:300]}})
             return False

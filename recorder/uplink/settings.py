@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recorder.channel.places import control_socket
 from recorder.health.status_file import UPLINK_STATUS_FILE
 from recorder.loading import clock_module
 from recorder.uplink.links import LinkNames, LinkPolicy, MeteredRule
@@ -100,7 +101,7 @@ class UplinkSettings:
 
     @property
     def control_socket(self) -> Path:
-        return Path(self.run_dir) / "control.sock"
+        return control_socket(Path(self.run_dir))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)

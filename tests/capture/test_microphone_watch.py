@@ -155,6 +155,51 @@ def test_overflows_are_counted_and_a_burst_is_one_fault() -> None:
     assert bench.faults[3][3].items() >= {"count": 1, "missing_us": 0}.items()
 
 
+def test_the_span_of_one_overflow_is_what_was_lost_and_the_block_behind_it() -> None:
+    bench = Bench()
+    before_us = bench.now_us
+    bench.now_us += 10_000
+    bench.hear(QUIET_ROOM, 0.02, overflowed=True, missing=480)
+    lost_us = bench.now_us
+    bench.hear(QUIET_ROOM, 1)
+    (*_, onset), (*_, end) = bench.faults
+    assert onset == {"from_us": before_us, "count": 1}
+    assert end == {"from_us": before_us, "to_us": lost_us, "count": 1, "missing_us": 10_000}
+
+
+@pytest.mark.parametrize("after", ["nothing", "gone", "hangs"])
+def test_an_overflow_ends_when_nothing_is_delivered_any_more_and_not_when_it_is_again(after: str) -> None:
+    """Its end was looked for only when a block came: 29 s of silence after it, and the record came 29 s late."""
+    bench = Bench()
+    bench.hear(QUIET_ROOM, 0.02, overflowed=True, missing=480)
+    lost_us = bench.now_us
+
+    def act() -> None:
+        if after == "hangs":
+            bench.watch.hangs(bench.now_us)
+            return
+        if after == "gone":
+            bench.watch.gone(bench.now_us, GONE)
+        bench.watch.nothing(bench.now_us, missing=BLOCK)
+
+    bench.each(29, act)
+    bench.hear(QUIET_ROOM, 2)
+    ((ended_us, end),) = [
+        (at_us, evidence)
+        for at_us, code, phase, evidence in bench.faults
+        if (code, phase) == ("microphone-overflow", "end")
+    ]
+    assert ended_us - lost_us <= SECOND
+    assert end["from_us"] < end["to_us"] == lost_us
+    other = "microphone-unplugged" if after == "gone" else "microphone-stall"
+    assert bench.said() == [
+        ("microphone-overflow", "onset"),
+        (other, "onset"),
+        ("microphone-overflow", "end"),
+        (other, "end"),
+    ]
+
+
 def test_what_is_missing_after_a_stall_belongs_to_the_stall() -> None:
     bench = Bench()
     bench.each(1, lambda: bench.watch.nothing(bench.now_us, missing=BLOCK))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from recorder.config.messages import has_words, known
 from recorder.config.models import RecorderConfig
 from recorder.config.paths import defaults_file
 from recorder.config.problems import KeyPath
+from recorder.config.rules import SOCKET_PATH_BYTES
 from recorder.config.validate import validate
 from tests.config.conftest import KEY_A, KEY_B, SEALED, layer_of
 
@@ -105,6 +109,42 @@ def test_types_and_names(defaults: Layer, text: str, expected: str) -> None:
 )
 def test_rules_between_settings(defaults: Layer, text: str, expected: str) -> None:
     assert [line[: len(expected)] for line in lines(defaults, text)] == [expected], lines(defaults, text)
+
+
+@pytest.mark.parametrize(
+    ("run_dir", "cameras", "length"),
+    [
+        ("/" + "r" * 88, (), 107),
+        ("/" + "r" * 89, (), 108),
+        ("/" + "r" * 80, ("a-camera-in-the-rear",), 115),
+        ("/" + "记" * 30, (), 109),
+    ],
+)
+def test_a_socket_path_has_107_bytes_at_most(
+    defaults: Layer, run_dir: str, cameras: tuple[str, ...], length: int
+) -> None:
+    text = f'[storage]\nrun_dir = "{run_dir}"\n' + "".join(
+        f"[cameras.{name}]\nwidth = 640\nheight = 360\nframe_rate = 25\nbitrate_kbps = 2000\n" for name in cameras
+    )
+    said = [line for line in lines(defaults, text) if "socket" in line]
+    if length <= 107:
+        assert said == []
+        return
+    (line,) = said
+    assert line.startswith("agency.toml:4:1: storage.run_dir: the socket path /") and f"has {length} bytes" in line
+    (zh,) = (line for line in lines(defaults, text, "zh") if "套接字" in line)
+    assert zh.startswith("agency.toml:4:1: storage.run_dir: 套接字路径") and f"有 {length} 字节" in zh
+
+
+@pytest.mark.parametrize("length", [107, 108])
+def test_the_kernel_draws_the_same_line(length: int, tmp_path: Path) -> None:
+    name = "s" * (length - len(os.fsencode(tmp_path)) - 1)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
+        if length <= SOCKET_PATH_BYTES:
+            one.bind(str(tmp_path / name))
+        else:
+            with pytest.raises(OSError, match="too long"):
+                one.bind(str(tmp_path / name))
 
 
 @pytest.mark.parametrize(

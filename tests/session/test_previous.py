@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from recorder.evidence import records as rec
 from recorder.evidence.state import JournalState
 from recorder.session.events import Moment
@@ -67,3 +71,40 @@ def test_of_two_boots_the_newer_one_counts() -> None:
     previous = previous_of(bench.state)
     assert previous is not None
     assert previous.accounted.bootseed == bench.boot
+
+
+@pytest.mark.parametrize("end", [Bench.crash, Bench.power_cut], ids=["process", "power"])
+def test_a_gap_behind_files_with_no_more_than_their_headers_names_the_last_one_with_media(
+    end: Callable[[Bench, int], None],
+) -> None:
+    bench = Bench()
+    bench.run(SECOND)
+    bench.start()
+    bench.run(4 * SECOND)
+    worker = bench.workers["cam0"]
+    durable_us, last = worker.durable_us, worker.segment_id
+    for n in range(3):
+        bench._open(worker, durable_us + n * SECOND // 4)
+    assert worker.segment_id != last
+    end(bench, 10 * SECOND)
+    (gap,) = bench.records(rec.Interruption)
+    assert isinstance(gap, rec.Interruption)
+    assert (gap.from_us, gap.last_segment_id) == (durable_us, last)
+
+
+def test_media_that_ended_a_gap_and_was_not_signed_any_more_is_still_the_last() -> None:
+    """The ``resumption`` is written before the ``head`` of its media: a power cut may leave it the last line."""
+    bench = Bench()
+    bench.run(SECOND)
+    bench.start()
+    bench.run(4 * SECOND)
+    bench.lose("cam0")
+    bench.run(4 * SECOND)
+    (back,) = bench.records(rec.Resumption)
+    assert isinstance(back, rec.Resumption)
+    after = next(n for n, line in enumerate(bench.lines) if line.record is back) + 1
+    bench.forget_from(after)
+    bench.power_cut(10 * SECOND)
+    gap = bench.records(rec.Interruption)[-1]
+    assert isinstance(gap, rec.Interruption) and gap.gap_id != back.gap_id
+    assert (gap.from_us, gap.last_segment_id) == (back.to_us, back.segment_id)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +20,12 @@ from recorder.session.supervision import (
 
 SECOND = 1_000_000
 LIMITS = Limits(
-    progress_timeout_us=2 * SECOND, start_timeout_us=10 * SECOND, backoff_us=100_000, backoff_max_us=10 * SECOND
+    progress_timeout_us=2 * SECOND,
+    late_start_us=5 * SECOND,
+    connect_timeout_us=10 * SECOND,
+    start_timeout_us=10 * SECOND,
+    backoff_us=100_000,
+    backoff_max_us=10 * SECOND,
 )
 
 
@@ -39,8 +46,8 @@ def progress(frames: int, entries: int = 0, recording: bool = False, last_frame_
 class Bench:
     """Ticks each 0.1 s; ``frames``/``entries`` grow by the given rates a tick."""
 
-    def __init__(self) -> None:
-        self.supervisor = WorkerSupervisor(LIMITS)
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.supervisor = WorkerSupervisor(limits)
         self.now = 0
         self.orders: list[tuple[int, Order]] = []
         self.frames = self.entries = 0
@@ -145,7 +152,7 @@ def test_a_worker_that_never_connects_or_never_sees_a_frame() -> None:
     bench = Bench()
     bench.run(10.5, None)
     order = bench.last()
-    assert isinstance(order, KillWorker) and (order.cause, order.detail) == ("worker-crash", "did not connect in time")
+    assert isinstance(order, KillWorker) and (order.cause, order.detail) == ("worker-late", "did not connect in time")
     bench = Bench()
     bench.run(0.1, None)
     bench.supervisor.hello(bench.now)
@@ -178,6 +185,43 @@ def test_a_board_slow_to_load_the_libraries_gets_twice_the_time_with_each_start_
     assert bench.supervisor.phase is Phase.RUNNING
 
 
+def test_a_slow_start_is_late_and_is_not_killed_for_it() -> None:
+    """Seven seconds to load the libraries: on a busy machine that happens, and nothing has crashed."""
+    bench = Bench()
+    bench.run(4.9, None)
+    assert not bench.supervisor.is_late(bench.now)
+    bench.run(2.1, None)
+    assert bench.supervisor.is_late(bench.now) and bench.supervisor.launched_us < SECOND
+    bench.supervisor.hello(bench.now)
+    assert not bench.supervisor.is_late(bench.now + 20 * SECOND)
+    bench.run(2)
+    assert bench.supervisor.phase is Phase.RUNNING
+    assert [order for _, order in bench.orders] == [Launch()]
+
+
+def test_loading_and_opening_the_camera_have_each_their_own_time() -> None:
+    limits = replace(LIMITS, connect_timeout_us=20 * SECOND, start_timeout_us=7 * SECOND)
+    bench = Bench(limits)
+    bench.run(19.5, None)
+    bench.supervisor.hello(bench.now)
+    bench.run(6.5, frames=0)
+    assert len(bench.orders) == 1
+    bench.run(1, frames=0)
+    order = bench.last()
+    assert isinstance(order, KillWorker) and (order.cause, order.detail) == ("camera-stall", "no first frame in time")
+    bench = Bench(limits)
+    bench.up()
+    bench.die()
+    assert waits_to_connect(bench, 1) == [7], "what it loads was loaded before"
+
+
+def test_a_crash_while_it_starts_is_a_crash_however_late_it_was() -> None:
+    bench = Bench()
+    bench.run(7, None)
+    bench.die("exit status 1")
+    assert (bench.supervisor.cause, bench.supervisor.detail) == ("worker-crash", "exit status 1")
+
+
 def test_a_connected_worker_gets_no_more_time_for_its_first_frame_than_before() -> None:
     bench = Bench()
     waits_to_connect(bench, 4)
@@ -200,7 +244,7 @@ def test_a_worker_that_does_not_come_back_is_tried_often_enough_for_the_officer_
 
 @given(st.integers(1, 60 * SECOND), st.integers(1, 12), st.booleans())
 def test_the_time_to_connect_never_shrinks_and_has_an_end(start_us: int, starts: int, worked: bool) -> None:
-    supervisor = WorkerSupervisor(Limits(2 * SECOND, start_us, 0, 0))
+    supervisor = WorkerSupervisor(Limits(2 * SECOND, start_us, start_us, start_us, 0, 0))
     now = 0
     if worked:
         supervisor.tick(now)

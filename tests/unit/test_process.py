@@ -231,6 +231,42 @@ def test_what_a_new_worker_reports_before_its_first_frame_is_its_own_fault(kit: 
     assert {code for code, _ in faults()} - set(ended) == {"microphone-fault", "sealing-fault"}
 
 
+def cam0_faults(kit: UnitKit) -> list[tuple[str, str]]:
+    return [(p["code"], p["phase"]) for typ, p in kit.records() if typ == "fault" and p["component"] == "cam0"]
+
+
+def test_a_late_start_is_its_own_fact_and_neither_kill_nor_crash(kit: UnitKit) -> None:
+    kit.turn()
+    for _ in range(12):
+        kit.turn(500_000)
+    assert cam0_faults(kit) == [("worker-late", "onset")]
+    kit.worker_up()
+    assert cam0_faults(kit) == [("worker-late", "onset"), ("worker-late", "end")]
+    assert kit.launcher.killed == [] and kit.launcher.launched == ["cam0"]
+    onset, end = (p for typ, p in kit.records() if typ == "fault" and p["component"] == "cam0")
+    assert onset["evidence"]["threshold_us"] == 5_000_000
+    assert end["evidence"]["to_us"] - end["evidence"]["from_us"] >= 6_000_000
+
+
+def test_a_worker_that_never_connects_is_replaced_and_the_gap_says_so(kit: UnitKit) -> None:
+    record(kit)
+    kit.events.put(WorkerExited("cam0", 1, -9))
+    kit.events.put(WorkerDisconnected("cam0", "closed"))
+    for _ in range(24):
+        kit.turn(500_000)
+    assert kit.launcher.killed == ["cam0"], "one that has worked gets start_timeout_s"
+    assert cam0_faults(kit) == [("worker-crash", "onset"), ("worker-late", "onset")], "the crash is the one that was"
+    assert [p["cause"] for typ, p in kit.records() if typ == "interruption"] == ["worker-crash"]
+
+
+def test_a_worker_that_ends_while_it_starts_has_crashed(kit: UnitKit) -> None:
+    kit.turn()
+    kit.turn(500_000)
+    kit.events.put(WorkerExited("cam0", 1, 1))
+    kit.turn()
+    assert cam0_faults(kit) == [("worker-crash", "onset")]
+
+
 def test_a_worker_without_frames_is_killed(kit: UnitKit) -> None:
     kit.worker_up()
     for _ in range(30):

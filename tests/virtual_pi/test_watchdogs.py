@@ -22,7 +22,12 @@ pytestmark = pytest.mark.timeout(900)
 
 OVERRIDES = {
     # A pause that does not grow: one worker is killed after another here.
-    "supervision": {"start_timeout_s": 60, "progress_timeout_s": 30, "restart_backoff_max_s": 0.1},
+    "supervision": {
+        "connect_timeout_s": 60,
+        "start_timeout_s": 60,
+        "progress_timeout_s": 30,
+        "restart_backoff_max_s": 0.1,
+    },
 }
 KILLS = {"quick": 10, "ci": 10, "nightly": 30}
 RESET_S = 14

@@ -1,4 +1,5 @@
-"""All checks of the board as a technician would take them: picture, sound, hands, position, power, clock, watchdog."""
+"""All checks of the board as a technician would take them: picture, sound, hands, position, power, clock, watchdog, and the
+system below it."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Any
 from firmware_bridge.ports import BoardOptions, Check, Clock, DeviceCheck, DeviceError, ThrottleReason
 from firmware_bridge.raspberry_pi import gpio_lines
 from firmware_bridge.raspberry_pi.camera import attached_cameras
-from firmware_bridge.raspberry_pi.checks import cameras, chips, kernel, pins, position, sound
+from firmware_bridge.raspberry_pi.checks import cameras, chips, kernel, pins, position, sound, system
 from firmware_bridge.raspberry_pi.checks.verdicts import fault
 from firmware_bridge.raspberry_pi.clock_sources import clock_of
 from firmware_bridge.raspberry_pi.gpio import CANNOT_RELEASE, GpioInput, PinSpec, pin_errors
@@ -30,6 +31,7 @@ def diagnose(options: BoardOptions, ids: Sequence[str]) -> list[DeviceCheck]:
     reader = OptionReader(options)
     clock = clock_of(reader)
     told: set[str] = set()
+    files = system.SystemFiles()
 
     def with_options(look: Callable[[], Iterator[Check]]) -> Callable[[], Iterator[Check]]:
         return lambda: chain(look(), wrong_options(reader, told))
@@ -44,8 +46,10 @@ def diagnose(options: BoardOptions, ids: Sequence[str]) -> list[DeviceCheck]:
         ("light", lambda: kernel.light(reader)),
         ("thermal", lambda: kernel.thermal(reader, throttled(reader, clock))),
         ("rtc", lambda: kernel.rtc(reader, clock)),
-        ("clock", lambda: kernel.time(clock)),
+        ("clock", lambda: chain(kernel.time(clock), system.timekeeper(reader, files))),
         ("watchdog", lambda: kernel.watchdog(reader)),
+        ("memory", lambda: system.memory(files)),
+        ("encryption", lambda: system.encryption(files)),
     )
     return [(device, with_options(look)) for device, look in looks]
 

@@ -32,6 +32,7 @@ _CAUSES: dict[str, Words] = {
     "low-battery": ("电池耗尽", "the battery was empty"),
     "thermal": ("过热", "it was too hot"),
     "worker-crash": ("采集程序崩溃", "the capture program crashed"),
+    "worker-late": ("采集程序未能及时启动", "the capture program did not start in time"),
     "process-crash": ("记录程序崩溃", "the recording program crashed"),
     "buffer-overflow": ("缓冲溢出", "a buffer overflowed"),
     "lens-covered": ("镜头被遮挡", "the lens was covered"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import itertools
 import os
 import queue
@@ -120,6 +123,69 @@ def test_bad_truncated_jumping_and_missing_fixes_are_counted_and_not_delivered(
     assert fixes.empty()
     assert after.bad_checksum + after.unparsable - before.bad_checksum - before.unparsable == 4
     assert after.no_fix - before.no_fix == 2 and after.implausible - before.implausible == 1
+
+
+def descriptor_of(tty_path: str) -> int:
+    """The descriptor under which this process has ``tty_path`` open, the line's own end apart."""
+    wanted = Path(tty_path).resolve()
+    own = Path("/proc/self/fd")
+    (found,) = (int(fd.name) for fd in own.iterdir() if fd.exists() and locked(int(fd.name), wanted))
+    return found
+
+
+def locked(descriptor: int, path: Path) -> bool:
+    if Path(f"/proc/self/fd/{descriptor}").resolve() != path:
+        return False
+    return "FLOCK" in Path(f"/proc/self/fdinfo/{descriptor}").read_text(encoding="ascii")
+
+
+@contextlib.contextmanager
+def held(line: Line) -> Iterator[None]:
+    """Somebody else has the line. Raises BlockingIOError when it is locked already."""
+    other = os.open(line.link, os.O_RDWR | os.O_NOCTTY)
+    try:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(other)
+
+
+def heard(receiver: SerialGnss, line: Line) -> bool:
+    line.say(*epoch(1))
+    return receiver.counters().good > 0
+
+
+def test_the_lock_goes_with_the_driver_whoever_still_holds_the_open_file(receiver: SerialGnss, line: Line) -> None:
+    """A child of the unit process, forked and not yet become its program, has a copy of every descriptor."""
+    started(receiver, line)
+    copy = os.dup(descriptor_of(str(line.link)))
+    try:
+        receiver.stop()
+        with held(line):
+            pass
+    finally:
+        os.close(copy)
+
+
+def test_a_line_somebody_holds_for_a_moment_is_no_failure(
+    receiver: SerialGnss, line: Line, caplog: pytest.LogCaptureFixture
+) -> None:
+    with held(line):
+        receiver.start(lambda fix: None)
+        threading.Event().wait(0.1)
+    until(lambda: heard(receiver, line))
+    assert receiver.failure() is None and not caplog.records
+
+
+def test_a_line_somebody_goes_on_holding_is_a_failure_that_says_so(receiver: SerialGnss, line: Line) -> None:
+    with held(line):
+        receiver.start(lambda fix: None)
+        until(lambda: receiver.failure() is not None)
+        failure = receiver.failure()
+        assert failure is not None and failure.errno == errno.EWOULDBLOCK
+        assert "another process has this line" in str(failure) and "另一进程占用" in str(failure)
+    until(lambda: heard(receiver, line))
+    assert receiver.failure() is None
 
 
 def test_a_frozen_receiver_gives_no_fresh_fixes(receiver: SerialGnss, line: Line) -> None:
