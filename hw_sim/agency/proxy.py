@@ -74,8 +74,14 @@ class FaultProxy:
         """Bytes taken from clients so far."""
         self.resets = 0
         self._selector = selectors.DefaultSelector()
+        self._watched: dict[socket.socket, int] = {}
+        """What is registered there, and for what."""
+        self._doors = selectors.DefaultSelector()
+        """What is waited for when no byte may move: a new connection, or a change."""
         self._wake_out, self._wake_in = socket.socketpair()
         self._wake_out.setblocking(False)
+        self._doors.register(self._wake_out, selectors.EVENT_READ)
+        self._doors.register(self._listener, selectors.EVENT_READ)
         self._closing = False
         self._last_us = clock.boottime_us()
         self._allowance = 0.0
@@ -156,6 +162,7 @@ class FaultProxy:
             if self._listener is not None:
                 self._listener.close()
             self._selector.close()
+            self._doors.close()
 
     def _round(self) -> None:
         with self._lock:
@@ -186,18 +193,44 @@ class FaultProxy:
 
     def _listen_or_not(self, mode: Mode) -> None:
         if mode == "refuse" and self._listener is not None:
+            self._forget(self._listener)
+            self._doors.unregister(self._listener)
             self._listener.close()
             self._listener = None
         elif mode != "refuse" and self._listener is None:
             self._listener = _listen(self.port)
+            self._doors.register(self._listener, selectors.EVENT_READ)
 
     def _wait(self, mode: Mode, rate: float | None) -> set[int]:
-        """File descriptors that are ready. The set is small, so it is registered anew each round."""
+        """File descriptors that are ready."""
+        if rate is not None and self._allowance <= 0:
+            return self._select(self._doors, TICK_S)
+        if mode == "stall":
+            return self._select(self._doors, None)
+        wanted = self._wanted()
+        for sock in [sock for sock in self._watched if sock not in wanted]:
+            self._forget(sock)
+        for sock, events in wanted.items():
+            if sock not in self._watched:
+                self._selector.register(sock, events)
+            elif self._watched[sock] != events:
+                self._selector.modify(sock, events)
+            self._watched[sock] = events
+        return self._select(self._selector, None)
+
+    def _select(self, selector: selectors.BaseSelector, timeout_s: float | None) -> set[int]:
+        ready = {key.fd for key, _ in selector.select(timeout_s)}
+        if self._wake_out.fileno() in ready:
+            self._wake_out.recv(4096)
+        return ready
+
+    def _wanted(self) -> dict[socket.socket, int]:
+        """What each socket is waited for. Hardly any of it changes from one round to the next, and hundreds of units wait
+        here with little to say."""
         wanted: dict[socket.socket, int] = {self._wake_out: selectors.EVENT_READ}
         if self._listener is not None:
             wanted[self._listener] = selectors.EVENT_READ
-        throttled = rate is not None and self._allowance <= 0
-        for link in self._links if mode != "stall" and not throttled else []:
+        for link in self._links:
             if link.stranded:
                 continue
             if link.connecting:
@@ -208,16 +241,12 @@ class FaultProxy:
                     wanted[pipe.source] = wanted.get(pipe.source, 0) | selectors.EVENT_READ
                 if pipe.waiting:
                     wanted[pipe.target] = wanted.get(pipe.target, 0) | selectors.EVENT_WRITE
-        for sock, events in wanted.items():
-            self._selector.register(sock, events)
-        try:
-            ready = {key.fd for key, _ in self._selector.select(TICK_S if throttled else None)}
-        finally:
-            for sock in wanted:
-                self._selector.unregister(sock)
-        if self._wake_out.fileno() in ready:
-            self._wake_out.recv(4096)
-        return ready
+        return wanted
+
+    def _forget(self, sock: socket.socket) -> None:
+        """Before it is closed: its number is the next socket's."""
+        if self._watched.pop(sock, None) is not None:
+            self._selector.unregister(sock)
 
     def _budget(self, rate: float | None) -> int:
         now = self._clock.boottime_us()
@@ -306,6 +335,7 @@ class FaultProxy:
         self._links.remove(link)
         self.resets += reset
         for sock in (link.up.source, link.up.target):
+            self._forget(sock)
             if reset:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             sock.close()
