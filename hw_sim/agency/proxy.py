@@ -27,6 +27,7 @@ and every fault would swallow what no real line could hold."""
 PIECE = 1460
 """A connection's least share of a slowed line in one round: a segment of Ethernet."""
 TICK_S = 0.02
+BURST_S = 0.1
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER 0: close sends RST
 
 
@@ -64,6 +65,7 @@ class FaultProxy:
         self._asked = self._done = 0
         self._mode: Mode = "ok"
         self._rate: float | None = None
+        self._burst_s = BURST_S
         self._cut_after: int | None = None
         self._mishap: Mishap | None = None
         self._reset_wanted = self._strand_wanted = False
@@ -100,10 +102,13 @@ class FaultProxy:
         with self._change():
             self._reset_wanted = True
 
-    def slow(self, bytes_per_s: float | None) -> None:
-        """A rate for all connections and both directions together; None: as fast as it goes."""
+    def slow(self, bytes_per_s: float | None, burst_s: float = BURST_S) -> None:
+        """A rate for all connections and both directions together; None: as fast as it goes. ``burst_s``: what was not used
+        for so long may follow at once. On a machine with other work this thread gets no core for longer than a tenth of a
+        second, and a line has no such pauses."""
         with self._change():
             self._rate = bytes_per_s
+            self._burst_s = burst_s
 
     def cut_after(self, count: int | None) -> None:
         """Reset each connection once ``count`` bytes went from client to server; None: never."""
@@ -190,6 +195,8 @@ class FaultProxy:
                 share = share_of(share, asking)
             for link in moving:
                 self._move(link, ready, share, cut)
+        else:
+            self._last_us = self._clock.boottime_us()  # a dead line makes up for nothing
 
     def _listen_or_not(self, mode: Mode) -> None:
         if mode == "refuse" and self._listener is not None:
@@ -254,7 +261,7 @@ class FaultProxy:
         if rate is None:
             self._allowance = 0.0
             return BUFFER
-        self._allowance = min(self._allowance + elapsed * rate, max(rate * 0.1, 1.0))
+        self._allowance = min(self._allowance + elapsed * rate, max(rate * self._burst_s, 1.0))
         return min(BUFFER, int(self._allowance))
 
     def _accept(self) -> None:
