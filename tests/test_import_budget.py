@@ -81,6 +81,7 @@ BUDGETS["hw_sim.agency.store.__main__"] = {name: why for name, why in HEAVY_EVER
     "click": "the fleet's command line and the simulator's",
     "hw_sim.agency.authority": "it issues certificates; hw_sim.agency.names",
     "hw_sim.fleet_run": "the simulator's",
+    "joserfc": "2 MB: recorder.evidence.es256",
     "hw_sim.world": "the simulator's",
     "numpy": "13 MB",
     "recorder.capture": "the worker's",

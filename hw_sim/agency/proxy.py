@@ -27,6 +27,7 @@ and every fault would swallow what no real line could hold."""
 PIECE = 1460
 """A connection's least share of a slowed line in one round: a segment of Ethernet."""
 TICK_S = 0.02
+BURST_S = 0.1
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER 0: close sends RST
 
 
@@ -64,6 +65,7 @@ class FaultProxy:
         self._asked = self._done = 0
         self._mode: Mode = "ok"
         self._rate: float | None = None
+        self._burst_s = BURST_S
         self._cut_after: int | None = None
         self._mishap: Mishap | None = None
         self._reset_wanted = self._strand_wanted = False
@@ -74,8 +76,14 @@ class FaultProxy:
         """Bytes taken from clients so far."""
         self.resets = 0
         self._selector = selectors.DefaultSelector()
+        self._watched: dict[socket.socket, int] = {}
+        """What is registered there, and for what."""
+        self._doors = selectors.DefaultSelector()
+        """What is waited for when no byte may move: a new connection, or a change."""
         self._wake_out, self._wake_in = socket.socketpair()
         self._wake_out.setblocking(False)
+        self._doors.register(self._wake_out, selectors.EVENT_READ)
+        self._doors.register(self._listener, selectors.EVENT_READ)
         self._closing = False
         self._last_us = clock.boottime_us()
         self._allowance = 0.0
@@ -94,10 +102,13 @@ class FaultProxy:
         with self._change():
             self._reset_wanted = True
 
-    def slow(self, bytes_per_s: float | None) -> None:
-        """A rate for all connections and both directions together; None: as fast as it goes."""
+    def slow(self, bytes_per_s: float | None, burst_s: float = BURST_S) -> None:
+        """A rate for all connections and both directions together; None: as fast as it goes. ``burst_s``: what was not used
+        for so long may follow at once. On a machine with other work this thread gets no core for longer than a tenth of a
+        second, and a line has no such pauses."""
         with self._change():
             self._rate = bytes_per_s
+            self._burst_s = burst_s
 
     def cut_after(self, count: int | None) -> None:
         """Reset each connection once ``count`` bytes went from client to server; None: never."""
@@ -156,6 +167,7 @@ class FaultProxy:
             if self._listener is not None:
                 self._listener.close()
             self._selector.close()
+            self._doors.close()
 
     def _round(self) -> None:
         with self._lock:
@@ -183,21 +195,49 @@ class FaultProxy:
                 share = share_of(share, asking)
             for link in moving:
                 self._move(link, ready, share, cut)
+        else:
+            self._last_us = self._clock.boottime_us()  # a dead line makes up for nothing
 
     def _listen_or_not(self, mode: Mode) -> None:
         if mode == "refuse" and self._listener is not None:
+            self._forget(self._listener)
+            self._doors.unregister(self._listener)
             self._listener.close()
             self._listener = None
         elif mode != "refuse" and self._listener is None:
             self._listener = _listen(self.port)
+            self._doors.register(self._listener, selectors.EVENT_READ)
 
     def _wait(self, mode: Mode, rate: float | None) -> set[int]:
-        """File descriptors that are ready. The set is small, so it is registered anew each round."""
+        """File descriptors that are ready."""
+        if rate is not None and self._allowance <= 0:
+            return self._select(self._doors, TICK_S)
+        if mode == "stall":
+            return self._select(self._doors, None)
+        wanted = self._wanted()
+        for sock in [sock for sock in self._watched if sock not in wanted]:
+            self._forget(sock)
+        for sock, events in wanted.items():
+            if sock not in self._watched:
+                self._selector.register(sock, events)
+            elif self._watched[sock] != events:
+                self._selector.modify(sock, events)
+            self._watched[sock] = events
+        return self._select(self._selector, None)
+
+    def _select(self, selector: selectors.BaseSelector, timeout_s: float | None) -> set[int]:
+        ready = {key.fd for key, _ in selector.select(timeout_s)}
+        if self._wake_out.fileno() in ready:
+            self._wake_out.recv(4096)
+        return ready
+
+    def _wanted(self) -> dict[socket.socket, int]:
+        """What each socket is waited for. Hardly any of it changes from one round to the next, and hundreds of units wait
+        here with little to say."""
         wanted: dict[socket.socket, int] = {self._wake_out: selectors.EVENT_READ}
         if self._listener is not None:
             wanted[self._listener] = selectors.EVENT_READ
-        throttled = rate is not None and self._allowance <= 0
-        for link in self._links if mode != "stall" and not throttled else []:
+        for link in self._links:
             if link.stranded:
                 continue
             if link.connecting:
@@ -208,16 +248,12 @@ class FaultProxy:
                     wanted[pipe.source] = wanted.get(pipe.source, 0) | selectors.EVENT_READ
                 if pipe.waiting:
                     wanted[pipe.target] = wanted.get(pipe.target, 0) | selectors.EVENT_WRITE
-        for sock, events in wanted.items():
-            self._selector.register(sock, events)
-        try:
-            ready = {key.fd for key, _ in self._selector.select(TICK_S if throttled else None)}
-        finally:
-            for sock in wanted:
-                self._selector.unregister(sock)
-        if self._wake_out.fileno() in ready:
-            self._wake_out.recv(4096)
-        return ready
+        return wanted
+
+    def _forget(self, sock: socket.socket) -> None:
+        """Before it is closed: its number is the next socket's."""
+        if self._watched.pop(sock, None) is not None:
+            self._selector.unregister(sock)
 
     def _budget(self, rate: float | None) -> int:
         now = self._clock.boottime_us()
@@ -225,7 +261,7 @@ class FaultProxy:
         if rate is None:
             self._allowance = 0.0
             return BUFFER
-        self._allowance = min(self._allowance + elapsed * rate, max(rate * 0.1, 1.0))
+        self._allowance = min(self._allowance + elapsed * rate, max(rate * self._burst_s, 1.0))
         return min(BUFFER, int(self._allowance))
 
     def _accept(self) -> None:
@@ -306,6 +342,7 @@ class FaultProxy:
         self._links.remove(link)
         self.resets += reset
         for sock in (link.up.source, link.up.target):
+            self._forget(sock)
             if reset:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             sock.close()

@@ -34,6 +34,8 @@ log = logging.getLogger("fleet")
 
 TICK_S = 0.1
 LOOK_S = 1.0
+LINE_BURST_S = 1.0
+"""How much the shaped line may make up for: a second of a run of minutes."""
 RELEASE_ALL_MB = 1 << 40
 """Wanted free space no card has: every receipted segment is released at once."""
 
@@ -157,7 +159,7 @@ class FleetRun:
     def _run(self, agency: Agency, folders: dict[str, UnitFolder]) -> None:
         config = self._config(agency)
         if self.plan.line_rate:
-            agency.store_proxy.slow(self.plan.line_rate)
+            agency.store_proxy.slow(self.plan.line_rate, LINE_BURST_S)
         self.children = {unit_id: self._child(folder, config) for unit_id, folder in folders.items()}
         host = UnitHost(config, self.clock)
         self._begin_us = self.clock.boottime_us()

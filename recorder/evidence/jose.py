@@ -1,5 +1,5 @@
-"""Checking a compact JWS with joserfc and ``cryptography``: for the verifier and the agency's store, which deal with
-certificates anyway. The rules are those of :mod:`recorder.evidence.jws`; the arithmetic is another library's.
+"""Checking a compact JWS with joserfc and ``cryptography``: for the verifier, which deals with certificates anyway. The
+rules are those of :mod:`recorder.evidence.jws`; the arithmetic is another library's.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from joserfc import jws as joserfc_jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from recorder.evidence.encoding import b64u, compact_json, sha256_b64u
+from recorder.evidence.es256 import thumbprint as thumbprint
 from recorder.evidence.jws import MAX_LINE, JwsError, Parts, split
 
 
@@ -22,18 +22,6 @@ class _Registry(joserfc_jws.JWSRegistry):
 
 
 _REGISTRY = _Registry(algorithms=["ES256"])
-
-
-def thumbprint(key: ec.EllipticCurvePublicKey) -> str:
-    """RFC 7638 thumbprint of a P-256 key: SHA-256 over the required members in lexicographic order."""
-    numbers = key.public_numbers()
-    jwk = {
-        "crv": "P-256",
-        "kty": "EC",
-        "x": b64u(numbers.x.to_bytes(32, "big")),
-        "y": b64u(numbers.y.to_bytes(32, "big")),
-    }
-    return sha256_b64u(compact_json(jwk))
 
 
 def verification_key(key: ec.EllipticCurvePublicKey) -> ECKey:

@@ -1,8 +1,8 @@
 """Keys on P-256 as this program uses them: sign and verify ES256 (RFC 7518 §3.4), read PEM, know their thumbprint.
 
 For the unit process and the uplink, on :mod:`recorder.evidence.libcrypto`: ``cryptography`` and ``joserfc`` cost each of
-them 10 MB resident. The verifier and the agency's store use those two (:mod:`recorder.evidence.jose`), so what is signed
-here is checked by another implementation; tests hold the two together.
+them 10 MB resident. The verifier uses those two (:mod:`recorder.evidence.jose`), the agency's store ``cryptography``
+(:mod:`recorder.evidence.es256`), so what is signed here is checked by other implementations; tests hold them together.
 """
 
 from __future__ import annotations

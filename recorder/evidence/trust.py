@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509.oid import NameOID
 
 from recorder.evidence.errors import CannotRead
-from recorder.evidence.jose import thumbprint
+from recorder.evidence.es256 import thumbprint
 
 MAX_CHAIN = 5
 MAX_CERTIFICATE = 16_384

@@ -1,4 +1,4 @@
-"""ES256 on libcrypto against joserfc and ``cryptography``: what one signs the other accepts, and both refuse the same."""
+"""ES256 on libcrypto against joserfc and ``cryptography``: what one signs the others accept, and all refuse the same."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from hw_sim.agency.certificates import as_cryptography, file_signer, make_ca
 from recorder.evidence import jose, jws
 from recorder.evidence.encoding import b64u, unb64u
+from recorder.evidence.es256 import Es256Key
 from recorder.evidence.p256 import PrivateKey, PublicKey
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -58,8 +59,19 @@ def here(text: str, key: PublicKey = KEY) -> bool:
 
 
 def there(text: str, key: PublicKey = KEY) -> bool:
+    """The verifier's way, and the store's, which is to be the same."""
     try:
         jose.verify(text, as_cryptography(key))
+    except jws.JwsError:
+        assert not at_the_store(text, key)
+        return False
+    assert at_the_store(text, key)
+    return True
+
+
+def at_the_store(text: str, key: PublicKey) -> bool:
+    try:
+        jws.verify(text, Es256Key(as_cryptography(key)))
     except jws.JwsError:
         return False
     return True
@@ -268,3 +280,14 @@ def test_half_a_certificate_or_more_than_one_is_none(cut: slice) -> None:
 def test_a_certificate_with_another_kind_of_key_has_none_of_ours() -> None:
     with pytest.raises(ValueError, match="P-256"):
         PublicKey.of_certificate(certificate(ec.generate_private_key(ec.SECP384R1())))
+
+
+def test_the_stores_key_is_on_p256_and_reads_64_bytes() -> None:
+    with pytest.raises(ValueError, match="P-256"):
+        Es256Key(ec.derive_private_key(7, ec.SECP384R1()).public_key())
+    key = Es256Key(as_cryptography(KEY))
+    message, _, signature = TEXT.rpartition(".")
+    raw = unb64u(signature)
+    assert key.verify(raw, message.encode())
+    assert not key.verify(raw + b"\0", message.encode())
+    assert not key.verify(bytes(64), message.encode())

@@ -15,7 +15,7 @@ from firmware_bridge.ports import Clock
 from hw_sim.agency.certificates import may_sign_journals, pem
 from hw_sim.agency.store.disk import make_dirs, write_new
 from hw_sim.agency.store.journal_rules import DeviceKey, KeyRefused
-from recorder.evidence import jose
+from recorder.evidence.es256 import Es256Key
 from recorder.evidence.jws import Parts
 from recorder.evidence.trust import Trust, judge_chain, key_id, leaf_key, parse_x5c, validity
 
@@ -87,4 +87,4 @@ def _device_key(kid: str, chain: tuple[x509.Certificate, ...]) -> DeviceKey:
     public = leaf_key(chain)
     if public is None or key_id(public) != kid:
         raise KeyRefused("x5c does not begin with the certificate of the signing key")
-    return DeviceKey(kid, jose.verification_key(public), chain)
+    return DeviceKey(kid, Es256Key(public), chain)

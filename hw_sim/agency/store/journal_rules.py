@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cryptography import x509
-from joserfc.jwk import ECKey
 from pydantic import ValidationError
 
-from recorder.evidence import jose, jws
+from recorder.evidence import jws
 from recorder.evidence.encoding import sha256_b64u
-from recorder.evidence.jws import JwsError, Parts
+from recorder.evidence.jws import JwsError, Parts, VerifyingKey
 from recorder.evidence.records import Boot, Common, Record, Recovery, SegmentClose, SegmentOpen, Statement
 
 _ACTED_ON = (Boot, SegmentOpen, SegmentClose, Recovery, Statement)
@@ -50,7 +49,7 @@ class Head:
 @dataclass(frozen=True, slots=True)
 class DeviceKey:
     kid: str
-    key: ECKey
+    key: VerifyingKey
     chain: tuple[x509.Certificate, ...] = ()
 
 
@@ -150,7 +149,7 @@ def _differs(line: bytes, seq: int, journal_id: str, keys: Keys, lost: bool) -> 
             if parts.typ != "boot":
                 raise KeyUnknown(parts.kid)
             key = keys.introduce(parts)
-        jose.check(text, parts, key.key)
+        jws.check(text, parts, key.key)
     except (JwsError, KeyRefused) as error:
         missing = error.kid if isinstance(error, KeyUnknown) else None
         stands = "the unit had declared it lost" if lost else "differs from the stored line"
@@ -174,7 +173,7 @@ def _continue(
 ) -> tuple[Accepted | Refusal, DeviceKey | None]:
     text, parts = _parse(line)
     key, new_key = _key_of(parts, head, keys, fresh, linked)
-    jose.check(text, parts, key.key)
+    jws.check(text, parts, key.key)
     common = _common(parts)
     if common.seq != seq:
         raise JwsError(f"seq {common.seq} is not {seq}")
@@ -214,7 +213,7 @@ def introduced(unit_id: str, journal_id: str, line: bytes, keys: Keys) -> Device
     if parts.typ != "boot":
         raise JwsError(f"typ {parts.typ!r}: only a boot record brings a key")
     key = keys.introduce(parts)
-    jose.check(text, parts, key.key)
+    jws.check(text, parts, key.key)
     common, record = _common(parts), _record(parts)
     if common.journal_id != journal_id:
         raise JwsError(f"journal_id {common.journal_id} is not {journal_id}")

@@ -24,6 +24,7 @@ _PRAGMAS = (
     "wal_autocheckpoint=1000",
     "journal_size_limit=4194304",
     "temp_store=MEMORY",
+    "cache_size=-512",  # KiB: what the register is asked for is the newest, and the kernel keeps the file
 )
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS journal (journal_id TEXT PRIMARY KEY, unit_id TEXT, next_seq INTEGER, head_digest TEXT,"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hw_sim.agency.certificates import as_cryptography, file_signer
 from hw_sim.agency.store.journal_log import JournalLog
 from hw_sim.agency.store.journal_rules import DeviceKey, Head, Judgement, KeyRefused, Keys, judge, split_body
-from recorder.evidence import jose
 from recorder.evidence.encoding import sha256_b64u
+from recorder.evidence.es256 import Es256Key
 from recorder.evidence.jws import Parts
 from recorder.evidence.records import Event
 from tests.hw_sim.agency.unit_double import UnitDouble, new_key
@@ -32,7 +32,7 @@ def journal() -> UnitDouble:
 
 def keys() -> Keys:
     signer = journal().signer
-    device = DeviceKey(signer.kid, jose.verification_key(as_cryptography(signer.public_key())))
+    device = DeviceKey(signer.kid, Es256Key(as_cryptography(signer.public_key())))
 
     def introduce(parts: Parts) -> DeviceKey:
         if parts.kid != device.kid:
