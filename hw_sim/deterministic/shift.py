@@ -36,6 +36,7 @@ from recorder.evidence.age import AgeEncryptor
 from recorder.evidence.files import Files
 from recorder.evidence.journal import JournalError
 from recorder.unit.events import ControlRequest, Shutdown
+from recorder.units import MB
 
 TICK_US = 550_000
 """A turn of the unit process when nothing happens: each costs, and workers' reports come each half second."""
@@ -480,7 +481,7 @@ class Shift:
             segment_us=self.plan.segment_us,
             pre_event_us=self.plan.pre_event_us,
             post_event_us=self.plan.post_event_us,
-            reserve_bytes=self.config.storage.reserve_mb << 20,
+            reserve_bytes=self.config.storage.reserve_mb * MB,
         )
         worker = SimulatedWorker(
             settings,

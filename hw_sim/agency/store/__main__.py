@@ -27,6 +27,7 @@ from recorder.evidence.files import OsFiles
 from recorder.evidence.signer import KeyFileError
 from recorder.fleet.gauge import slot_limits
 from recorder.lean import give_memory_back
+from recorder.units import MB
 
 log = logging.getLogger("agency.store")
 
@@ -54,24 +55,24 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--io-timeout", type=float, default=20.0, help="seconds without a byte within a request")
     parser.add_argument("--expire-days", type=float, default=14.0, help="unfinished uploads nobody touches")
     parser.add_argument("--reserve-mb", type=int, default=256, help="kept free for journals")
-    parser.add_argument("--max-upload-mb", type=int, default=16384)
+    parser.add_argument("--max-upload-mb", type=int, default=16_000)
     parser.add_argument("--slots", type=int, default=0, help="upload slots to begin with; 0: units upload as they like")
     unit = UnitLimits()
     group = parser.add_argument_group("每台设备的限额 limits of one unit; 0: none")
     group.add_argument("--unit-requests", type=int, default=unit.requests, help="uploads under way at once")
     group.add_argument("--unit-creates", type=int, default=unit.creates_per_minute, help="new uploads per minute")
-    group.add_argument("--unit-unfinished-mb", type=int, default=unit.unfinished_bytes >> 20)
+    group.add_argument("--unit-unfinished-mb", type=int, default=unit.unfinished_bytes // MB)
     group.add_argument(
-        "--unit-unnamed-mb", type=int, default=unit.unnamed_bytes >> 20, help="whole uploads the journal does not name"
+        "--unit-unnamed-mb", type=int, default=unit.unnamed_bytes // MB, help="whole uploads the journal does not name"
     )
     group.add_argument(
         "--unit-apart-mb",
         type=int,
-        default=unit.apart_bytes >> 20,
+        default=unit.apart_bytes // MB,
         help="kept apart: contradictory uploads; then digests",
     )
-    group.add_argument("--unit-quota-mb", type=int, default=unit.stored_bytes >> 20, help="stored bytes of one unit")
-    group.add_argument("--quota-mb", type=int, default=unit.total_bytes >> 20, help="stored bytes of all units")
+    group.add_argument("--unit-quota-mb", type=int, default=unit.stored_bytes // MB, help="stored bytes of one unit")
+    group.add_argument("--quota-mb", type=int, default=unit.total_bytes // MB, help="stored bytes of all units")
     options = parser.parse_args(argv)
     if not options.listen.startswith(UNIX) and options.tls is None:
         parser.error("--listen HOST:PORT: 缺少 also needs --tls")
@@ -147,15 +148,15 @@ def store_options(options: argparse.Namespace) -> StoreOptions:
         retain_s=options.retain_days * DAY_S,
         shared=options.shared,
         broker=broker,
-        limits=Limits(options.max_upload_mb << 20, options.reserve_mb << 20, options.expire_days * DAY_S),
+        limits=Limits(options.max_upload_mb * MB, options.reserve_mb * MB, options.expire_days * DAY_S),
         unit_limits=UnitLimits(
             requests=options.unit_requests,
             creates_per_minute=options.unit_creates,
-            unfinished_bytes=options.unit_unfinished_mb << 20,
-            unnamed_bytes=options.unit_unnamed_mb << 20,
-            apart_bytes=options.unit_apart_mb << 20,
-            stored_bytes=options.unit_quota_mb << 20,
-            total_bytes=options.quota_mb << 20,
+            unfinished_bytes=options.unit_unfinished_mb * MB,
+            unnamed_bytes=options.unit_unnamed_mb * MB,
+            apart_bytes=options.unit_apart_mb * MB,
+            stored_bytes=options.unit_quota_mb * MB,
+            total_bytes=options.quota_mb * MB,
         ),
         timeouts=Timeouts(io_s=options.io_timeout),
         slots=slot_limits(options.slots) if options.slots else None,

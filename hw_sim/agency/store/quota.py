@@ -18,6 +18,7 @@ from hw_sim.agency.store.bucket import Bucket, draw
 from hw_sim.agency.store.problem import QUOTA, TOO_MANY, UNFINISHED, Problem
 from hw_sim.agency.store.register import Register
 from hw_sim.agency.store.usage import UsageBook
+from recorder.units import MB
 
 ALARM_AGAIN_S = 3600.0
 EXCEEDED, UNNAMED = "quota-exceeded", "too-much-unnamed"
@@ -41,9 +42,9 @@ class UnitLimits:
 
     requests: int = 8
     creates_per_minute: int = 600
-    unfinished_bytes: int = 64 << 30
-    unnamed_bytes: int = 64 << 30
-    apart_bytes: int = 4 << 30
+    unfinished_bytes: int = 64_000 * MB
+    unnamed_bytes: int = 64_000 * MB
+    apart_bytes: int = 4_000 * MB
     stored_bytes: int = 0
     total_bytes: int = 0
 

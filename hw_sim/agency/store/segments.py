@@ -38,6 +38,7 @@ from hw_sim.agency.store.quota import QuotaDesk
 from hw_sim.agency.store.register import Register, StoredObject, Upload
 from hw_sim.agency.store.register_problem import register_problems
 from hw_sim.agency.store.staging import Staging
+from recorder.units import MB
 
 log = logging.getLogger("agency.store")
 
@@ -50,8 +51,8 @@ class Limits:
     """``expire_s``: an unfinished upload nobody touched is given up after this (72 h at least: a unit may be away).
     ``reserve``: bytes that stay free, so that journals are still taken when media no longer fit."""
 
-    max_size: int = 16 << 30
-    reserve: int = 256 << 20
+    max_size: int = 16_000 * MB
+    reserve: int = 256 * MB
     expire_s: float = 14 * 24 * 3600.0
 
 

@@ -17,6 +17,7 @@ from recorder.faults.thermal import ThermalWatch
 from recorder.faults.wall_clock import ClockHealth
 from recorder.unit.duty import Duty, UnitServices
 from recorder.unit.events import UnitEvent, WorkerMessage
+from recorder.units import MB
 
 _SILENT_US: int = 5_000_000
 """A sensor that does not answer for so long does not answer."""
@@ -51,7 +52,7 @@ def _space(config: RecorderConfig) -> SpaceWatch:
     return SpaceWatch(
         low_minutes=config.faults.storage.low_minutes,
         very_low_minutes=config.faults.storage.very_low_minutes,
-        reserve_bytes=config.storage.reserve_mb << 20,
+        reserve_bytes=config.storage.reserve_mb * MB,
     )
 
 

@@ -29,7 +29,7 @@ def test_options_announce_what_is_offered(unit: UnitDouble) -> None:
         assert reply.headers["tus-resumable"] == reply.headers["tus-version"] == "1.0.0"
         assert reply.headers["tus-extension"].split(",") == ["creation", "checksum", "expiration", "termination"]
         assert reply.headers["tus-checksum-algorithm"] == "sha256"
-        assert int(reply.headers["tus-max-size"]) == 16384 << 20
+        assert int(reply.headers["tus-max-size"]) == 16_000 * 10**6
     assert unit.request("OPTIONS", "/journals").status == 404
 
 
