@@ -10,8 +10,10 @@ from typing import Literal
 FaultKind = Literal["kill-ingest", "kill-broker", "kill-unit", "stall-line", "reset-line"]
 
 MB = 1_000_000
-TIGHT_SHARE = 0.1
-MARKED_SHARE = 0.1
+TIGHT_SHARE = 0.03
+MARKED_SHARE = 0.03
+"""Of the units and of the segments: what goes first. The simulation's share of the tight; of marked segments it has 1 %, of
+which a run this small would have a dozen. On a shaped line all that goes first has to fit into it while the fleet docks."""
 BUILD_S = 1.0
 """For one unit, on a machine that has other work: what is due soon is fixed while it is built, before anybody docks."""
 

@@ -163,6 +163,6 @@ def test_a_folder_of_somebody_else_is_not_cleared(tmp_path: Path) -> None:
 
 def test_two_hundred_units(tmp_path: Path) -> None:
     if tier() != "nightly":
-        pytest.skip("200 台 units: 10 min (./dev test --nightly, hw-sim fleet --units 200)")
-    code, said = fleet(tmp_path / "run", "--units", "200", timeout_s=1800)
+        pytest.skip("200 台 units: 10 min (./dev test --nightly, hw-sim fleet --units 200 --link-mb-s 4)")
+    code, said = fleet(tmp_path / "run", "--units", "200", "--link-mb-s", "4", timeout_s=1800)
     assert code == 0, said[-6000:]

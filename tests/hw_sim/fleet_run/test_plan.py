@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw_sim.fleet_run.plan import FleetPlan, fault_plans, unit_plans
+from hw_sim.fleet_run.plan import TIGHT_SHARE, FleetPlan, fault_plans, unit_plans
 
 PLANS = st.builds(
     FleetPlan, units=st.integers(1, 300), seed=st.integers(0, 1000), segments=st.integers(1, 8), faults=st.just(True)
@@ -25,7 +26,7 @@ def test_every_unit_docks_in_order_within_the_time_and_somebody_has_marked_evide
     assert any(unit.marked for unit in units)
     assert all(0 <= number < plan.segments for unit in units for number in unit.marked)
     tight = [unit for unit in units if unit.due_s is not None]
-    assert len(tight) >= plan.units * 0.1
+    assert len(tight) == math.ceil(plan.units * TIGHT_SHARE)
     assert all(unit.due_s is not None and unit.due_s - unit.docks_s >= 119.9 for unit in tight)
 
 
