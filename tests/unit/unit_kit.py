@@ -30,6 +30,7 @@ from recorder.unit.duties import DUTIES
 from recorder.unit.duties.announcements import Announcements
 from recorder.unit.duties.evidence_guard import EvidenceGuard
 from recorder.unit.duties.fault_voice import FaultVoice
+from recorder.unit.duties.power_on_desk import PowerOnDesk
 from recorder.unit.duty import DutyFactory
 from recorder.unit.events import UnitEvent, WorkerConnected, WorkerMessage
 from recorder.unit.fault_book import FaultBook
@@ -46,7 +47,7 @@ from recorder.unit.worker_link import WorkerLink
 from tests.evidence.kit import BOOT, BOOT_A, ToldClock, counting_ids, signer
 
 DIGEST = "A" * 43
-WITHOUT_WATCH = tuple(duty for duty in DUTIES if duty not in (EvidenceGuard, Announcements, FaultVoice))
+WITHOUT_WATCH = tuple(duty for duty in DUTIES if duty not in (EvidenceGuard, Announcements, FaultVoice, PowerOnDesk))
 """The watch holds a kernel object that has to be closed, and around what is said ("recording started", "the time is not
 set") every test would have to read; their own tests bring them."""
 SEGMENT = "00000000-0000-4000-8000-00000000000{}"

@@ -6,7 +6,7 @@ mode (静默模式) nothing is heard, but everything is reported all the same, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -16,7 +16,7 @@ from recorder.officer.prompts import joining
 from recorder.officer.prompts.catalogue import Catalogue
 from recorder.officer.prompts.numerals import Language
 from recorder.officer.prompts.voice import RATE, Voice, VoiceError, silence
-from recorder.officer.prompts.waiting import Request, WaitingLine
+from recorder.officer.prompts.waiting import Dropped, Request, WaitingLine
 
 assert TONE_RATE == RATE  # tone and speech are one signal
 
@@ -95,6 +95,12 @@ class PromptPlayer:
         if self._speaking is None and (request := self._line.take(now_us)) is not None:
             self._begin(request, now_us)
 
+    def withdraw(self, ids: Collection[str], now_us: int) -> None:
+        """These are not said any more, and the one that is being said ends within a word: a recording has begun."""
+        self._drop(self._line.withdraw(ids), now_us)
+        if self._speaking is not None and self._speaking[1].id in ids:
+            self._cut(now_us, "recording")
+
     def set_stealth(self, on: bool, now_us: int) -> None:
         """Takes effect at once, within a word if need be."""
         self.stealth = on
@@ -165,9 +171,7 @@ class PromptPlayer:
             self._speaker.stop()
         self._listener.ended(utterance, now_us, "cut", why)
 
-    def _drop(
-        self, dropped: list[tuple[Request, str]] | list[tuple[Request, Literal["stale", "crowded-out"]]], now_us: int
-    ) -> None:
+    def _drop(self, dropped: list[tuple[Request, str]] | list[tuple[Request, Dropped]], now_us: int) -> None:
         for request, why in dropped:
             self._listener.ended(self._utterance(request, now_us), now_us, "dropped", why)
 

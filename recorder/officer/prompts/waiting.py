@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -11,7 +11,7 @@ from recorder.officer.prompts.catalogue import Prompt
 MOST_WAITING: Final = 16
 """Beyond it the least important one gives way: an officer can act on a few sentences, not on twenty."""
 
-Dropped = Literal["stale", "crowded-out"]
+Dropped = Literal["stale", "crowded-out", "recording"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,12 @@ class WaitingLine:
         old = [request for request in self._waiting if now_us - request.at_us > request.prompt.stale_us]
         self._waiting = [request for request in self._waiting if request not in old]
         return [(request, "stale") for request in old]
+
+    def withdraw(self, ids: Collection[str]) -> list[tuple[Request, Dropped]]:
+        """A recording has begun: what was to be said before it is not said any more."""
+        idle = [request for request in self._waiting if request.prompt.id in ids]
+        self._waiting = [request for request in self._waiting if request.prompt.id not in ids]
+        return [(request, "recording") for request in idle]
 
     def cuts_in(self, speaking: Prompt) -> bool:
         """Shall what is being said be cut short? Only by an urgent prompt, and only if it is not urgent itself."""

@@ -15,6 +15,7 @@ from recorder.unit.duties.ignition_desk import IgnitionDesk
 from recorder.unit.duties.interruption_desk import InterruptionDesk
 from recorder.unit.duties.mark_desk import MarkDesk
 from recorder.unit.duties.officer_desk import OfficerDesk
+from recorder.unit.duties.power_on_desk import PowerOnDesk
 from recorder.unit.duties.prompts import PromptDesk
 from recorder.unit.duties.reload_desk import ReloadDesk
 from recorder.unit.duties.restart_desk import RestartDesk
@@ -43,6 +44,7 @@ DUTIES: tuple[DutyFactory, ...] = (
     StatementDesk,
     ConditionWatch,
     FaultVoice,
+    PowerOnDesk,
     StrayFiles,
     IgnitionDesk,
     BoardWatchdog,

@@ -15,7 +15,7 @@ from typing import Any, Final
 from recorder.config.models import RecorderConfig
 from recorder.config.paths import shipped_dir
 from recorder.evidence.journal_loader import Finding
-from recorder.evidence.records import Event
+from recorder.evidence.records import Event, Record, SessionStart
 from recorder.evidence.state import JournalState
 from recorder.officer.prompts.catalogue import CatalogueError, parse_catalogue
 from recorder.officer.prompts.joining import PromptValueError
@@ -31,6 +31,10 @@ MARGIN_US: Final = 500_000
 
 REMEMBERED: Final = 64
 """Prompts whose intervals are kept for the speech analysis; a quarter of an hour of uninterrupted talk."""
+
+
+POWER_ON: Final = frozenset({"ready", "self-test-failed"})
+"""Said after power on and never beside a recording."""
 
 
 class PromptDesk(Duty):
@@ -70,6 +74,10 @@ class PromptDesk(Duty):
 
     def commands(self) -> Mapping[str, Command]:
         return {"stealth": self._stealth}
+
+    def observe(self, record: Record) -> None:
+        if isinstance(record, SessionStart) and self._player is not None:
+            self._player.withdraw(POWER_ON, self._unit.now_us())
 
     def tick(self, now_us: int) -> None:
         if self._player is not None:

@@ -149,6 +149,18 @@ def test_the_question_after_an_interruption_waits_for_no_announcement_of_it(stag
     assert stage.player.speaking is not None and stage.player.speaking.id == "resumed"
 
 
+def test_what_is_withdrawn_ends_within_a_word_and_what_waits_is_dropped(stage: Stage) -> None:
+    stage.say("self-test-failed", part="camera")
+    stage.say("self-test-failed", part="clock")
+    stage.run(0.1)
+    stage.player.withdraw({"self-test-failed"}, stage.speaker.now_us)
+    assert (stage.speaker.stopped, stage.player.speaking) == (1, None)
+    stage.say("started")
+    stage.run(5)
+    assert stage.outcomes() == [("self-test-failed", "dropped"), ("self-test-failed", "cut"), ("started", "spoken")]
+    assert [detail for *_, detail in stage.over] == ["recording", "recording", ""]
+
+
 def test_a_prompt_that_waited_too_long_is_dropped_and_reported(stage: Stage) -> None:
     stage.say("resumed-length-unknown")
     stage.run(0.2)
