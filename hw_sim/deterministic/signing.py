@@ -1,9 +1,9 @@
 """Keys of a simulation: real certificates, and for most shifts a signer that costs microseconds instead of milliseconds.
 
 Signing and verifying is most of what a shift would cost, and says the same each time. So nineteen of twenty shifts sign
-with a keyed hash in the place of r‖s. The unit verifies with the keys it is given, and these know of it; store and
-verifier are told so through joserfc's own registry of algorithms. Nothing in ``recorder`` knows of it, the secret is of
-this process, and what it did not make itself is verified as ES256.
+with a keyed hash in the place of r‖s. Unit and store verify with the keys they are given, and these know of it; the
+verifier is told so through joserfc's own registry of algorithms. Nothing in ``recorder`` knows of it, the secret is of this
+process, and what it did not make itself is verified as ES256.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from joserfc.jws import JWSRegistry
 from hw_sim.agency.certificates import Purpose, device_name, file_signer, make_ca, make_leaf, utc
 from hw_sim.deterministic.clocks import EPOCH_US
 from recorder.evidence.age import Identity, generate_identity
+from recorder.evidence.es256 import Es256Key
 from recorder.evidence.jws import Signer
 from recorder.evidence.p256 import SIGNATURE, PublicKey
 from recorder.evidence.signer import FileSigner
@@ -43,11 +44,22 @@ def _signed(message: bytes, secret: bytes) -> bytes:
 
 
 class _StandInKey(PublicKey):
-    """The unit's and the store's own, which also knows the signatures :class:`StandInSigner` makes in this process."""
+    """A public key as the unit holds it, which also knows the signatures :class:`StandInSigner` makes in this process."""
 
     def __init__(self, spki: bytes) -> None:
         super().__init__(spki)
         self._secret = _secret_of(spki)
+
+    def verify(self, signature: bytes, message: bytes) -> bool:
+        return hmac.compare_digest(signature, _signed(message, self._secret)) or super().verify(signature, message)
+
+
+class StoreKey(Es256Key):
+    """The store's of a unit, which also knows the signatures :class:`StandInSigner` makes in this process."""
+
+    def __init__(self, key: ec.EllipticCurvePublicKey) -> None:
+        super().__init__(key)
+        self._secret = _secret_of(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
     def verify(self, signature: bytes, message: bytes) -> bool:
         return hmac.compare_digest(signature, _signed(message, self._secret)) or super().verify(signature, message)

@@ -25,9 +25,9 @@ from hw_sim.agency.store.journal_rules import (
     split_body,
 )
 from hw_sim.deterministic.clocks import TrueClock
+from hw_sim.deterministic.signing import StoreKey
 from recorder.evidence import jws
 from recorder.evidence.encoding import sha256_b64u
-from recorder.evidence.es256 import Es256Key
 from recorder.evidence.jws import Parts, Signer
 from recorder.evidence.records import Receipt, Recovery, SegmentClose, SegmentOpen, StoredSegment
 from recorder.evidence.trust import Trust, judge_chain, key_id, leaf_key, parse_x5c
@@ -139,7 +139,7 @@ class SimulatedStore:
         verdict = judge_chain(chain, self.unit_id, self._trust)
         if not verdict.trusted:
             raise KeyRefused(verdict.en)
-        return DeviceKey(parts.kid, Es256Key(public), chain)
+        return DeviceKey(parts.kid, StoreKey(public), chain)
 
     def _take(self, item: Accepted) -> Named | None:
         """Store a line; the segment it names, when its bytes are here already."""
