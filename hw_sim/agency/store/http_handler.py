@@ -23,7 +23,10 @@ log = logging.getLogger("agency.store")
 
 TUS = "1.0.0"
 SMALL_BODY = 64 * 1024
-LINGER_BYTES = 8 << 20
+LINGER_BYTES = 12 << 20
+"""More than any body that is no upload (a statement sealed: some 8 MiB): who sends one that is refused for its size gets
+the answer, not a reset. With 8 MiB the last of such a body lay unread at the close, and now and then the answer
+was lost."""
 LINGER_S = 2.0
 _ENDED = (Gone, ConnectionError, TimeoutError, ssl.SSLError)
 """The client is gone: there is nobody to answer."""

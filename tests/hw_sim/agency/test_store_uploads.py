@@ -154,7 +154,7 @@ def test_lengths_versions_and_types_are_checked(unit: UnitDouble) -> None:
     segment = begun(unit)
     assert unit.create(segment, size=0).status == 400
     assert unit.create(segment, size=1 << 45).status == 413
-    assert unit.create(segment, size=(1 << 34)).status in (201, 507)
+    assert unit.create(segment, size=16_000 * 10**6).status in (201, 507)
     assert unit.request("POST", "/uploads", {"Upload-Length": "1"}).status == 412
     location = unit.create(unit.segment(10)).headers["location"]
     assert unit.request("HEAD", location).status == 412
