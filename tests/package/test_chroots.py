@@ -47,6 +47,17 @@ def _whole() -> None:
     require_program("mmdebstrap")
 
 
+PATH = "export PATH=/usr/local/bin:$PATH\n"
+
+
+def stand_in_systemctl(chroot: Chroot) -> Path:
+    (chroot.root / "run/systemd/system").mkdir(parents=True)
+    stand_in = chroot.root / "usr/local/bin/systemctl"
+    stand_in.write_text(SYSTEMCTL)
+    stand_in.chmod(0o755)
+    return stand_in
+
+
 def install(chroot: Chroot, package: Path) -> None:
     shutil.copy(package, chroot.root / "tmp/zfy-recorder.deb")
     done = chroot.run("apt-get -qq update && apt-get -qq -y --no-install-recommends install /tmp/zfy-recorder.deb")
@@ -85,13 +96,9 @@ def test_installed_run_upgraded_and_removed(built: Built, tmp_path: Path, python
     check_evidence(chroot)
 
     # A unit without a board still takes orders; a recording that runs holds an upgrade and a removal off.
-    (chroot.root / "run/systemd/system").mkdir(parents=True)
-    stand_in = chroot.root / "usr/local/bin/systemctl"
-    stand_in.write_text(SYSTEMCTL)
-    stand_in.chmod(0o755)
-    path = "export PATH=/usr/local/bin:$PATH\n"
+    stand_in = stand_in_systemctl(chroot)
     recording = chroot.run(
-        path + UNIT + "recorder ctl start || exit 8\n"
+        PATH + UNIT + "recorder ctl start || exit 8\n"
         "/usr/lib/zfy-recorder/is-recording || exit 7\n"
         "dpkg -i /tmp/zfy-recorder.deb && exit 6\ndpkg -r zfy-recorder && exit 5\n"
         "dpkg-query -W -f '${db:Status-Abbrev}' zfy-recorder | grep -q '^.i' || exit 4\n"
@@ -107,19 +114,46 @@ def test_installed_run_upgraded_and_removed(built: Built, tmp_path: Path, python
 
     # The unit is gone with its namespace; what it recorded stays, whatever is done to the package.
     stand_in.write_text(SYSTEMCTL.replace("echo active", "echo inactive"))
-    removed = chroot.run(path + "dpkg -P zfy-recorder")
+    removed = chroot.run(PATH + "dpkg -P zfy-recorder")
     assert removed.returncode == 0 and "保留 /var/lib/recorder" in removed.stdout, removed.stdout
     assert list((chroot.root / "var/lib/recorder/journal").iterdir())
     assert not (chroot.root / "usr/lib/zfy-recorder").exists() and not (chroot.root / "etc/recorder/unit.toml").exists()
+
+
+def require_emulation() -> None:
+    require_program("qemu-aarch64-static")
+    if not (BINFMT / "qemu-aarch64").exists():
+        pytest.skip(f"内核未登记 qemu-aarch64 not registered: {REGISTER}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_installed_and_run_on_emulated_arm64(built: Built, tmp_path: Path) -> None:
+    """The Pi's package with all it depends on, configured by dpkg under qemu-user; a unit takes orders (ten minutes)."""
+    require_emulation()
+    chroot = make("trixie", "arm64", tmp_path / "root", foreign=False)
+    assert chroot.run("uname -m").stdout.strip() == "aarch64"
+    install(chroot, built("arm64", "3.13"))
+    assert chroot.run("id recorder && id recorder-capture && id recorder-uplink").returncode == 0
+    assert chroot.run("dpkg --audit").stdout == ""
+    check_evidence(chroot)
+    stand_in_systemctl(chroot)
+    recording = chroot.run(
+        PATH + UNIT + "recorder ctl start || exit 8\n"
+        "answer=0; dpkg -i /tmp/zfy-recorder.deb || answer=$?; [ $answer != 0 ] || exit 6\n"
+        "recorder ctl stop --reason 检查 || exit 3\n"
+        "kill $! && wait $!\n"
+    )
+    assert recording.returncode == 0, recording.stdout
+    assert "正在记录，未升级" in recording.stdout
+    assert list((chroot.root / "var/lib/recorder/journal").iterdir())
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_code_of_the_pi_runs(built: Built, tmp_path: Path) -> None:
     """arm64 under qemu-user: every compiled library is loaded and evidence is verified."""
-    require_program("qemu-aarch64-static")
-    if not (BINFMT / "qemu-aarch64").exists():
-        pytest.skip(f"内核未登记 qemu-aarch64 not registered: {REGISTER}")
+    require_emulation()
     chroot = make("trixie", "arm64", tmp_path / "root", foreign=True)
     subprocess.run(["dpkg-deb", "-x", str(built("arm64", "3.13")), str(chroot.root)], check=True)
     assert chroot.run("uname -m").stdout.strip() == "aarch64"
