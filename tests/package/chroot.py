@@ -47,7 +47,8 @@ def _mirror() -> str:
 
 def make(codename: str, architecture: str, folder: Path, *, foreign: bool, packages: tuple[str, ...] = ()) -> Chroot:
     """``foreign``: only unpacked, for no maintainer script of another machine's packages needs to run before a program
-    can be tried; configuring the package and what it needs under emulation takes ten minutes. ``packages``: installed besides."""
+    can be tried; configuring the package and what it needs under emulation takes ten minutes.
+    ``packages``: installed besides."""
     kind = ("unpacked",) if foreign else ()
     archive = CACHE / f"{'-'.join((codename, architecture, *kind, *packages))}.tar"
     if not archive.exists():
