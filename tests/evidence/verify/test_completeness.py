@@ -14,12 +14,18 @@ from tests.evidence.verify.vault_builder import BuiltSegment, VaultBuilder
 AGENCY = TestAgency()
 
 
-def interrupted(*, resume: bool) -> tuple[VaultBuilder, str, BuiltSegment]:
-    """A recording with one gap, resumed or not; the session is over, the shift not yet."""
+def recording() -> VaultBuilder:
+    """Switched on, the shift begun, the record button pressed."""
     b = VaultBuilder(AGENCY)
     b.boot()
     b.shift_start()
     b.session_start()
+    return b
+
+
+def interrupted(*, resume: bool) -> tuple[VaultBuilder, str, BuiltSegment]:
+    """A recording with one gap, resumed or not; the session is over, the shift not yet."""
+    b = recording()
     before = b.segment(5)
     gap = b.interruption(before, "camera-unplugged", before.end_us, b.bootseed)
     b.wait(4)
@@ -70,10 +76,7 @@ def test_a_statement_settles_a_gap_that_resumed_without_a_word(tmp_path: Path) -
 
 def open_gap(*, declared: bool) -> VaultBuilder:
     """A recording that is in a gap when the copy is made."""
-    b = VaultBuilder(AGENCY)
-    b.boot()
-    b.shift_start()
-    b.session_start()
+    b = recording()
     before = b.segment(5)
     gap = b.interruption(before, "camera-unplugged", before.end_us, b.bootseed)
     if declared:
@@ -89,10 +92,7 @@ def test_a_gap_that_goes_on_is_unexplained_until_it_is_declared_that_recording_c
 
 
 def test_media_lacking_between_segments_without_a_record(tmp_path: Path) -> None:
-    b = VaultBuilder(AGENCY)
-    b.boot()
-    b.shift_start()
-    b.session_start()
+    b = recording()
     first = b.segment(5)
     second = b.segment(5, start_us=first.end_us + 60_000)
     b.session_stop(second.end_us)
@@ -112,10 +112,7 @@ def header_only(b: VaultBuilder, start_us: int) -> BuiltSegment:
 
 def test_a_header_behind_the_stop_makes_no_hole_of_the_standby(tmp_path: Path) -> None:
     """The disk refuses, the officer stops within the gap, and the next worker opens one more file before it is told."""
-    b = VaultBuilder(AGENCY)
-    b.boot()
-    b.shift_start()
-    b.session_start()
+    b = recording()
     before = b.segment(5)
     gap = b.interruption(before, "storage-fault", before.end_us, b.bootseed)
     b.wait(4)
@@ -130,10 +127,7 @@ def test_a_header_behind_the_stop_makes_no_hole_of_the_standby(tmp_path: Path) -
 
 def test_a_header_before_the_first_media_makes_no_hole_of_the_standby(tmp_path: Path) -> None:
     """Until the first media come a recording is signed as standby, and that may reach behind the first file's start."""
-    b = VaultBuilder(AGENCY)
-    b.boot()
-    b.shift_start()
-    b.session_start()
+    b = recording()
     start_us = b.us
     b.standby(0.6)
     header_only(b, start_us)
@@ -174,10 +168,7 @@ def test_media_that_came_when_its_session_was_over_makes_no_hole_of_the_standby(
 def test_first_media_that_end_within_the_standby_before_them(tmp_path: Path, late_us: int) -> None:
     """The unit signs standby until it hears of the first media; a worker that dies at once ends before that, and the gap
     begins where standby ends, not later."""
-    b = VaultBuilder(AGENCY)
-    b.boot()
-    b.shift_start()
-    b.session_start()
+    b = recording()
     start_us = b.us
     b.standby(0.6)
     first = b.open_segment(start_us=start_us)
@@ -198,10 +189,7 @@ def test_first_media_that_end_within_the_standby_before_them(tmp_path: Path, lat
 
 def test_a_header_between_media_hides_no_hole(tmp_path: Path) -> None:
     """As a piece of its own it would lie within a frame of either side."""
-    b = VaultBuilder(AGENCY)
-    b.boot()
-    b.shift_start()
-    b.session_start()
+    b = recording()
     first = b.segment(5)
     header_only(b, first.end_us + 30_000)
     second = b.segment(5, start_us=first.end_us + 60_000)
@@ -269,10 +257,7 @@ def test_an_open_shift_is_not_valid_because_its_end_may_have_been_cut(tmp_path: 
 
 
 def test_a_live_copy_in_the_middle_of_a_segment(tmp_path: Path) -> None:
-    b = VaultBuilder(AGENCY)
-    b.boot()
-    b.shift_start()
-    b.session_start()
+    b = recording()
     whole = b.segment(4)
     running = b.open_segment(start_us=whole.end_us)
     b.fill(running, 4, close=False, signed=4)
