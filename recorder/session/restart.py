@@ -104,8 +104,12 @@ def _too_old(previous: Previous, session: OpenSession, event: UnitStarted, withi
 
 
 def _covered(previous: Previous, camera: CameraBefore) -> Moment:
-    """Up to where the journal speaks for this camera. Before its first media a session is still in standby."""
-    return previous.accounted if camera.media_end is None else camera.media_end
+    """Up to where the journal speaks for this camera. Before its first media a session is still in standby, and that may be
+    signed beyond the end of these media: of a file of which only the header was durable, say."""
+    media, signed = camera.media_end, previous.accounted
+    if media is None or (media.bootseed == signed.bootseed and media.at_us < signed.at_us):
+        return signed
+    return media
 
 
 def _gaps(

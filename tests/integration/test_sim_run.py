@@ -90,7 +90,7 @@ def spoken(out: Path) -> list[str]:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("container", ["mp4", "mkv"])
-def test_any_video_any_sound_any_track(container: str, tmp_path: Path) -> None:
+def test_any_footage(container: str, tmp_path: Path) -> None:
     """Foreign footage of another shape, rate and container; shorter than the shift, so ``--at-end`` decides."""
     require_program("mosquitto")
     clip = tmp_path / f"foreign.{container}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -39,6 +39,7 @@ def step(bench: Bench, what: Step) -> None:
 
 
 @hypothesis_settings(max_examples=200, deadline=None)
+@example(steps=[("lose", 0, 0), ("stall-stop", 0, 0), ("start", 0, 0), ("crash", 0, 0)], post_event_us=0, resume=False)
 @given(steps=STEPS, post_event_us=st.sampled_from([0, 2 * SECOND]), resume=st.booleans())
 def test_whatever_happens_a_whole_recording_ends_with_a_reason(
     steps: list[Step], post_event_us: int, resume: bool
